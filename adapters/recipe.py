@@ -1,0 +1,141 @@
+"""Recipes: what to train, on what, how long. A validated dataclass read from TOML."""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from dataclasses import asdict, dataclass, fields
+from importlib import resources
+from pathlib import Path
+from typing import Any, TypeVar
+
+from assistant.errors import SettingsError
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    train: int  # number of phantoms
+    validation: int
+    seed: int
+    site: str
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    image_size: int
+    painting_size: int
+    patch_size: int
+    vision_width: int
+    vision_layers: int
+    vision_heads: int
+    text_width: int
+    text_layers: int
+    text_heads: int
+    vocabulary: int
+    codebook: int
+    code_width: int
+    painter_channels: int
+
+    @property
+    def grid(self) -> int:
+        """Patches along one edge, for film and painting alike."""
+        return self.image_size // self.patch_size
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    steps: int
+    batch: int
+    learning_rate: float
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """One training run from beginning to end."""
+
+    name: str
+    seed: int
+    licence: str
+    data: Data
+    model: Model
+    see: Stage
+    tokenise: Stage
+    speak: Stage
+    sha256: str = ""  # of the text it was read from
+
+    def as_dict(self) -> dict[str, Any]:
+        """The recipe as plain values, for the card."""
+        return asdict(self)
+
+
+Section = TypeVar("Section", Data, Model, Stage)
+
+
+def _section(kind: type[Section], table: Any, name: str, path: Path) -> Section:
+    if not isinstance(table, dict):
+        raise SettingsError(f"The recipe {path.name} has no section [{name}]; add it.")
+    wanted = {field.name: field.type for field in fields(kind)}
+    if set(table) != set(wanted):
+        wrong = ", ".join(sorted(set(table) ^ set(wanted)))
+        raise SettingsError(
+            f"Section [{name}] of the recipe {path.name} has missing or unknown keys: {wrong}."
+        )
+    for key, value in table.items():
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if wanted[key] == "str":
+            good = isinstance(value, str)
+        else:
+            whole = wanted[key] == "int" and not isinstance(value, int)
+            good = number and not whole and value >= (0 if key == "seed" else 1e-9)
+        if not good:
+            raise SettingsError(
+                f"{key} = {value!r} in section [{name}] of the recipe {path.name} must be a "
+                f"{'text' if wanted[key] == 'str' else 'positive ' + str(wanted[key])}."
+            )
+    return kind(**table)
+
+
+def read_recipe(name_or_path: str) -> Recipe:
+    """Read a recipe by the name of one that ships with Wetread, or from a TOML file.
+
+    Raises SettingsError for a recipe that does not exist or does not hold.
+    """
+    shipped = Path(str(resources.files("adapters") / "recipes" / f"{name_or_path}.toml"))
+    path = shipped if shipped.is_file() else Path(name_or_path)
+    try:
+        raw = path.read_bytes()
+    except OSError:
+        known = sorted(p.stem for p in shipped.parent.glob("*.toml"))
+        raise SettingsError(
+            f"There is no recipe {name_or_path!r}; name a TOML file or one of: {', '.join(known)}."
+        ) from None
+    try:
+        table = tomllib.loads(raw.decode("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"The recipe {path.name} is not valid TOML: {error}.") from None
+    top = {"name": str, "seed": int, "licence": str}
+    sections = {"data": Data, "model": Model, "see": Stage, "tokenise": Stage, "speak": Stage}
+    if unknown := set(table) - set(top) - set(sections):
+        raise SettingsError(f"The recipe {path.name} has unknown keys: {', '.join(sorted(unknown))}.")
+    for key, kind in top.items():
+        if not isinstance(table.get(key), kind):
+            raise SettingsError(f"The recipe {path.name} needs {key} = a {kind.__name__}.")
+    parts = {key: _section(kind, table.get(key), key, path) for key, kind in sections.items()}
+    _check_shape(parts["model"], path)
+    values = {key: table[key] for key in top}
+    return Recipe(**values, **parts, sha256=hashlib.sha256(raw).hexdigest())
+
+
+def _check_shape(model: Model, path: Path) -> None:
+    """Refuse shapes that the Janus architecture cannot have."""
+    rules = (
+        (model.image_size % model.patch_size == 0, "image_size must be a multiple of patch_size"),
+        (model.grid == 16, "image_size / patch_size must be 16, the grid of the training masks"),
+        (model.painting_size % model.grid == 0, "painting_size must be a multiple of the grid"),
+        (model.vision_width % model.vision_heads == 0, "vision_heads must divide vision_width"),
+        (model.text_width % model.text_heads == 0, "text_heads must divide text_width"),
+        (model.painter_channels % 32 == 0, "painter_channels must be a multiple of 32"),
+    )
+    for holds, sentence in rules:
+        if not holds:
+            raise SettingsError(f"In section [model] of the recipe {path.name}, {sentence}.")

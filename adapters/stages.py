@@ -1,0 +1,63 @@
+"""Running one stage on transformers' Trainer, so that it shows progress and resumes after a kill."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import Trainer, TrainingArguments
+from transformers.trainer_utils import get_last_checkpoint
+
+from adapters.recipe import Stage
+
+
+def run_stage(
+    model: nn.Module,
+    data: torch.utils.data.Dataset,
+    collate: Callable[[list[int]], dict[str, Any]],
+    stage: Stage,
+    folder: Path,
+    *,
+    seed: int,
+    callbacks: tuple = (),
+) -> None:
+    """Train `model` in place for the stage's steps; a killed run goes on from its checkpoint.
+
+    `folder` keeps the checkpoints and, once the stage is done, `done.pt`-free proof of it in
+    `model.safetensors`; a stage that is done is loaded, not trained again.
+    """
+    finished = folder / "finished"
+    arguments = TrainingArguments(
+        output_dir=str(folder),
+        max_steps=stage.steps,
+        per_device_train_batch_size=stage.batch,
+        learning_rate=stage.learning_rate,
+        lr_scheduler_type="cosine",
+        warmup_steps=min(100, stage.steps // 10),
+        weight_decay=0.05,
+        adam_beta2=0.98,
+        max_grad_norm=1.0,
+        bf16=torch.cuda.is_available(),
+        logging_steps=25,
+        save_steps=100,
+        save_total_limit=1,
+        seed=seed,
+        report_to=[],
+        remove_unused_columns=False,
+        dataloader_num_workers=0,
+        dataloader_pin_memory=torch.cuda.is_available(),
+        disable_tqdm=False,
+    )
+    trainer = Trainer(
+        model=model,
+        args=arguments,
+        train_dataset=data,
+        data_collator=collate,
+        callbacks=list(callbacks),
+    )
+    last = get_last_checkpoint(str(folder)) if folder.exists() else None
+    trainer.train(resume_from_checkpoint=last)
+    finished.write_text(str(stage.steps), encoding="utf-8")

@@ -1,0 +1,90 @@
+"""The three jobs of a backbone, as protocols, and the values that they give.
+
+A model may do one, two or all three. Nothing here knows torch: features are opaque to all but
+the backbone that made them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from assistant.types import Film
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Encoded:
+    """A film as an encoder sees it, computed once and used by every later stage."""
+
+    features: Any  # what the writer of the same backbone reads
+    embedding: np.ndarray  # float32 (D,), unit length, for retrieval
+    profile: np.ndarray  # float32 (P,), for the gate
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Text from a writer, with how sure it was of every token."""
+
+    text: str
+    spans: tuple[tuple[int, int], ...]  # characters of `text` that each token wrote
+    log_probabilities: tuple[float, ...]  # natural log, one a token
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How to choose the next token: greedy at temperature 0."""
+
+    seed: int = 0
+    temperature: float = 0.0
+    max_tokens: int = 192
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What a backbone is, for the provenance."""
+
+    name: str
+    revision: str  # SHA-256 over the weights
+    licence: str
+    adapter: str | None = None
+
+
+class Encoder(Protocol):
+    """Film to features and one embedding."""
+
+    @property
+    def encoder_id(self) -> str:
+        """Changes whenever the same film would get another embedding."""
+        ...
+
+    @property
+    def dim(self) -> int:
+        """Length of the embedding."""
+        ...
+
+    def encode(self, films: Sequence[Film]) -> list[Encoded]:
+        """Encode films in one batch."""
+        ...
+
+
+class Writer(Protocol):
+    """Prompt and film to text."""
+
+    def write(
+        self, encoded: Sequence[Encoded], requests: Sequence[str], sampling: Sampling
+    ) -> list[Written]:
+        """Write one text for each film and its request, in one batch."""
+        ...
+
+
+class Painter(Protocol):
+    """Text to film."""
+
+    def paint(
+        self, prompt: str, *, count: int, seed: int, guidance: float, temperature: float
+    ) -> list[np.ndarray]:
+        """Paint `count` films, each float32 (H, W) in [0, 1], air dark."""
+        ...

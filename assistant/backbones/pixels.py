@@ -1,0 +1,34 @@
+"""From a film of any size to the square that an encoder takes; training and drafting share it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image
+
+from assistant.types import Film
+
+
+def square(pixels: np.ndarray, size: int) -> np.ndarray:
+    """Fit a film into a square without distorting it, the rest dark.
+
+    Takes float32 (H, W) in [0, 1] and gives float32 (size, size) in [0, 1]. Shrinking averages
+    over area, so that thin lines fade rather than break up.
+    """
+    height, width = pixels.shape
+    if (height, width) == (size, size):
+        return pixels
+    scale = size / max(height, width)
+    new = (max(1, round(width * scale)), max(1, round(height * scale)))
+    fitted = np.asarray(Image.fromarray(pixels).resize(new, Image.Resampling.BILINEAR))
+    out = np.zeros((size, size), np.float32)
+    top, left = (size - new[1]) // 2, (size - new[0]) // 2
+    out[top : top + new[1], left : left + new[0]] = fitted.clip(0, 1)
+    return out
+
+
+def batch_of(films: Sequence[Film], size: int) -> np.ndarray:
+    """Films as one array: float32 (B, 3, size, size) in [-1, 1]."""
+    squares = np.stack([square(film.pixels, size) for film in films])
+    return np.repeat(squares[:, None] * 2 - 1, 3, axis=1)

@@ -1,0 +1,1 @@
+"""All that knows chest anatomy: the vocabulary of findings and the phantoms."""

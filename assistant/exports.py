@@ -1,0 +1,109 @@
+"""A draft as JSON and as Markdown. The JSON form is versioned and described in docs/draft.md."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+from assistant.types import Neighbour, Report, Sentence, Study
+
+SCHEMA = "wetread.draft/1"
+NOTICE = "Draft by research software, not for clinical use."
+
+
+def _study(study: Study) -> dict[str, Any]:
+    return {
+        "films": [
+            {
+                "sha256": film.sha256,
+                "view": film.view,
+                "laterality": film.laterality,
+                "spacing_mm": list(film.spacing_mm) if film.spacing_mm else None,
+                "flags": list(film.flags),
+            }
+            for film in study.films
+        ],
+        "indication": study.indication,
+    }
+
+
+def _sentence(sentence: Sentence) -> dict[str, Any]:
+    return {
+        "text": sentence.text,
+        "section": sentence.section,
+        "verdict": sentence.verdict,
+        "reason": sentence.reason,
+        "risk": sentence.risk,
+        "log_probability": sentence.log_probability,
+        "assertions": [asdict(a) for a in sentence.assertions],
+        "evidence": [asdict(e) for e in sentence.evidence],
+        "citations": list(sentence.citations),
+    }
+
+
+def neighbour_dict(neighbour: Neighbour) -> dict[str, Any]:
+    """One similar case, as drafts and `wetread similar` list it."""
+    return {
+        "case": neighbour.case,
+        "similarity": neighbour.similarity,
+        "source": neighbour.source,
+        "labels": list(neighbour.labels),
+        "report": neighbour.report,
+    }
+
+
+def draft_dict(report: Report) -> dict[str, Any]:
+    """A draft as plain values, in the documented order."""
+    provenance = asdict(report.provenance)
+    provenance["versions"] = dict(report.provenance.versions)
+    return {
+        "schema": SCHEMA,
+        "notice": NOTICE,
+        "study": _study(report.study),
+        "gate": asdict(report.gate),
+        "sentences": [_sentence(s) for s in report.sentences],
+        "removed": [{"text": text, "reason": reason} for text, reason in report.removed],
+        "neighbours": [neighbour_dict(n) for n in report.neighbours],
+        "hallucination_rate": report.hallucination_rate,
+        "coverage": report.coverage,
+        "provenance": provenance,
+    }
+
+
+def draft_json(report: Report) -> str:
+    """The draft as JSON: the same bytes for the same draft, its time aside."""
+    return json.dumps(draft_dict(report), indent=2, ensure_ascii=False) + "\n"
+
+
+def draft_markdown(report: Report) -> str:
+    """The draft as Markdown for people to read."""
+    lines = ["# Draft report", "", f"> {NOTICE}", ""]
+    if report.gate.answer != "pass":
+        lines += [f"> **Warning.** {report.gate.reason}", ""]
+    for section in ("findings", "impression"):
+        chosen = [s for s in report.sentences if s.section == section]
+        if not chosen:
+            continue
+        lines += [f"## {section.capitalize()}", ""]
+        for sentence in chosen:
+            cited = f" [{', '.join(sentence.citations)}]" if sentence.citations else ""
+            lines.append(f"- {sentence.text} *({sentence.verdict})*{cited}")
+        lines.append("")
+    if report.neighbours:
+        lines += ["## Similar cases", "", "| case | similarity | report |", "|---|---|---|"]
+        for n in report.neighbours:
+            text = " ".join(n.report.split()) or ", ".join(n.labels) or "no report"
+            lines.append(f"| {n.case} | {n.similarity:.2f} | {text.replace('|', '/')} |")
+        lines.append("")
+    if report.removed:
+        lines += ["## Removed", ""]
+        lines += [f"- {text} ({reason})" for text, reason in report.removed]
+        lines.append("")
+    p = report.provenance
+    lines += [
+        f"*{p.backbone} {p.revision[:12]}, library {p.library}, seed {p.seed}, {p.time}. "
+        f"Coverage of checks {report.coverage:.0%}.*",
+        "",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,24 @@
+"""Where Wetread keeps what is the user's: libraries and caches."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import platformdirs
+
+
+def home() -> Path:
+    """The folder named by WETREAD_HOME, or the platform's user data folder."""
+    named = os.environ.get("WETREAD_HOME")
+    return Path(named).expanduser() if named else platformdirs.user_data_path("wetread")
+
+
+def library_folder() -> Path:
+    """Where the library of cases lies."""
+    return home() / "library"
+
+
+def cache_folder() -> Path:
+    """Where training keeps rendered phantoms and checkpoints; may be deleted at any time."""
+    return home() / "cache"

@@ -1,0 +1,136 @@
+"""Reads PNG, JPEG and TIFF films with Pillow.
+
+The resolution such a file states is that of a printer or a screen, not of the patient, so a
+film from here has no spacing. This module knows no DICOM.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from typing import Any
+
+import numpy as np
+
+# The three plugins are imported by name so that their loggers exist before `quiet` visits them.
+from PIL import Image, ImageOps, JpegImagePlugin, PngImagePlugin, TiffImagePlugin
+
+from assistant.intake.greys import grey_of, is_blank, to_unit
+from assistant.intake.limits import Picture, Refused, check_size
+from assistant.intake.quiet import quiet
+
+SYNTHETIC_KEY = "wetread:synthetic"  # PNG text chunk; "yes" marks a painting
+
+# What Pillow's three plugins raise on damaged files: OSError includes UnidentifiedImageError
+# and "image file is truncated"; SyntaxError a broken PNG chunk; ValueError an over-large text
+# chunk; the others come from broken TIFF directories, EXIF blocks and impossible tile sizes.
+PICTURE_ERRORS = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    KeyError,
+    IndexError,
+    TypeError,
+    AttributeError,
+    OverflowError,
+    ZeroDivisionError,
+    MemoryError,
+    RuntimeError,
+    struct.error,
+    zlib.error,
+)
+_DAMAGED = "is cut short or damaged: fetch or export it again"
+_PHOTOMETRIC = 262  # TIFF 6.0, section 8: PhotometricInterpretation; 0 is WhiteIsZero
+
+
+def read_picture(data: bytes) -> Picture:
+    """Read a PNG, JPEG or TIFF file.
+
+    Returns a `Picture` with pixels float32 (H, W) in [0, 1]. EXIF orientation is applied,
+    transparency is laid over black, and a colour file whose channels agree is taken as grey.
+    Raises `Refused` for damaged, animated, multi-page, 1-bit, CMYK and real colour pictures.
+    """
+    try:
+        with quiet(), Image.open(io.BytesIO(data), formats=("PNG", "JPEG", "TIFF")) as opened:
+            check_size(opened.height, opened.width)  # lazy: nothing is decoded yet
+            _check_single(opened)
+            _check_ends(data, opened)
+            inverted = _white_is_zero(opened)
+            opened.load()
+            synthetic = _is_synthetic(opened)
+            upright = ImageOps.exif_transpose(opened)
+            values, bottom, top, deep = _greys(upright)
+    except Image.DecompressionBombError:
+        raise Refused("is over 100 megapixels: give a smaller copy") from None
+    except PICTURE_ERRORS:
+        raise Refused(_DAMAGED) from None
+    return Picture(_unit(values, bottom, top, deep, inverted), synthetic=synthetic)
+
+
+def _unit(values: np.ndarray, bottom: float, top: float, deep: bool, inverted: bool) -> np.ndarray:
+    """Values (H, W) as float32 in [0, 1], air dark."""
+    if is_blank(values):
+        return np.zeros(values.shape, np.float32)
+    unit = to_unit(values, bottom, top, deep=deep)
+    return 1.0 - unit if inverted else unit
+
+
+def _check_single(opened: Image.Image) -> None:
+    """Refuse an animation or a file of several pages."""
+    if isinstance(opened, TiffImagePlugin.TiffImageFile):
+        several = bool(opened.tag_v2.next)  # the next directory; counting all could take hours
+    else:
+        several = getattr(opened, "n_frames", 1) > 1
+    if several:
+        raise Refused("holds several pictures: give each film as its own file")
+
+
+def _check_ends(data: bytes, opened: Image.Image) -> None:
+    """Refuse a file without its end mark, which Pillow would read all the same."""
+    if isinstance(opened, JpegImagePlugin.JpegImageFile):
+        whole = data.rfind(b"\xff\xd9") > data.rfind(b"\xff\xda")  # end after start of scan
+    else:
+        whole = not isinstance(opened, PngImagePlugin.PngImageFile) or b"IEND\xaeB`\x82" in data
+    if not whole:
+        raise Refused(_DAMAGED)
+
+
+def _white_is_zero(opened: Image.Image) -> bool:
+    """Whether the values still have white at 0; Pillow turns 8-bit pictures itself."""
+    return (
+        isinstance(opened, TiffImagePlugin.TiffImageFile)
+        and opened.tag_v2.get(_PHOTOMETRIC) == 0
+        and opened.mode not in ("1", "L")
+    )
+
+
+def _is_synthetic(loaded: Image.Image) -> bool:
+    """Whether a PNG text chunk marks the picture as painted."""
+    if not isinstance(loaded, PngImagePlugin.PngImageFile):
+        return False
+    mark: Any = loaded.text.get(SYNTHETIC_KEY, "")
+    return str(mark).strip().lower() == "yes"
+
+
+def _greys(image: Image.Image) -> tuple[np.ndarray, float, float, bool]:
+    """The grey values (H, W), the ends of their range, and whether they are deeper than 8 bits."""
+    mode = image.mode
+    if mode == "L" and "transparency" not in image.info:
+        return np.asarray(image), 0.0, 255.0, False
+    if mode.startswith("I;16") or mode == "I":
+        return np.asarray(image), 0.0, 65535.0, True
+    if mode == "F":
+        values = np.asarray(image)
+        if not np.isfinite(values).all():
+            raise Refused("has pixels that are not numbers: export the film again")
+        return values, 0.0, 1.0, True
+    if mode == "1":
+        raise Refused("has one bit a pixel: export the film with 8 to 16 bits")
+    if mode not in ("L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "YCbCr"):
+        raise Refused("is neither grey nor RGB: export the film as a grey picture")
+    if image.has_transparency_data:
+        clear = Image.new("RGBA", image.size, (0, 0, 0, 255))
+        image = Image.alpha_composite(clear, image.convert("RGBA"))
+    return grey_of(np.asarray(image.convert("RGB")), 255.0), 0.0, 255.0, False

@@ -1,0 +1,159 @@
+"""The values that pass between the stages of one draft: frozen, slotted, tuples not lists.
+
+This module knows no anatomy, no model and no file format, and imports nothing of ours: every
+stage takes these values and returns new ones. There is no patient field on any of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+Polarity = Literal["present", "absent", "uncertain"]
+Section = Literal["findings", "impression"]
+Verdict = Literal["supported", "contradicted", "unsupported", "unchecked"]
+Says = Literal["supports", "contradicts", "silent"]
+GateAnswer = Literal["pass", "warn", "refuse"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Film:
+    """One radiograph as the stages see it, stripped of everything that names a person."""
+
+    pixels: np.ndarray  # float32 (H, W) in [0, 1], air dark, read-only
+    sha256: str  # of the source bytes; the film's only identity
+    view: str | None = None  # DICOM view position: "PA", "AP", "LL", ...
+    laterality: str | None = None  # DICOM (image) laterality: "R", "L", "B", "U"
+    spacing_mm: tuple[float, float] | None = None  # millimetres a pixel: (row, column)
+    flags: tuple[str, ...] = ()  # e.g. "synthetic"
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """What is to be reported: the films, why they were taken, and what came before."""
+
+    films: tuple[Film, ...]
+    indication: str = ""
+    prior: Study | None = None
+    prior_report: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Assertion:
+    """One claim a sentence makes about the film."""
+
+    finding: str  # a key of the vocabulary, e.g. "pleural_effusion"
+    polarity: Polarity = "present"
+    side: str | None = None  # "right", "left", "bilateral"
+    zone: str | None = None  # "upper", "mid", "lower"
+    degree: str | None = None  # "small", "moderate", "large"
+    measurement_mm: float | None = None  # a size stated in the text, in millimetres
+    span: tuple[int, int] = (0, 0)  # where the finding is named: characters of the sentence
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One thing that speaks for or against a sentence."""
+
+    kind: str  # "neighbour" now; "probe", "measurement", "agreement", "prior" later
+    value: float  # its strength in [0, 1]
+    says: Says
+    where: str  # the case id or region it rests on
+    detail: str = ""  # the same, in words
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """One sentence of a draft with all that is known about its truth."""
+
+    text: str
+    section: Section
+    assertions: tuple[Assertion, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+    citations: tuple[str, ...] = ()  # ids of the similar cases that assert the same
+    verdict: Verdict = "unchecked"
+    reason: str = ""  # why the verdict is what it is
+    risk: float | None = None  # calibrated probability of being false; None: not measured
+    log_probability: float | None = None  # mean over the sentence's tokens, natural log
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """A similar case as a draft cites it."""
+
+    case: str
+    similarity: float  # cosine, in [-1, 1]
+    report: str = ""
+    labels: tuple[str, ...] = ()
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """Whether the backbone may be trusted with this film at all."""
+
+    answer: GateAnswer
+    reason: str
+    distance: float | None = None  # to the films the backbone knows
+    limit: float | None = None  # the distance beyond which a film lies outside them
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """What made an output, so that it can be made again."""
+
+    backbone: str
+    revision: str  # hash of the weights
+    library: str  # snapshot of the library of cases, or "none"
+    prompt_sha256: str
+    seed: int
+    versions: tuple[tuple[str, str], ...]
+    time: str  # ISO 8601, UTC
+    adapter: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A draft: sentences with their evidence, and what the draft rests on."""
+
+    study: Study
+    sentences: tuple[Sentence, ...]
+    neighbours: tuple[Neighbour, ...]
+    gate: Gate
+    provenance: Provenance
+    removed: tuple[tuple[str, str], ...] = ()  # (what the backbone wrote, why it is not there)
+
+    @property
+    def coverage(self) -> float:
+        """Share of the sentences that were checked, in [0, 1]; 0 for an empty draft."""
+        checked = sum(s.verdict != "unchecked" for s in self.sentences)
+        return checked / len(self.sentences) if self.sentences else 0.0
+
+    @property
+    def hallucination_rate(self) -> float | None:
+        """(contradicted + unsupported) / checked, in [0, 1]; None where nothing was checked."""
+        checked = [s.verdict for s in self.sentences if s.verdict != "unchecked"]
+        if not checked:
+            return None
+        return sum(v in ("contradicted", "unsupported") for v in checked) / len(checked)
+
+    def text(self) -> str:
+        """The draft as plain text, with its section headings."""
+        parts = []
+        for section in ("findings", "impression"):
+            body = " ".join(s.text for s in self.sentences if s.section == section)
+            if body:
+                parts.append(f"{section.capitalize()}: {body}")
+        return "\n".join(parts)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Painting:
+    """A synthetic film with what it was asked to show."""
+
+    pixels: np.ndarray  # float32 (H, W) in [0, 1], air dark, read-only
+    prompt: str
+    provenance: Provenance
+    checks: tuple[Evidence, ...] = field(default=())

@@ -1,0 +1,9 @@
+"""Measuring: data in, scores out; every figure with n, what could not be scored, an interval.
+
+A suite drives the assistant through its public methods; there is no other inference path here.
+"""
+
+from evals.results import SCHEMA, table
+from evals.suites import SUITES, run
+
+__all__ = ["SCHEMA", "SUITES", "run", "table"]

@@ -1,0 +1,24 @@
+"""The library of cases: add films with their reports, search them by likeness.
+
+This room knows cases, vectors, SQLite and FAISS. It knows no medicine, no encoder and no film
+format, and imports nothing else of ours. Importing it loads no FAISS: that happens when a
+library is opened.
+"""
+
+from retrieval.errors import LibraryError, WetreadError
+from retrieval.folders import read_folder
+from retrieval.library import Library
+from retrieval.types import Added, Case, FolderRow, Hit, NewCase, Stats
+
+__all__ = [
+    "Added",
+    "Case",
+    "FolderRow",
+    "Hit",
+    "Library",
+    "LibraryError",
+    "NewCase",
+    "Stats",
+    "WetreadError",
+    "read_folder",
+]

@@ -1,0 +1,172 @@
+"""Reads the table of a folder of films: `cases.csv`, or Hugging Face's imagefolder metadata.
+
+Knows tables and paths. It opens no picture and puts no cell of a table into a message: a cell,
+even a file name, may name a patient, so messages give the row.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PureWindowsPath
+
+from retrieval.errors import LibraryError
+from retrieval.types import FolderRow
+
+TABLES = ("cases.csv", "metadata.csv", "metadata.jsonl")
+_IMAGE = {"cases.csv": "image", "metadata.csv": "file_name", "metadata.jsonl": "file_name"}
+# In each row the first of these columns that is not empty speaks.
+_REPORT = ("report", "text", "caption", "notes")
+_LABELS = ("labels", "label", "finding")
+_PATIENT = ("patient", "patient_id", "subject_id")
+_SPLITS = ("train", "training", "val", "valid", "validation", "dev", "test", "testing")
+
+
+def read_folder(path: Path) -> tuple[FolderRow, ...]:
+    """The rows of a folder's table, in its order, every one checked before any is returned.
+
+    The folder holds `cases.csv` (column `image`; perhaps `patient`, `report`, `labels` parted
+    by `|`, `split`, `source`) or `metadata.csv` / `metadata.jsonl` (column `file_name`; the
+    report under `report`, `text`, `caption` or `notes`), at its top or in one folder a split.
+    Raises LibraryError, naming the row, for anything that cannot be read or leads outside.
+    """
+    folder = Path(path)
+    if not folder.is_dir():
+        raise LibraryError(f"{folder} is not a folder: give a folder with one of {_names()}.")
+    tables = [folder / name for name in TABLES if (folder / name).is_file()][:1]
+    if not tables:
+        tables = sorted(
+            sub / name
+            for sub in folder.iterdir()
+            if sub.is_dir() and sub.name.lower() in _SPLITS
+            for name in TABLES[1:]
+            if (sub / name).is_file()
+        )
+    if not tables:
+        raise LibraryError(f"{folder} has no table of its films: put one of {_names()} there.")
+    rows = tuple(row for table in tables for row in _rows(table, folder))
+    if not rows:
+        raise LibraryError(f"{tables[0]} has no rows: add one line a film.")
+    return rows
+
+
+def _names() -> str:
+    return ", ".join(TABLES)
+
+
+def _rows(table: Path, folder: Path) -> Iterator[FolderRow]:
+    text = _text(table)
+    parse = _json_lines if table.suffix == ".jsonl" else _csv_lines
+    column = _IMAGE[table.name]
+    # In <folder>/<split>/metadata.*, the folder's name is the split.
+    split = table.parent.name.lower() if table.parent != folder else None
+    for number, cells in parse(table, text):
+        name = _cell(cells, (column,))
+        if not name:
+            raise LibraryError(f"{table}, row {number}: the column {column} is empty; fill it in.")
+        yield FolderRow(
+            image=_inside(table, number, name),
+            patient=_cell(cells, _PATIENT) or None,
+            report=_cell(cells, _REPORT),
+            labels=_labels(cells),
+            split=_cell(cells, ("split",)) or split or _split_of(name),
+            source=_cell(cells, ("source",)) or None,
+            row=number,
+        )
+
+
+def _text(table: Path) -> str:
+    try:
+        data = table.read_bytes()
+    except OSError as error:
+        raise LibraryError(f"{table} cannot be read ({error.strerror}).") from error
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise LibraryError(f"{table}, line {line}: not UTF-8 text; save it as UTF-8.") from error
+
+
+def _csv_lines(table: Path, text: str) -> Iterator[tuple[int, Mapping[str, object]]]:
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    number = 0
+    try:
+        header = [name.strip().lower() for name in next(reader, [])]
+        column = _IMAGE[table.name]
+        if header.count(column) != 1:
+            # The columns that are there are not listed: without a header they are patients.
+            raise LibraryError(
+                f"{table} needs one column {column}: the first line must name the columns, "
+                "parted by commas."
+            )
+        number = 1
+        for number, cells in enumerate(reader, start=2):
+            if not any(cell.strip() for cell in cells):
+                continue
+            if len(cells) != len(header):
+                raise LibraryError(
+                    f"{table}, row {number}: {len(cells)} cells where the header has "
+                    f"{len(header)}; quote cells that hold commas."
+                )
+            yield number, dict(zip(header, cells, strict=True))
+    except csv.Error as error:
+        raise LibraryError(f"{table}, row {number + 1}: not a CSV row ({error}).") from error
+
+
+def _json_lines(table: Path, text: str) -> Iterator[tuple[int, Mapping[str, object]]]:
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            cells = json.loads(line)
+        except (json.JSONDecodeError, RecursionError) as error:
+            raise LibraryError(f"{table}, row {number}: not a line of JSON; mend it.") from error
+        if not isinstance(cells, dict) or "file_name" not in cells:
+            raise LibraryError(
+                f"{table}, row {number}: needs a JSON object with a file_name; add it."
+            )
+        yield number, {str(key).strip().lower(): value for key, value in cells.items()}
+
+
+def _cell(cells: Mapping[str, object], columns: tuple[str, ...]) -> str:
+    for column in columns:
+        value = cells.get(column)
+        if isinstance(value, str | int | float) and str(value).strip():
+            return str(value).strip()
+    return ""
+
+
+def _labels(cells: Mapping[str, object]) -> tuple[str, ...]:
+    for column in _LABELS:
+        value = cells.get(column)
+        if value is None:
+            continue
+        parts = value if isinstance(value, list) else str(value).split("|")
+        labels = tuple(dict.fromkeys(str(part).strip() for part in parts if str(part).strip()))
+        if labels:
+            return labels
+    return ()
+
+
+def _split_of(name: str) -> str | None:
+    first = PureWindowsPath(name).parts[0].lower()
+    return first if first in _SPLITS and len(PureWindowsPath(name).parts) > 1 else None
+
+
+def _inside(table: Path, number: int, name: str) -> Path:
+    # Read as a Windows path, both kinds of slash part the name, on every system. Links are
+    # followed: the hub's own cache is made of them.
+    parts = PureWindowsPath(name)
+    if parts.is_absolute() or parts.drive or parts.root or ".." in parts.parts or "\0" in name:
+        raise LibraryError(
+            f"{table}, row {number}: the picture's path leads outside the folder; "
+            "give it relative to the folder, without '..'."
+        )
+    image = table.parent.joinpath(*parts.parts)
+    if not image.is_file():
+        raise LibraryError(
+            f"{table}, row {number}: the folder has no such picture; correct the path."
+        )
+    return image

@@ -1,0 +1,205 @@
+"""Keeps the FAISS index in step with the database, and a snapshot of it on the disk.
+
+The index is derived: whatever is wrong with it or its snapshot, it is made again from the
+database. A snapshot is two files, `<hash>.faiss` and `current.json`, which names the first by
+its hash and is renamed into place last, so the pair changes at one moment.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from pathlib import Path
+
+import numpy as np
+
+from retrieval.checks import unit, unit32
+from retrieval.index import Index, training_split
+from retrieval.previews import sync_folder, write_beside
+from retrieval.store import Store
+from retrieval.types import IndexKind
+
+log = logging.getLogger(__name__)
+
+_FORMAT = 1
+_BATCH = 4096  # vectors read at a time
+_SPARE = 8  # candidates beyond k, to rank again in double precision
+_ROUNDING = 1e-5  # float32 in FAISS against float64 here, with room
+_SAVE_AFTER = 2000  # changes taken in before the snapshot is written without waiting for close
+
+
+class Mirror:
+    """The index of one store. All but `save` are to be called inside `store.reading()`."""
+
+    def __init__(self, store: Store, folder: Path, exact_limit: int) -> None:
+        self._store = store
+        self._folder = folder
+        self._exact_limit = exact_limit
+        self.index = Index.exact(store.dim)
+        self.watermark = 0
+        self._token = ""
+        self._trained_on = 0  # vectors when the trained index was made
+        self._unsaved = 0  # changes taken in since the snapshot
+
+    @property
+    def kind(self) -> IndexKind:
+        """Whether the index compares a query with every vector or with a share of them."""
+        return "trained" if self.index.is_trained else "exact"
+
+    @property
+    def save_is_due(self) -> bool:
+        """Whether enough has changed to write the snapshot now."""
+        return self._unsaved >= _SAVE_AFTER
+
+    def open(self) -> None:
+        """Load the snapshot and catch up, or rebuild where it is missing, damaged or foreign."""
+        why = self._load()
+        if not why:
+            self.catch_up()
+            total = self._store.count_vectors()
+            if len(self.index) != total:
+                why = "differs from the database in number"
+            elif self._wrong_kind(total):
+                why = "was made for another size"
+        if why:
+            log.info("building the index from the database: the snapshot %s", why)
+            self.rebuild()
+
+    def catch_up(self) -> None:
+        """Take in what changed since the watermark; one cheap query where nothing did."""
+        seq, token = self._store.watermark()
+        if seq == self.watermark:
+            return
+        changed = self._store.changed_since(self.watermark)
+        total = self._store.count_vectors()
+        if self._wrong_kind(total) or 2 * len(changed) > total:
+            self.rebuild()
+            return
+        self.index.drop(changed)
+        self._put(self.index, changed)
+        self._unsaved += seq - self.watermark
+        self.watermark, self._token = seq, token
+
+    def rebuild(self) -> None:
+        """Make the index anew from the database, of the kind that its size asks for."""
+        mark = self._store.watermark()
+        numbers = self._store.vector_numbers()
+        many = len(numbers) > self._exact_limit
+        index, queries = Index.exact(self._store.dim), np.empty(0, np.int64)
+        if many:
+            learn, ask = training_split(len(numbers))
+            _, sample = self._store.vectors(numbers[learn])
+            index, queries = Index.trained(unit32(sample), len(numbers)), numbers[ask]
+        self._put(index, numbers)
+        if many:
+            index.tune(unit32(self._store.vectors(queries)[1]))
+        # Only now, all at once: were it cut short above, the old index would still be whole.
+        self.index, (self.watermark, self._token) = index, mark
+        self._trained_on = len(numbers) if many else 0
+        self._unsaved = max(1, len(numbers))
+
+    def ranked(
+        self, query: np.ndarray, k: int, only: np.ndarray | None, never: np.ndarray | None
+    ) -> list[tuple[float, int]]:
+        """The best k as (similarity, number), ranked in double precision from the database.
+
+        FAISS proposes, in float32 and with ties in any order; it is asked for more until its
+        last proposal is clearly worse than the k-th, so ties cannot be cut off by chance.
+        """
+        count = k + _SPARE
+        while True:
+            numbers, scores = self.index.nearest(
+                query, count, only=only, never=never, exhaustive_below=self._exact_limit
+            )
+            found, vectors = self._store.vectors(numbers)
+            # Row by row, not as one product: BLAS may round a row otherwise in other company.
+            wide = unit(vectors) * query.astype(np.float64)
+            similarities = np.clip(wide.sum(axis=1).round(6), -1.0, 1.0) + 0.0
+            ids = self._store.ids(found)
+            order = sorted(range(len(found)), key=lambda i: (-similarities[i], ids[found[i]]))
+            best = [(float(similarities[i]), found[i]) for i in order[:k]]
+            if len(numbers) < count or scores[-1] < best[-1][0] - _ROUNDING:
+                return best
+            count *= 4
+
+    def save(self) -> None:
+        """Write the snapshot where the index has moved on from it; takes the write lock."""
+        if not self._unsaved:
+            return
+        # Under the write lock two processes cannot sweep away each other's half-written pair.
+        with self._store.writing():
+            self._folder.mkdir(exist_ok=True)
+            data = self.index.to_bytes()
+            name = hashlib.sha256(data).hexdigest()
+            card = {
+                "format": _FORMAT,
+                "encoder": self._store.encoder,
+                "dim": self._store.dim,
+                "watermark": self.watermark,
+                "token": self._token,
+                "trained_on": self._trained_on,
+                "index": name,
+            }
+            write_beside(self._folder / f"{name}.faiss", data)
+            write_beside(self._folder / "current.json", _sealed(card))
+            sync_folder(self._folder)
+            for stray in self._folder.iterdir():
+                if stray.name not in ("current.json", f"{name}.faiss"):
+                    stray.unlink(missing_ok=True)
+        self._unsaved = 0
+
+    def _wrong_kind(self, total: int) -> bool:
+        if not self.index.is_trained:
+            return total > self._exact_limit
+        # Trained again at twice the size; exact again well below the limit, so that a library
+        # about its size does not go to and fro.
+        return total > 2 * self._trained_on or 2 * total < self._exact_limit
+
+    def _put(self, index: Index, numbers: np.ndarray) -> None:
+        for start in range(0, len(numbers), _BATCH):
+            found, vectors = self._store.vectors(numbers[start : start + _BATCH])
+            index.put(np.array(found, dtype=np.int64), unit32(vectors))
+
+    def _load(self) -> str:
+        """Take the snapshot in; returns "" or why it cannot be used."""
+        try:
+            card = _unsealed((self._folder / "current.json").read_bytes())
+            if card is None or card["format"] != _FORMAT:
+                return "is damaged or of another format"
+            if (card["encoder"], card["dim"]) != (self._store.encoder, self._store.dim):
+                return "was made by another encoder"
+            if self._store.token(card["watermark"]) != card["token"]:
+                return "belongs to another history of the database"
+            data = (self._folder / f"{card['index']}.faiss").read_bytes()
+        except FileNotFoundError:
+            return "is missing"
+        except OSError as error:
+            return f"cannot be read ({error.strerror})"
+        # FAISS reads what it is given without much doubt, so damage is caught before it does.
+        if hashlib.sha256(data).hexdigest() != card["index"]:
+            return "is damaged"
+        self.index = Index.from_bytes(data)
+        if self.index.dim != self._store.dim:
+            return "has vectors of another length"
+        self.watermark, self._token = card["watermark"], card["token"]
+        self._trained_on = card["trained_on"]
+        return ""
+
+
+def _sealed(card: dict[str, int | str]) -> bytes:
+    plain = json.dumps(card, sort_keys=True)
+    seal = hashlib.sha256(plain.encode("utf-8")).hexdigest()
+    return json.dumps({"card": card, "seal": seal}, sort_keys=True, indent=1).encode("utf-8")
+
+
+def _unsealed(data: bytes) -> dict | None:
+    try:
+        whole = json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(whole, dict) or not isinstance(whole.get("card"), dict):
+        return None
+    plain = json.dumps(whole["card"], sort_keys=True)
+    seal = hashlib.sha256(plain.encode("utf-8")).hexdigest()
+    return whole["card"] if whole.get("seal") == seal else None
