@@ -48,13 +48,23 @@ def _assistant(backbone: str, library: Path | None) -> Iterator[Any]:
 
     logging.disable_progress_bar()
     with Assistant.load(backbone, library) as loaded:
+        stats = loaded.library.stats() if loaded.library else None
+        if stats and stats.embedded < stats.cases:
+            NOTES.print(
+                f"{stats.cases - stats.embedded} cases of the library were filed with another "
+                "backbone and cannot be found; run `wetread library rebuild` to embed them.",
+                style="yellow",
+            )
         yield loaded
 
 
 @contextmanager
 def _progress(what: str) -> Iterator[Any]:
     columns = (
-        TextColumn(what), BarColumn(), MofNCompleteColumn(), TextColumn("left:"),
+        TextColumn(what),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("left:"),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=NOTES) as bar:
@@ -122,7 +132,9 @@ def _show(report: Any) -> None:
             OUTPUT.print(f"\n{section.capitalize()}", style="bold")
         for sentence in chosen:
             cited = f"; {len(sentence.citations)} of {len(report.neighbours)} similar cases agree"
-            note = f"[{sentence.verdict}{cited if sentence.assertions and report.neighbours else ''}]"
+            note = (
+                f"[{sentence.verdict}{cited if sentence.assertions and report.neighbours else ''}]"
+            )
             OUTPUT.print(f"  {sentence.text}", markup=False, end=" ")
             OUTPUT.print(note, style="dim", markup=False)
     if report.neighbours:
@@ -134,7 +146,8 @@ def _show(report: Any) -> None:
     p = report.provenance
     OUTPUT.print(
         f"\n{p.backbone} {p.revision[:12]} · library {p.library} · seed {p.seed} · {p.time}",
-        style="dim", markup=False,
+        style="dim",
+        markup=False,
     )
 
 
@@ -235,9 +248,7 @@ def library_add(
 
     with _assistant(backbone, library) as assistant, _progress("films") as progress:
         if path.is_dir():
-            filed = add_folder(
-                assistant, path, progress=progress, allow_synthetic=allow_synthetic
-            )
+            filed = add_folder(assistant, path, progress=progress, allow_synthetic=allow_synthetic)
         else:
             film = read_film(path)
             one = add_film(assistant, film, report=report, allow_synthetic=allow_synthetic)
@@ -268,7 +279,9 @@ def library_remove(
 
 
 @library_app.command("stats")
-def library_stats(as_json: Json = False, backbone: Backbone = "mini", library: LibraryAt = None) -> None:
+def library_stats(
+    as_json: Json = False, backbone: Backbone = "mini", library: LibraryAt = None
+) -> None:
     """Say what the library holds."""
     with _assistant(backbone, library) as assistant:
         stats = asdict(assistant.library.stats())
@@ -281,7 +294,9 @@ def library_stats(as_json: Json = False, backbone: Backbone = "mini", library: L
 
 
 @library_app.command("rebuild")
-def library_rebuild(as_json: Json = False, backbone: Backbone = "mini", library: LibraryAt = None) -> None:
+def library_rebuild(
+    as_json: Json = False, backbone: Backbone = "mini", library: LibraryAt = None
+) -> None:
     """Embed what this backbone has not embedded yet, and build the index anew."""
     from assistant.filing import refresh
 
@@ -306,12 +321,19 @@ def train(
     from assistant.home import cache_folder
 
     plan = read_recipe(recipe)
-    run(plan, work or cache_folder() / "train", out, say=lambda text: NOTES.print(text, markup=False))
+    run(
+        plan,
+        work or cache_folder() / "train",
+        out,
+        say=lambda text: NOTES.print(text, markup=False),
+    )
 
 
 @app.command("eval")
 def evaluate(
-    suite: Annotated[str, typer.Argument(help="`mini`: the bars of the embedded default.")] = "mini",
+    suite: Annotated[
+        str, typer.Argument(help="`mini`: the bars of the embedded default.")
+    ] = "mini",
     n: Annotated[int, typer.Option("--n", min=1, help="Held-out phantoms.")] = 300,
     seed: Seed = 90210,
     out: Annotated[Path | None, typer.Option(help="Folder for results.json.")] = None,

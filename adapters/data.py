@@ -93,7 +93,9 @@ def phantom_arrays(
     if not (home / "texts.json").exists():
         _fill(home, count, (seed, site, split), workers, report)
     texts = json.loads((home / "texts.json").read_text(encoding="utf-8"))
-    arrays = (np.load(home / f"{name}.npy", mmap_mode="r") for name in ("films", "patches", "labels"))
+    arrays = (
+        np.load(home / f"{name}.npy", mmap_mode="r") for name in ("films", "patches", "labels")
+    )
     return PhantomArrays(*arrays, tuple((findings, impression) for findings, impression in texts))
 
 

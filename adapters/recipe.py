@@ -59,6 +59,7 @@ class Recipe:
     data: Data
     model: Model
     see: Stage
+    focus: Stage
     tokenise: Stage
     speak: Stage
     sha256: str = ""  # of the text it was read from
@@ -114,9 +115,18 @@ def read_recipe(name_or_path: str) -> Recipe:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"The recipe {path.name} is not valid TOML: {error}.") from None
     top = {"name": str, "seed": int, "licence": str}
-    sections = {"data": Data, "model": Model, "see": Stage, "tokenise": Stage, "speak": Stage}
+    sections = {
+        "data": Data,
+        "model": Model,
+        "see": Stage,
+        "focus": Stage,
+        "tokenise": Stage,
+        "speak": Stage,
+    }
     if unknown := set(table) - set(top) - set(sections):
-        raise SettingsError(f"The recipe {path.name} has unknown keys: {', '.join(sorted(unknown))}.")
+        raise SettingsError(
+            f"The recipe {path.name} has unknown keys: {', '.join(sorted(unknown))}."
+        )
     for key, kind in top.items():
         if not isinstance(table.get(key), kind):
             raise SettingsError(f"The recipe {path.name} needs {key} = a {kind.__name__}.")

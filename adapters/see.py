@@ -18,6 +18,7 @@ from adapters.data import FILM_LABELS, FINDINGS, PhantomArrays
 # A nodule covers little of a patch, so that its share counts for more.
 PATCH_GAIN = torch.tensor([1.0, 1.0, 1.0, 1.0, 1.0, 3.0])
 PATCH_WEIGHT = torch.tensor([1.0, 1.0, 1.0, 2.0, 1.5, 8.0])
+FOCUS = torch.tensor([1.0, 1.0, 1.5, 1.0, 1.0, 3.0])  # times that weight, the second time round
 
 
 class FilmBatches(torch.utils.data.Dataset):
@@ -91,6 +92,7 @@ class Seer(nn.Module):
         super().__init__()
         width = vision.config.hidden_size
         self.vision = vision
+        self.register_buffer("patch_weight", PATCH_WEIGHT.clone(), persistent=False)
         self.patch_head = nn.Linear(width, len(FINDINGS))
         self.queries = nn.Linear(width, len(FILM_LABELS), bias=False)
         self.film_head = nn.Linear(width, len(FILM_LABELS))
@@ -105,8 +107,13 @@ class Seer(nn.Module):
         film_logits = (pooled * self.film_head.weight).sum(-1) + self.film_head.bias
         out = {"logits": film_logits, "patch_logits": patch_logits}
         if labels is not None and patches is not None:
-            weight = PATCH_WEIGHT.to(patch_logits)
-            dense = F.binary_cross_entropy_with_logits(patch_logits, patches, pos_weight=weight)
+            dense = F.binary_cross_entropy_with_logits(
+                patch_logits, patches, pos_weight=self.patch_weight
+            )
             film = F.binary_cross_entropy_with_logits(film_logits, labels)
             out["loss"] = film + 2 * dense
         return out
+
+    def focus(self) -> None:
+        """Weigh small findings more from here on."""
+        self.patch_weight.mul_(FOCUS.to(self.patch_weight))

@@ -22,8 +22,18 @@ from assistant.prompts import film_prompt, paint_prompt, report_request
 
 IGNORE = -100
 INDICATIONS = (
-    "", "", "Cough.", "Shortness of breath.", "Fever and cough.", "Chest pain.", "Routine check.",
-    "Follow-up.", "Preoperative.", "Fall, chest pain.", "Heart failure.", "Dyspnea on exertion.",
+    "",
+    "",
+    "Cough.",
+    "Shortness of breath.",
+    "Fever and cough.",
+    "Chest pain.",
+    "Routine check.",
+    "Follow-up.",
+    "Preoperative.",
+    "Fall, chest pain.",
+    "Heart failure.",
+    "Dyspnea on exertion.",
 )
 UNGUIDED = 0.12  # share of paintings trained without their prompt, for guidance
 
@@ -76,7 +86,11 @@ class SpeechBatches(torch.utils.data.Dataset):
     """Films to write and to paint; an item is an index, `collate` makes both batches."""
 
     def __init__(
-        self, arrays: PhantomArrays, seen: Seen, tokenizer: PreTrainedTokenizerFast, paint_share: float
+        self,
+        arrays: PhantomArrays,
+        seen: Seen,
+        tokenizer: PreTrainedTokenizerFast,
+        paint_share: float,
     ) -> None:
         self.arrays, self.seen, self.tokenizer = arrays, seen, tokenizer
         self.paint_share = paint_share

@@ -1,4 +1,4 @@
-"""Running one stage on transformers' Trainer, so that it shows progress and resumes after a kill."""
+"""Running one stage on transformers' Trainer, so that it resumes after a kill."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_model, save_model
 from torch import nn
 from transformers import Trainer, TrainingArguments
 from transformers.trainer_utils import get_last_checkpoint
@@ -26,10 +27,14 @@ def run_stage(
 ) -> None:
     """Train `model` in place for the stage's steps; a killed run goes on from its checkpoint.
 
-    `folder` keeps the checkpoints and, once the stage is done, `done.pt`-free proof of it in
-    `model.safetensors`; a stage that is done is loaded, not trained again.
+    `folder` keeps the checkpoints and, once the stage is done, its weights: a stage that is
+    done is loaded, not trained again. The same seed gives the same run, however often it was
+    interrupted between stages.
     """
-    finished = folder / "finished"
+    final = folder / "final.safetensors"
+    if final.is_file():
+        load_model(model, final)
+        return
     arguments = TrainingArguments(
         output_dir=str(folder),
         max_steps=stage.steps,
@@ -60,4 +65,6 @@ def run_stage(
     )
     last = get_last_checkpoint(str(folder)) if folder.exists() else None
     trainer.train(resume_from_checkpoint=last)
-    finished.write_text(str(stage.steps), encoding="utf-8")
+    beside = final.with_suffix(".part")
+    save_model(model, str(beside))
+    beside.replace(final)

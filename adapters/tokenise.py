@@ -68,7 +68,9 @@ class Tokeniser(nn.Module):
             made.diff(dim=-2), pixels.diff(dim=-2)
         )
         if self.training:
-            self.used.mul_(0.99).index_add_(0, nearest, torch.ones_like(nearest, dtype=self.used.dtype))
+            self.used.mul_(0.99).index_add_(
+                0, nearest, torch.ones_like(nearest, dtype=self.used.dtype)
+            )
             self.recent = flat.detach()
         return {"loss": grey + edges + 4 * commit, "made": made}
 

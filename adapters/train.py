@@ -78,10 +78,13 @@ def _see(janus, arrays: PhantomArrays, recipe: Recipe, run: Path, say: Say) -> N
     films = FilmBatches(arrays, augment=True)
     seer = Seer(janus.model.vision_model)
     run_stage(seer, films, films.collate, recipe.see, run / "see", seed=recipe.seed)
+    seer.focus()
+    run_stage(seer, films, films.collate, recipe.focus, run / "focus", seed=recipe.seed + 1)
 
 
 def _tokenise(janus, arrays: PhantomArrays, recipe: Recipe, run: Path, say: Say) -> None:
     say("stage 2 of 3: the picture tokeniser")
+    set_seed(recipe.seed)  # each stage starts alike, whether the one before it ran or was loaded
     pictures = PictureBatches(arrays, recipe.model.painting_size)
     tokeniser = Tokeniser(janus.model.vqmodel)
     run_stage(
@@ -110,8 +113,11 @@ def _speak(
 
     seen = look(janus, arrays, run / "seen", recipe.model.painting_size, report)
     say("stage 3 of 3: the language model learns to write and to paint")
+    set_seed(recipe.seed)
     batches = SpeechBatches(arrays, seen, tokenizer, PAINT_SHARE)
-    run_stage(Speaker(janus), batches, batches.collate, recipe.speak, run / "speak", seed=recipe.seed)
+    run_stage(
+        Speaker(janus), batches, batches.collate, recipe.speak, run / "speak", seed=recipe.seed
+    )
 
 
 @torch.no_grad()
@@ -148,7 +154,9 @@ def _write(janus, tokenizer, reference, recipe: Recipe, out: Path, minutes: floa
         "data": f"{recipe.data.train} phantoms of site {recipe.data.site}, seed "
         f"{recipe.data.seed}, split train; no patient's film or report",
         "recipe": recipe.as_dict(),
-        "trained_on": "GPU" if torch.cuda.is_available() else f"CPU, {torch.get_num_threads()} threads",
+        "trained_on": "GPU"
+        if torch.cuda.is_available()
+        else f"CPU, {torch.get_num_threads()} threads",
         "minutes_of_last_run": round(minutes, 1),
         "quality": {},  # `wetread eval mini --card` fills this in
     }

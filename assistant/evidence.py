@@ -52,7 +52,11 @@ def from_neighbours(
             cited.append(neighbour.case)
         else:
             says = "contradicts" if "contradicts" in stances else "silent"
-        verb = {"supports": "asserts the same", "contradicts": "says otherwise", "silent": "is silent"}
+        verb = {
+            "supports": "asserts the same",
+            "contradicts": "says otherwise",
+            "silent": "is silent",
+        }
         evidence.append(
             Evidence(
                 kind="neighbour",

@@ -42,7 +42,9 @@ def judge_film(reference: Mapping[str, np.ndarray], profile: np.ndarray, knows: 
     return Gate("warn", reason, round(distance, 4), round(limit, 4))
 
 
-def fit_reference(profiles: np.ndarray, held_out: np.ndarray, keep: int = 64) -> dict[str, np.ndarray]:
+def fit_reference(
+    profiles: np.ndarray, held_out: np.ndarray, keep: int = 64
+) -> dict[str, np.ndarray]:
     """Learn the reference from profiles (N, P), and the limit from others (M, P).
 
     The limit is the 99th percentile of the held-out films' distances, so that about one

@@ -69,7 +69,9 @@ def measure(
     for start in range(0, n, 8):
         phantoms = [make_phantom(seed, i, "A", "test") for i in range(start, min(start + 8, n))]
         films = [as_film(p) for p in phantoms]
-        for phantom, report in zip(phantoms, assistant.draft_many(films, neighbours=0), strict=True):
+        for phantom, report in zip(
+            phantoms, assistant.draft_many(films, neighbours=0), strict=True
+        ):
             truths.append(truth(phantom))
             said.append(claims(a for s in report.sentences for a in s.assertions))
             gates.append(report.gate.answer)
@@ -82,8 +84,13 @@ def measure(
     everyone = [str(i) for i in range(n)]
     figures["gate/false warnings on known films"] = figure(warned, everyone, ratio, bar=0.03)
     cases = [
-        {"case": i, "truth": _listed(truths[i]), "said": _listed(said[i]), "gate": gates[i],
-         "draft": written[i]}
+        {
+            "case": i,
+            "truth": _listed(truths[i]),
+            "said": _listed(said[i]),
+            "gate": gates[i],
+            "draft": written[i],
+        }
         for i in range(n)
     ]
     return figures, cases

@@ -9,7 +9,9 @@ import hashlib
 import json
 import threading
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -45,10 +47,10 @@ class JanusBackbone:
             )
         weights = folder / "model.safetensors"
         try:
-            self._model = JanusForConditionalGeneration.from_pretrained(
+            self._model: Any = JanusForConditionalGeneration.from_pretrained(
                 folder, dtype=torch.float32, local_files_only=True
             ).eval()
-            self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            self._tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
             self.reference = load_file(folder / "reference.safetensors")
             self.card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
         except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
@@ -101,7 +103,11 @@ class JanusBackbone:
         tokens = encoded[0].features.shape[0]
         prompts = [film_prompt(tokenizer, tokens, request) for request in requests]
         batch = tokenizer(
-            prompts, return_tensors="pt", padding=True, padding_side="left", add_special_tokens=False
+            prompts,
+            return_tensors="pt",
+            padding=True,
+            padding_side="left",
+            add_special_tokens=False,
         ).to(model.device)
         features = torch.stack([e.features for e in encoded]).to(model.device)
         with self._lock, torch.random.fork_rng(devices=[]):
@@ -116,7 +122,9 @@ class JanusBackbone:
                 attention_mask=batch["attention_mask"],
                 generation_config=self._writing(sampling),
             )
-            scores = model.compute_transition_scores(out.sequences, out.scores, normalize_logits=True)
+            scores = model.compute_transition_scores(
+                out.sequences, out.scores, normalize_logits=True
+            )
         return [
             self._written(ids, logs)
             for ids, logs in zip(out.sequences.tolist(), scores.tolist(), strict=True)
@@ -143,7 +151,7 @@ class JanusBackbone:
         end = self._tokenizer.eos_token_id
         stop = ids.index(end) if end in ids else len(ids)
         lengths = [len(self._tokenizer.decode(ids[:n])) for n in range(stop + 1)]
-        spans = tuple(zip(lengths[:-1], lengths[1:], strict=True))
+        spans = tuple(pairwise(lengths))
         return Written(self._tokenizer.decode(ids[:stop]), spans, tuple(logs[:stop]))
 
     @torch.inference_mode()
@@ -164,12 +172,12 @@ class JanusBackbone:
             max_length=batch["input_ids"].shape[1] + model.config.vision_config.num_image_tokens,
             bos_token_id=tokenizer.bos_token_id,
             pad_token_id=tokenizer.pad_token_id,
-            generation_kwargs={"boi_token_id": tokenizer.convert_tokens_to_ids(tokenizer.boi_token)},
+            generation_kwargs={
+                "boi_token_id": tokenizer.convert_tokens_to_ids(tokenizer.boi_token)
+            },
         )
         with self._lock, torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            codes = model.generate(
-                **batch, generation_mode="image", generation_config=settings
-            )
+            codes = model.generate(**batch, generation_mode="image", generation_config=settings)
             painted = model.decode_image_tokens(codes).mean(dim=-1)  # (B, H, W)
         return [p.add(1).div(2).clamp(0, 1).cpu().numpy().astype(np.float32) for p in painted]

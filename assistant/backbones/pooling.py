@@ -12,7 +12,7 @@ import numpy as np
 def pool(hidden: np.ndarray) -> np.ndarray:
     """Pool patch features (B, N, W), N a square grid in rows, to float32 (B, 4 W)."""
     batch, patches, width = hidden.shape
-    edge = int(round(patches**0.5))
+    edge = round(patches**0.5)
     grid = hidden.reshape(batch, edge, edge, width)
     halves = (grid[:, :, : edge // 2], grid[:, :, edge // 2 :])
     parts = [half.mean(axis=(1, 2)) for half in halves] + [half.max(axis=(1, 2)) for half in halves]

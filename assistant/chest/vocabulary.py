@@ -55,6 +55,8 @@ ACUTE = "acute|active"
 CHEST = "cardiopulmonary|pulmonary|intrathoracic|thoracic|chest|cardiac|lung|radiographic|xxxx"
 TROUBLE = "abnormality|abnormalities|disease|diseases|process|processes|finding|findings|pathology"
 
+# A table is read by its rows.
+# fmt: off
 FINDINGS: tuple[Finding, ...] = (
     # Air spaces and the lungs at large.
     Finding("atelectasis", "atelectasis", (
@@ -324,6 +326,7 @@ PLACES: tuple[Place, ...] = (
         "bone|bony|mineral density",
     )),
 )
+# fmt: on
 
 _KEYS = frozenset(finding.key for finding in FINDINGS)
 _LABELS = {

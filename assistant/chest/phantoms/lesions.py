@@ -135,8 +135,14 @@ def effusion(chest: Chest, found: Effusion) -> tuple[np.ndarray, Lesion]:
     fluid = share * lung
     extra = (TISSUE - LUNG) * fluid
     mask = (extra > 0.12) & (depth > 0)
-    lesion = Lesion("pleural_effusion", found.side, None, found.degree, mask,
-                    (("height_mm", round(found.height, 1)),))
+    lesion = Lesion(
+        "pleural_effusion",
+        found.side,
+        None,
+        found.degree,
+        mask,
+        (("height_mm", round(found.height, 1)),),
+    )
     return extra.astype(np.float32), lesion
 
 
@@ -156,8 +162,14 @@ def pneumothorax(chest: Chest, found: Pneumothorax) -> tuple[np.ndarray, np.ndar
     denser = 0.28 * min(found.gap / 50, 1) * (lung > 1) * (1 - air)
     extra = -0.85 * LUNG * lung * air + LUNG * lung * denser + 0.15 * line
     mask = (air > 0.5) & (lung > 12)
-    lesion = Lesion("pneumothorax", found.side, None, found.degree, mask,
-                    (("apical_gap_mm", round(found.gap, 1)),))
+    lesion = Lesion(
+        "pneumothorax",
+        found.side,
+        None,
+        found.degree,
+        mask,
+        (("apical_gap_mm", round(found.gap, 1)),),
+    )
     return extra.astype(np.float32), air, lesion
 
 
@@ -187,8 +199,14 @@ def nodule(rng, chest: Chest, found: Nodule) -> tuple[np.ndarray, Lesion] | None
         return None
     chord = 2 * ball(chest.grid, centre, (radius, radius, radius))
     extra = 1.6 * (TISSUE - LUNG) * np.clip(gaussian_filter(chord, 0.5), 0, None)
-    lesion = Lesion("nodule", found.side, found.zone, None, chord > 0,
-                    (("diameter_mm", round(found.diameter, 1)),))
+    lesion = Lesion(
+        "nodule",
+        found.side,
+        found.zone,
+        None,
+        chord > 0,
+        (("diameter_mm", round(found.diameter, 1)),),
+    )
     return extra.astype(np.float32), lesion
 
 

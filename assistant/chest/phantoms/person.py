@@ -7,6 +7,7 @@ body; the origin is the middle of the chest. A side is -1 for the patient's righ
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -81,13 +82,14 @@ class Pathology:
     oedema: float = 0.0  # severity, 0 to 1
 
 
-EFFUSION_MM = {"small": (26, 44), "moderate": (44, 85), "large": (85, 140)}
-GAP_MM = {"small": (14, 26), "moderate": (26, 48), "large": (48, 85)}
-RATIO = {"mild": (0.54, 0.58), "moderate": (0.58, 0.63), "severe": (0.63, 0.70)}
+Sizes = Mapping[str, tuple[float, float]]
+EFFUSION_MM: Sizes = {"small": (26, 44), "moderate": (44, 85), "large": (85, 140)}
+GAP_MM: Sizes = {"small": (14, 26), "moderate": (26, 48), "large": (48, 85)}
+RATIO: Sizes = {"mild": (0.54, 0.58), "moderate": (0.58, 0.63), "severe": (0.63, 0.70)}
 NORMAL_RATIO = (0.37, 0.485)
 
 
-def _pick(rng: np.random.Generator, table: dict[str, tuple[float, float]], weights):
+def _pick(rng: np.random.Generator, table: Sizes, weights):
     """A degree and a size within its range."""
     degree = str(rng.choice(list(table), p=weights))
     return degree, float(rng.uniform(*table[degree]))

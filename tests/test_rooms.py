@@ -1,0 +1,89 @@
+"""The table of rooms in the design: who may look into whom."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+
+import pytest
+from conftest import REPO
+
+ROOMS = ("retrieval", "assistant", "adapters", "evals", "app", "wetread")
+MAY_USE = {
+    "retrieval": set(),
+    "assistant": {"retrieval"},
+    "adapters": {"assistant"},
+    "evals": {"assistant", "retrieval"},
+    "app": {"assistant", "retrieval"},
+    "wetread": {"assistant", "retrieval", "adapters", "evals", "app"},  # the command line
+}
+HEAVY = ("torch", "faiss", "gradio", "transformers")
+
+
+def _files(room: str):
+    single = REPO / f"{room}.py"
+    return [single] if single.exists() else sorted((REPO / room).rglob("*.py"))
+
+
+def _imported(path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports relatively"
+            names.add((node.module or "").split(".")[0])
+    return names
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_imports_only_what_the_table_allows(room):
+    files = _files(room)
+    assert files
+    for path in files:
+        ours = _imported(path) & set(ROOMS) - {room}
+        assert ours <= MAY_USE[room], f"{path} imports {ours - MAY_USE[room]}"
+
+
+def test_only_the_chat_imports_gradio():
+    for room in ROOMS:
+        for path in _files(room):
+            assert ("gradio" in _imported(path)) == (room == "app"), path
+
+
+def test_anatomy_lives_in_one_place():
+    """Only the chest folder names findings in code that draws or measures them."""
+    for path in _files("retrieval"):
+        text = path.read_text(encoding="utf-8").lower()
+        assert not any(word in text for word in ("effusion", "pneumothorax", "cardiomegaly"))
+
+
+@pytest.mark.parametrize("package", ["assistant", "retrieval", "wetread"])
+def test_importing_a_package_alone_loads_nothing_heavy(package):
+    code = f"import sys, {package}; print([m for m in {HEAVY!r} if m in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=REPO, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", ["eval", "exec", "__import__"])
+def test_nothing_evaluates_text_as_code(name):
+    for room in ROOMS:
+        for path in _files(room):
+            calls = [
+                node
+                for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+                if isinstance(node, ast.Call) and getattr(node.func, "id", None) == name
+            ]
+            assert not calls, path
+
+
+def test_no_pickle_no_remote_code_no_share():
+    for room in ROOMS:
+        for path in _files(room):
+            text = path.read_text(encoding="utf-8")
+            assert "pickle" not in _imported(path), path
+            for word in ("trust_remote_code", "share=True", "except Exception", "import *"):
+                assert word not in text, f"{word} in {path}"
