@@ -320,8 +320,8 @@ def running(assistant: Assistant, port: int = PORT, host: str = HOST) -> Iterato
         try:
             try:
                 url = page.launch(**where, **CLOSED, **limits, **shape)[1]
-            except OSError as error:
-                raise SettingsError(f"{host}:{port} cannot be served on: {error}") from None
+            except OSError:
+                raise SettingsError(f"{host}:{port} is taken: serve on another port.") from None
             yield url
         finally:
             page.close(verbose=False)

@@ -332,11 +332,17 @@ def train(
 @app.command("eval")
 def evaluate(
     suite: Annotated[
-        str, typer.Argument(help="`mini`: the bars of the embedded default.")
+        str, typer.Argument(help="`mini`: held-out phantoms; `real`: a folder of real films.")
     ] = "mini",
-    n: Annotated[int, typer.Option("--n", min=1, help="Held-out phantoms.")] = 300,
+    n: Annotated[
+        int | None, typer.Option("--n", min=1, help="Films: 300 phantoms, or all of a folder.")
+    ] = None,
     seed: Seed = 90210,
+    data: Annotated[Path | None, typer.Option(help="Folder of films, for `real`.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for results.json.")] = None,
+    card: Annotated[
+        Path | None, typer.Option(help="A backbone's card.json, to state the figures on.")
+    ] = None,
     as_json: Json = False,
     backbone: Backbone = "mini",
 ) -> None:
@@ -344,9 +350,11 @@ def evaluate(
     import evals
 
     with _progress(f"eval {suite}") as progress:
-        results = evals.run(suite, backbone=backbone, n=n, seed=seed, progress=progress)
+        results = evals.run(suite, backbone=backbone, n=n, seed=seed, data=data, progress=progress)
     if out is not None:
         _write(out / "results.json", (json.dumps(results, indent=2) + "\n").encode())
+    if card is not None:
+        _write(card, evals.on_card(card, results))
     if as_json:
         _print_json(results)
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
@@ -54,7 +55,7 @@ def build_tokenizer(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenize
     )
 
 
-def build_config(model: Model, tokenizer: PreTrainedTokenizerFast) -> JanusConfig:
+def build_config(model: Model, tokenizer: Any) -> JanusConfig:
     """The Janus architecture at the recipe's size."""
     levels = (model.painting_size // model.grid).bit_length()
     return JanusConfig(

@@ -47,6 +47,12 @@ class PhantomArrays:
     def __len__(self) -> int:
         return len(self.films)
 
+    def first(self, count: int) -> PhantomArrays:
+        """The first `count` films."""
+        return PhantomArrays(
+            self.films[:count], self.patches[:count], self.labels[:count], self.texts[:count]
+        )
+
 
 def _targets(phantom: Phantom) -> tuple[np.ndarray, np.ndarray]:
     cell = SIZE // GRID
@@ -93,10 +99,10 @@ def phantom_arrays(
     if not (home / "texts.json").exists():
         _fill(home, count, (seed, site, split), workers, report)
     texts = json.loads((home / "texts.json").read_text(encoding="utf-8"))
-    arrays = (
+    films, patches, labels = (
         np.load(home / f"{name}.npy", mmap_mode="r") for name in ("films", "patches", "labels")
     )
-    return PhantomArrays(*arrays, tuple((findings, impression) for findings, impression in texts))
+    return PhantomArrays(films, patches, labels, tuple((t[0], t[1]) for t in texts))
 
 
 def _fill(home: Path, count: int, stream: tuple[int, str, str], workers, report) -> None:

@@ -15,6 +15,7 @@ from assistant.errors import SettingsError
 @dataclass(frozen=True, slots=True)
 class Data:
     train: int  # number of phantoms
+    speak: int  # how many of them the last stage uses
     validation: int
     seed: int
     site: str
@@ -132,6 +133,8 @@ def read_recipe(name_or_path: str) -> Recipe:
             raise SettingsError(f"The recipe {path.name} needs {key} = a {kind.__name__}.")
     parts = {key: _section(kind, table.get(key), key, path) for key, kind in sections.items()}
     _check_shape(parts["model"], path)
+    if parts["data"].speak > parts["data"].train:
+        raise SettingsError(f"In section [data] of the recipe {path.name}, speak exceeds train.")
     values = {key: table[key] for key in top}
     return Recipe(**values, **parts, sha256=hashlib.sha256(raw).hexdigest())
 

@@ -7,6 +7,8 @@ is the encoder.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import nn
@@ -59,7 +61,7 @@ def _wave_positions(edge: int, width: int) -> torch.Tensor:
 
 
 @torch.no_grad()
-def start_well(vision: JanusVisionModel, films: np.ndarray) -> None:
+def start_well(vision: Any, films: np.ndarray) -> None:
     """Give the encoder a start from which a few thousand films suffice.
 
     Raw patches are nearly all brightness, and a small encoder spends its youth undoing that:
@@ -68,7 +70,7 @@ def start_well(vision: JanusVisionModel, films: np.ndarray) -> None:
     with the spread that keeps their signal.
     """
     config = vision.config
-    size, width = int(config.patch_size), config.hidden_size  # pyright: ignore[reportArgumentType]
+    size, width = int(config.patch_size), config.hidden_size
     sample = torch.from_numpy(films[:400].astype(np.float32) / 255) * 2 - 1
     patches = sample.unfold(1, size, size).unfold(2, size, size).reshape(-1, size * size)
     mean = patches.mean(dim=0)
@@ -87,6 +89,8 @@ def start_well(vision: JanusVisionModel, films: np.ndarray) -> None:
 
 class Seer(nn.Module):
     """The encoder with a head for patches and one for the film."""
+
+    patch_weight: torch.Tensor
 
     def __init__(self, vision: JanusVisionModel) -> None:
         super().__init__()

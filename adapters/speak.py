@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
-from transformers import JanusForConditionalGeneration, PreTrainedTokenizerFast
+from transformers import JanusForConditionalGeneration
 
 from adapters.data import PhantomArrays
 from adapters.tokenise import shrink
@@ -48,7 +49,7 @@ class Seen:
 
 @torch.no_grad()
 def look(
-    model: JanusForConditionalGeneration,
+    model: Any,
     arrays: PhantomArrays,
     folder: Path,
     painting_size: int,
@@ -89,7 +90,7 @@ class SpeechBatches(torch.utils.data.Dataset):
         self,
         arrays: PhantomArrays,
         seen: Seen,
-        tokenizer: PreTrainedTokenizerFast,
+        tokenizer: Any,
         paint_share: float,
     ) -> None:
         self.arrays, self.seen, self.tokenizer = arrays, seen, tokenizer
@@ -106,7 +107,7 @@ class SpeechBatches(torch.utils.data.Dataset):
         return options[int(torch.randint(len(options), ()))]
 
     def _encode(self, text: str) -> list[int]:
-        return self.tokenizer(text, add_special_tokens=False)["input_ids"]  # pyright: ignore
+        return self.tokenizer(text, add_special_tokens=False)["input_ids"]
 
     def _writing(self, index: int) -> tuple[list[int], list[int]]:
         findings, impression = self.arrays.texts[index]
@@ -114,7 +115,7 @@ class SpeechBatches(torch.utils.data.Dataset):
             film_prompt(self.tokenizer, self.tokens, report_request(self._pick(INDICATIONS)))
         )
         answer = self._encode(f" Findings: {findings}\nImpression: {impression}")
-        answer.append(int(self.tokenizer.eos_token_id))  # pyright: ignore[reportArgumentType]
+        answer.append(int(self.tokenizer.eos_token_id))
         return prompt + answer, [IGNORE] * len(prompt) + answer
 
     def _painting(self, index: int) -> list[int]:
@@ -123,12 +124,12 @@ class SpeechBatches(torch.utils.data.Dataset):
         ids = self._encode(paint_prompt(self.tokenizer, wish))
         if torch.rand(()) < UNGUIDED:
             keep = {self.tokenizer.bos_token_id, ids[-1]}
-            ids = [i if i in keep else self.tokenizer.pad_token_id for i in ids]  # pyright: ignore
+            ids = [i if i in keep else self.tokenizer.pad_token_id for i in ids]
         return ids
 
     def collate(self, indices: list[int]) -> dict[str, torch.Tensor]:
         """Writing padded on the right, painting on the left so that the pictures align."""
-        pad = int(self.tokenizer.pad_token_id)  # pyright: ignore[reportArgumentType]
+        pad = int(self.tokenizer.pad_token_id)
         written = [self._writing(i) for i in indices]
         longest = max(len(ids) for ids, _ in written)
         painted = indices[: max(1, round(len(indices) * self.paint_share))]

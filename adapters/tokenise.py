@@ -44,6 +44,8 @@ class PictureBatches(torch.utils.data.Dataset):
 class Tokeniser(nn.Module):
     """The picture tokeniser with the straight-through step that its training needs."""
 
+    used: torch.Tensor  # how often each code was chosen of late, fading
+
     def __init__(self, vq: JanusVQVAE) -> None:
         super().__init__()
         self.vq = vq

@@ -11,6 +11,7 @@ import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,7 +28,7 @@ from adapters.tokenise import PictureBatches, Revive, Tokeniser
 from assistant.backbones.pooling import pool
 from assistant.gate import fit_reference
 
-PAINT_SHARE = 0.5  # paintings for every report in a batch of the last stage
+PAINT_SHARE = 0.4  # paintings for every report in a batch of the last stage
 Say = Callable[[str], None]
 
 
@@ -44,13 +45,13 @@ def train(recipe: Recipe, folder: Path, out: Path, say: Say = lambda text: None)
     arrays, held_out = (_phantoms(recipe, folder, split, say) for split in ("train", "validation"))
     set_seed(recipe.seed)
     tokenizer = build_tokenizer((_text(*t) for t in arrays.texts), recipe.model.vocabulary)
-    janus = build_model(recipe.model, tokenizer)
+    janus: Any = build_model(recipe.model, tokenizer)
     if torch.cuda.is_available():
         janus.to("cuda")
     _see(janus, arrays, recipe, run, say)
     _tokenise(janus, arrays, recipe, run, say)
     reference = _reference(janus, arrays, held_out, say)
-    _speak(janus, tokenizer, arrays, recipe, run, say)
+    _speak(janus, tokenizer, arrays.first(recipe.data.speak), recipe, run, say)
     minutes = (time.monotonic() - started) / 60
     _write(janus, tokenizer, reference, recipe, out, minutes)
     say(f"written to {out} after {minutes:.0f} minutes of this run")
@@ -158,7 +159,7 @@ def _write(janus, tokenizer, reference, recipe: Recipe, out: Path, minutes: floa
         if torch.cuda.is_available()
         else f"CPU, {torch.get_num_threads()} threads",
         "minutes_of_last_run": round(minutes, 1),
-        "quality": {},  # `wetread eval mini --card` fills this in
+        "quality": {},  # `wetread eval mini --card` states it
     }
     (beside / "card.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
     if out.exists():

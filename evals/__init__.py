@@ -3,7 +3,7 @@
 A suite drives the assistant through its public methods; there is no other inference path here.
 """
 
-from evals.results import SCHEMA, table
+from evals.results import SCHEMA, on_card, table
 from evals.suites import SUITES, run
 
-__all__ = ["SCHEMA", "SUITES", "run", "table"]
+__all__ = ["SCHEMA", "SUITES", "on_card", "run", "table"]

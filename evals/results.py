@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from assistant.errors import SettingsError
 from evals.statistics import bootstrap_interval
 
 SCHEMA = "wetread.results/1"
@@ -52,3 +55,21 @@ def table(results: dict[str, Any]) -> list[str]:
         bar = "" if f["bar"] is None else f"{f['bar']:g}"
         lines.append(f"{name:<52} {value:>7}  {interval:<17} {f['n']:>5} {f['unscored']:>8}  {bar}")
     return lines
+
+
+def on_card(path: Path, results: dict[str, Any]) -> bytes:
+    """The text of a backbone's card with these figures as its measured quality.
+
+    Raises SettingsError where there is no card, or it is another backbone's.
+    """
+    try:
+        card = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise SettingsError(f"{path} is no backbone's card; name its card.json.") from None
+    measured = results["provenance"]
+    if not isinstance(card, dict) or card.get("name") != measured["backbone"]:
+        raise SettingsError(
+            f"{path} is not the card of {measured['backbone']}, which was measured."
+        )
+    card["quality"] = {"measured_on": measured["data"], "figures": results["figures"]}
+    return (json.dumps(card, indent=2) + "\n").encode()

@@ -74,3 +74,26 @@ def test_the_suite_writes_its_figures_and_repeats_itself(capfd, tmp_path):
     beaten = first["figures"]["baseline/another film's draft, micro-F1"]
     assert main["value"] > beaten["value"]
     assert "micro-F1" in shown
+
+
+def test_real_films_are_counted_as_warned_or_refused(capfd, phantoms, tmp_path):
+    image = next((phantoms / "images").iterdir())
+    (tmp_path / "film.png").write_bytes(image.read_bytes())
+    (tmp_path / "broken.png").write_bytes(b"no film")
+    (tmp_path / "cases.csv").write_text("image\nfilm.png\nbroken.png\n", encoding="utf-8")
+    outcome = run(capfd, "eval", "real", "--data", tmp_path, "--json", "--backbone", BACKBONE)
+    figures = json.loads(outcome.out)["figures"]
+    assert all((f["n"], f["unscored"]) == (1, 1) for f in figures.values())
+    assert run(capfd, "eval", "real").code == 2
+
+
+def test_the_card_states_the_measured_figures(capfd, tmp_path):
+    card = tmp_path / "card.json"
+    card.write_text('{"name": "mini", "quality": {}}', encoding="utf-8")
+    words = ("eval", "mini", "--n", 4, "--card", card)
+    assert run(capfd, *words).code == 0
+    quality = json.loads(card.read_text(encoding="utf-8"))["quality"]
+    assert "4 phantoms" in quality["measured_on"]
+    card.write_text('{"name": "another"}', encoding="utf-8")
+    assert run(capfd, *words).code == 2
+    assert card.read_text(encoding="utf-8") == '{"name": "another"}'

@@ -21,6 +21,7 @@ seed = 3
 licence = "Apache-2.0"
 [data]
 train = 40
+speak = 24
 validation = 12
 seed = 3
 site = "A"

@@ -116,7 +116,8 @@ class JanusBackbone:
             place = (batch["input_ids"] == model.config.image_token_id).unsqueeze(-1)
             seen = model.model.aligner(features).to(embeds.dtype)
             # Janus's own `generate` only adds the painting, and warns when it merely writes.
-            out = GenerationMixin.generate(
+            write: Any = GenerationMixin.generate
+            out = write(
                 model,
                 inputs_embeds=embeds.masked_scatter(place.expand_as(embeds), seen),
                 attention_mask=batch["attention_mask"],
