@@ -26,6 +26,7 @@ from adapters.speak import Speaker, SpeechBatches, look
 from adapters.stages import run_stage
 from adapters.tokenise import PictureBatches, Revive, Tokeniser
 from assistant.backbones.pooling import pool
+from assistant.errors import SettingsError
 from assistant.gate import fit_reference
 
 PAINT_SHARE = 0.4  # paintings for every report in a batch of the last stage
@@ -38,6 +39,7 @@ def train(recipe: Recipe, folder: Path, out: Path, say: Say = lambda text: None)
     `folder` holds phantoms and checkpoints: run again with the same folder to resume. `say`
     gets a line at every turn. Runs on a GPU where torch sees one.
     """
+    _check_out(out)
     started = time.monotonic()
     run = folder / f"{recipe.name}-{recipe.sha256[:12]}"
     run.mkdir(parents=True, exist_ok=True)
@@ -155,13 +157,21 @@ def _write(janus, tokenizer, reference, recipe: Recipe, out: Path, minutes: floa
         "data": f"{recipe.data.train} phantoms of site {recipe.data.site}, seed "
         f"{recipe.data.seed}, split train; no patient's film or report",
         "recipe": recipe.as_dict(),
-        "trained_on": "GPU"
-        if torch.cuda.is_available()
-        else f"CPU, {torch.get_num_threads()} threads",
+        "trained_on": str(janus.device.type),
         "minutes_of_last_run": round(minutes, 1),
         "quality": {},  # `wetread eval mini --card` states it
     }
     (beside / "card.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+    old = out.with_name(f".{out.name}.old")
     if out.exists():
-        shutil.rmtree(out)
+        out.rename(old)
     beside.rename(out)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _check_out(out: Path) -> None:
+    """Refuse to put a backbone in the place of anything but a backbone."""
+    if out.exists() and not (
+        out.is_dir() and (not any(out.iterdir()) or (out / "card.json").exists())
+    ):
+        raise SettingsError(f"{out} exists and is no backbone folder; name another with --out.")

@@ -1,9 +1,9 @@
 """May the backbone be trusted with this film at all?
 
-First version: how far the film lies from the films that the backbone was made with, as a
-Mahalanobis distance in the space of its own features (Lee et al. 2018, "A simple unified
-framework for detecting out-of-distribution samples"). The reference ships with the backbone
-and never changes with the library: a film does not become readable by being filed.
+First version: how much of the film's features the films that the backbone was made with cannot
+explain, which is the residual outside their principal subspace (Wang et al. 2022, "ViM:
+out-of-distribution with virtual-logit matching"). The reference ships with the backbone and
+never changes with the library: a film does not become readable by being filed.
 """
 
 from __future__ import annotations
@@ -16,17 +16,14 @@ from assistant.types import Gate
 
 
 def distance_to(reference: Mapping[str, np.ndarray], profile: np.ndarray) -> float:
-    """Distance of a profile (P,) from the reference films, in standard deviations a dimension.
+    """How far a profile (P,) lies from the reference films; 1 is what is usual among them.
 
-    `reference` holds `pool_mean` and `pool_scale` (P,), `components` (K, P) and `spread` (K,),
-    the principal directions of the reference films and how far they spread along each, and
-    `rest`, their mean squared length outside of them.
+    `reference` holds `pool_mean` and `pool_scale` (P,), `components` (K, P), the principal
+    directions of the reference films, and `rest`, their mean squared residual outside them.
     """
     z = (profile - reference["pool_mean"]) / reference["pool_scale"]
-    along = reference["components"] @ z
-    inside = float(((along / reference["spread"]) ** 2).mean())
-    outside = float(((z - reference["components"].T @ along) ** 2).mean() / reference["rest"][0])
-    return float(np.sqrt((inside + outside) / 2))
+    residual = z - reference["components"].T @ (reference["components"] @ z)
+    return float(np.sqrt((residual**2).mean() / reference["rest"][0]))
 
 
 def judge_film(reference: Mapping[str, np.ndarray], profile: np.ndarray, knows: str) -> Gate:
@@ -52,14 +49,13 @@ def fit_reference(
     """
     mean, scale = profiles.mean(axis=0), profiles.std(axis=0) + 1e-4
     z = (profiles - mean) / scale
-    _, singular, axes = np.linalg.svd(z, full_matrices=False)
+    _, _, axes = np.linalg.svd(z, full_matrices=False)
     components = axes[:keep]
     rest = ((z - z @ components.T @ components) ** 2).mean()
     reference = {
         "pool_mean": mean.astype(np.float32),
         "pool_scale": scale.astype(np.float32),
         "components": components.astype(np.float32),
-        "spread": (singular[:keep] / np.sqrt(len(z))).astype(np.float32),
         "rest": np.array([rest], np.float32),
     }
     distances = [distance_to(reference, profile) for profile in held_out]

@@ -132,3 +132,13 @@ def test_a_recipe_that_does_not_hold_names_the_bad_value(recipe, old, new, word)
 
 def test_the_shipped_recipe_holds():
     assert read_recipe("mini").name == "mini"
+
+
+def test_training_never_replaces_what_is_no_backbone(recipe, tmp_path):
+    from adapters.train import train
+
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious" / "thesis.txt").write_text("years of work", encoding="utf-8")
+    with pytest.raises(SettingsError, match="precious"):
+        train(read_recipe(str(recipe)), tmp_path / "work", tmp_path / "precious")
+    assert (tmp_path / "precious" / "thesis.txt").exists()

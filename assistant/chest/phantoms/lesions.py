@@ -126,7 +126,8 @@ def effusion(chest: Chest, found: Effusion) -> tuple[np.ndarray, Lesion]:
     """Fluid that fills the pleural space from below, higher at the wall than in the middle."""
     person, lung = chest.person, chest.lung(found.side)
     sign = SIGN[found.side]
-    sulcus = person.dome[0 if sign < 0 else 1] + person.dome_height * 0.95
+    # Against the wall the lung ends here, well above the rim of the dome.
+    sulcus = person.dome[0 if sign < 0 else 1] + person.dome_height * 0.575
     wall = np.clip(sign * chest.grid.x / np.maximum(chest.half_width, 1), 0, 1)
     surface = sulcus - found.height + 36 * (1 - wall**2.5)
     depth = chest.grid.y - surface

@@ -83,7 +83,7 @@ class Pathology:
 
 
 Sizes = Mapping[str, tuple[float, float]]
-EFFUSION_MM: Sizes = {"small": (26, 44), "moderate": (44, 85), "large": (85, 140)}
+EFFUSION_MM: Sizes = {"small": (17, 28), "moderate": (28, 68), "large": (68, 123)}
 GAP_MM: Sizes = {"small": (14, 26), "moderate": (26, 48), "large": (48, 85)}
 RATIO: Sizes = {"mild": (0.54, 0.58), "moderate": (0.58, 0.63), "severe": (0.63, 0.70)}
 NORMAL_RATIO = (0.37, 0.485)
