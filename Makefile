@@ -41,7 +41,7 @@ demo: $(VENV)/.demo-$(FAISS) $(DEMO)/library/cases.csv $(DEMO)/sample/cases.csv
 	@echo "== filing the demo cases"
 	@$(BIN)/wetread library add $(DEMO)/library
 	@echo "== drafting the report of a sample film"
-	@$(BIN)/wetread draft $(DEMO)/sample/images/test-A-11-000000.png
+	@$(BIN)/wetread draft $(DEMO)/sample/images/test-A-11-000003.png
 ifneq ($(SERVE),0)
 	@echo "== serving the chat at http://127.0.0.1:$(PORT) (stop it with Ctrl-C)"
 	@$(BIN)/wetread serve --port $(PORT)

@@ -116,8 +116,7 @@ class JanusBackbone:
             place = (batch["input_ids"] == model.config.image_token_id).unsqueeze(-1)
             seen = model.model.aligner(features).to(embeds.dtype)
             # Janus's own `generate` only adds the painting, and warns when it merely writes.
-            write: Any = GenerationMixin.generate
-            out = write(
+            out = GenerationMixin.generate(  # pyright: ignore[reportAttributeAccessIssue]
                 model,
                 inputs_embeds=embeds.masked_scatter(place.expand_as(embeds), seen),
                 attention_mask=batch["attention_mask"],
