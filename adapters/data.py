@@ -1,10 +1,12 @@
 """Training data: phantoms rendered once into arrays that every stage of training reads.
 
-The arrays are a cache: they can be deleted at any time and come back the same.
+The arrays are a cache: they can be deleted at any time and come back the same, and those of
+phantoms that were drawn by other code are never taken for today's.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -14,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from assistant.chest import phantoms
 from assistant.chest.phantoms import SIZE, Phantom, make_phantom
 
 GRID = 16  # patches along one edge of the film
@@ -95,7 +98,7 @@ def phantom_arrays(
     `report(done, total)` is called as films are finished. The cache is written beside and
     renamed, so that a killed run leaves nothing half-written behind.
     """
-    home = folder / f"phantoms-{split}-{site}-seed{seed}-n{count}"
+    home = folder / f"phantoms-{_source()}-{split}-{site}-seed{seed}-n{count}"
     if not (home / "texts.json").exists():
         _fill(home, count, (seed, site, split), workers, report)
     texts = json.loads((home / "texts.json").read_text(encoding="utf-8"))
@@ -103,6 +106,14 @@ def phantom_arrays(
         np.load(home / f"{name}.npy", mmap_mode="r") for name in ("films", "patches", "labels")
     )
     return PhantomArrays(films, patches, labels, tuple((t[0], t[1]) for t in texts))
+
+
+def _source() -> str:
+    """A short hash of the code that draws phantoms."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(phantoms.__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def _fill(home: Path, count: int, stream: tuple[int, str, str], workers, report) -> None:
