@@ -10,7 +10,7 @@ FAISS ?= $(shell nvidia-smi -L >/dev/null 2>&1 && echo gpu || echo cpu)
 export WETREAD_HOME ?= $(CURDIR)/.wetread
 DEMO := $(WETREAD_HOME)/demo
 
-.PHONY: demo test lint clean
+.PHONY: demo test weights lint clean
 .DEFAULT_GOAL := demo
 
 $(BIN)/python:
@@ -50,6 +50,13 @@ endif
 test: $(VENV)/.test-$(FAISS)
 	@echo "== running the tests"
 	@$(BIN)/python -m pytest
+
+# All that ships, trained anew: the base, then its adapters. Run it again to go on after a kill.
+WEIGHTS ?= weights/mini
+weights: $(VENV)/.demo-$(FAISS)
+	$(BIN)/wetread train mini --out $(WEIGHTS) --work $(dir $(WEIGHTS))work
+	for task in report answer image; do \
+		$(BIN)/wetread train $$task --base $(WEIGHTS) --work $(dir $(WEIGHTS))work || exit; done
 
 lint: $(VENV)/.test-$(FAISS)
 	$(BIN)/ruff check .

@@ -30,6 +30,7 @@ from assistant.chest.phantoms import make_phantom
 from assistant.errors import SettingsError, WetreadError
 from assistant.exports import NOTICE, draft_json, draft_markdown
 from assistant.intake import MAX_BYTES, read_film, read_film_bytes
+from assistant.paintings import caption, file_of
 from assistant.types import Film, Gate, Neighbour, Painting, Report, Sentence
 from assistant.walk import Assistant
 
@@ -73,6 +74,7 @@ h1 { font-size:1.5rem; font-weight:650; display:inline; color:var(--ink); margin
 .film { background:#000; border-radius:8px; overflow:hidden; position:relative; margin:0; }
 .film img { width:100%; max-height:76vh; object-fit:contain; } .film a { color:#9fd6e8; }
 .film figcaption { color:#b4bcbd; font-size:.78rem; padding:.45rem .7rem; }
+.film .found { color:#e3e7e6; font-size:.86rem; margin:0 0 .35rem; }
 .mark { position:absolute; top:.5rem; right:.5rem; color:#ffe9bf; background:#000c;
   border:1px solid var(--edge); padding:0 .4rem; font:700 .72rem/1.6 sans-serif; }
 .gate, .error { border-left:6px solid var(--good); background:var(--card); padding:.6rem 1rem; }
@@ -193,13 +195,14 @@ def cases_html(assistant: Assistant, neighbours: Sequence[Neighbour]) -> str:
 
 
 def painting_html(painting: Painting, number: int) -> str:
-    """One painted film, marked as synthetic on the page and in its file."""
-    png, p = previews.png(painting.pixels, synthetic=True), painting.provenance
+    """One painted film, marked as synthetic on the page and in its file, with its checks."""
+    png, p = file_of(painting), painting.provenance
     name = f"synthetic-{p.prompt_sha256[:8]}-seed{p.seed}-{number}.png"
     said = [painting.prompt, f"{p.backbone} {p.revision[:12]}", f"seed {p.seed}, film {number}"]
     link = f'<a download="{name}" href="{data_url(png, "image/png")}">Download PNG</a>'
-    caption = f"{escape(' · '.join(said))} · {link}"
-    return figure_html(png, f"Synthetic film {number}: {painting.prompt}", caption, True)
+    found = f'<p class="found">{escape(caption(painting))}</p>'
+    words = f"{found}{escape(' · '.join(said))} · {link}"
+    return figure_html(png, f"Synthetic film {number}: {painting.prompt}", words, True)
 
 
 def show(desk: Desk, film: Film | None, otherwise: str = NO_FILM) -> tuple[Any, ...]:
@@ -239,12 +242,13 @@ def read(assistant: Assistant, desk: Desk, indication: str) -> tuple[Any, Any]:
 
 
 def paint(
-    assistant: Assistant, prompt: str, count: int, seed: int | None, guidance: float
+    assistant: Assistant, prompt: str, count: int, seed: int | None, guidance: float, site: str
 ) -> Iterator[str]:
     """Painted films, after a line that says they are being painted."""
     yield BUSY
     try:
-        done = assistant.paint(prompt or "", count=count, seed=seed or 0, guidance=guidance)
+        asked: Any = {"count": count, "seed": seed or 0, "guidance": guidance, "site": site or ""}
+        done = assistant.paint(prompt or "", **asked)
     except WetreadError as error:
         yield ERROR.format(escape(str(error)))
         return
@@ -279,17 +283,18 @@ def _read_tab(assistant: Assistant) -> None:
 def _paint_tab(assistant: Assistant) -> None:
     with gr.Row():
         with gr.Column(scale=3, min_width=250):
-            prompt = gr.Textbox(label="What the film should show", lines=2, max_length=400)
+            prompt = gr.Textbox(label="What the film should show", lines=2, max_length=2000)
             gr.Examples(
                 [["Large right pleural effusion."], ["Cardiomegaly."]], prompt, label="To try"
             )
             count = gr.Slider(1, 4, 1, step=1, label="Films")
             guidance = gr.Slider(1, 8, 3, step=0.5, label="Guidance")
+            site = gr.Dropdown([("any", ""), *"ABCD"], value="", label="In the style of site")
             seed = gr.Number(0, precision=0, minimum=0, maximum=2**31 - 1, label="Seed")
             go = gr.Button("Paint", variant="primary")
         with gr.Column(scale=12, min_width=330):
             painted = gr.HTML(NO_PAINTING, elem_id="painted", apply_default_css=False)
-    asked = [prompt, count, seed, guidance]
+    asked = [prompt, count, seed, guidance, site]
     gr.on([go.click, prompt.submit], partial(paint, assistant), asked, painted, **BY_MODEL)
 
 

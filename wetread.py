@@ -119,6 +119,34 @@ def draft(
     _show(report)
 
 
+@app.command()
+def batch(
+    manifest: Annotated[Path, typer.Argument(help="A folder with cases.csv, or that file.")],
+    out: Annotated[Path, typer.Option(help="File for the drafts, one line of JSON a film.")],
+    neighbours: Annotated[int, typer.Option(min=0, help="Similar cases to cite at most.")] = 5,
+    seed: Seed = 0,
+    as_json: Json = False,
+    backbone: Backbone = "mini",
+    library: LibraryAt = None,
+) -> None:
+    """Draft the reports of a folder of films."""
+    from assistant.batch import draft_folder, read_manifest
+
+    read_manifest(manifest)  # a wrong path is told before anything is loaded
+    with _assistant(backbone, library) as assistant, _progress("films") as progress:
+        done = draft_folder(
+            assistant, manifest, out, neighbours=neighbours, seed=seed, progress=progress
+        )
+    if as_json:
+        _print_json({"out": str(out), **asdict(done)})
+        return
+    OUTPUT.print(
+        f"{done.drafted} of {done.cases} films drafted to {out}; {done.warned} of them carry a "
+        f"warning, {done.failed} could not be read",
+        markup=False,
+    )
+
+
 def _show(report: Any) -> None:
     """The draft on the terminal."""
     from assistant.exports import NOTICE
@@ -159,36 +187,87 @@ def _show_neighbour(neighbour: Any) -> None:
 
 @app.command()
 def paint(
-    prompt: Annotated[str, typer.Argument(help="What the film should show.")],
     out: Annotated[Path, typer.Option(help="Folder for the films.")],
+    prompt: Annotated[str, typer.Argument(help="What the film should show.")] = "",
+    report: Annotated[
+        Path | None, typer.Option(help="Report or draft (JSON) to paint, instead of a prompt.")
+    ] = None,
+    form: Annotated[str, typer.Option("--format", help="png or dicom.")] = "png",
+    site: Annotated[str, typer.Option(help="Style of a site: A, B, C or D.")] = "",
     seed: Seed = 0,
     count: Annotated[int, typer.Option(min=1, max=16, help="How many films.")] = 1,
     guidance: Annotated[float, typer.Option(help="1 or more; higher follows closer.")] = 3.0,
     as_json: Json = False,
     backbone: Backbone = "mini",
+    library: LibraryAt = None,
 ) -> None:
-    """Paint synthetic films from text."""
-    from transformers.utils import logging
+    """Paint synthetic films from text, read them back, and compare them with the library."""
+    from assistant.chest.phantoms.film import site_named
+    from assistant.paintings import SUFFIXES, caption, file_of, painting_dict, prompt_of_report
 
-    from assistant.backbones.load import load_backbone
-    from assistant.previews import png
-    from assistant.walk import Assistant
-
-    logging.disable_progress_bar()
-    painter = Assistant(load_backbone(backbone))
-    paintings = painter.paint(prompt, seed=seed, count=count, guidance=guidance)
+    if form not in SUFFIXES:
+        raise SettingsError(f"--format {form} is not known; choose {' or '.join(SUFFIXES)}.")
+    if bool(prompt) == (report is not None):
+        raise SettingsError("Say what the film should show, or give --report; one of the two.")
+    if site:
+        site_named(site)
+    if report is not None:
+        prompt = prompt_of_report(_text_of(report))
+    with _assistant(backbone, library) as assistant:
+        paintings = assistant.paint(prompt, seed=seed, count=count, guidance=guidance, site=site)
     written = []
     for number, painting in enumerate(paintings):
-        name = f"painting-{painting.provenance.prompt_sha256[:12]}-seed{seed}-{number}.png"
-        _write(out / name, png(painting.pixels, synthetic=True))
-        provenance = asdict(painting.provenance)
-        provenance["versions"] = dict(painting.provenance.versions)
-        written.append({"file": str(out / name), "prompt": prompt, "provenance": provenance})
+        asked = painting.provenance.prompt_sha256[:12]
+        path = out / f"painting-{asked}-seed{seed}-{number}{SUFFIXES[form]}"
+        _write(path, file_of(painting, form))
+        written.append({"file": str(path), **painting_dict(painting)})
     if as_json:
         _print_json({"paintings": written})
         return
-    for item in written:
+    for item, painting in zip(written, paintings, strict=True):
         OUTPUT.print(f"Synthetic film written to {item['file']}", markup=False)
+        OUTPUT.print(f"  {caption(painting)}", style="dim", markup=False)
+
+
+@app.command()
+def ask(
+    film: Annotated[Path, typer.Argument(help="A DICOM, PNG, JPEG or TIFF file.")],
+    question: Annotated[str, typer.Argument(help="What you want to know of the film.")],
+    prior_report: Annotated[
+        Path | None, typer.Option(help="Text file with the report of an earlier film.")
+    ] = None,
+    adapter: Annotated[
+        list[Path] | None, typer.Option(help="Adapter folder, instead of the backbone's own.")
+    ] = None,
+    as_json: Json = False,
+    seed: Seed = 0,
+    backbone: Backbone = "mini",
+) -> None:
+    """Ask a question about a film."""
+    from transformers.utils import logging
+
+    from assistant.backbones.load import load_backbone
+    from assistant.exports import ANSWER_NOTICE, answer_dict
+    from assistant.walk import Assistant
+
+    before = _text_of(prior_report) if prior_report is not None else ""
+    logging.disable_progress_bar()
+    assistant = Assistant(load_backbone(backbone, adapter or ()))
+    answer = assistant.ask(film, question, prior_report=before, seed=seed)
+    if as_json:
+        _print_json(answer_dict(answer))
+        return
+    OUTPUT.print(ANSWER_NOTICE, style="dim")
+    if answer.gate.answer != "pass":
+        OUTPUT.print(f"\nWARNING: {answer.gate.reason}", style="bold yellow", markup=False)
+    OUTPUT.print(f"\n{answer.text}", markup=False)
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        raise SettingsError(f"{path} cannot be read as UTF-8 text; name another file.") from None
 
 
 @app.command()
@@ -218,15 +297,16 @@ def phantom(
     out: Annotated[Path, typer.Option(help="Folder to write.")],
     n: Annotated[int, typer.Option("--n", help="How many films.")] = 10,
     seed: Seed = 0,
-    site: Annotated[str, typer.Option(help="Letter of the site.")] = "A",
+    site: Annotated[str, typer.Option(help="Site: A, B, C or D.")] = "A",
     split: Annotated[str, typer.Option(help="train, validation or test.")] = "test",
+    priors: Annotated[bool, typer.Option("--priors", help="Write earlier films too.")] = False,
     as_json: Json = False,
 ) -> None:
     """Write synthetic chest films with their exact truth."""
     from assistant.chest.phantoms import write_phantoms
 
     with _progress("phantoms") as progress:
-        write_phantoms(out, n, seed=seed, site=site, split=split, progress=progress)
+        write_phantoms(out, n, seed=seed, site=site, split=split, priors=priors, progress=progress)
     if as_json:
         _print_json({"out": str(out), "n": n, "seed": seed, "site": site, "split": split})
     else:
@@ -312,33 +392,59 @@ def library_rebuild(
 @app.command()
 def train(
     recipe: Annotated[str, typer.Argument(help="A shipped recipe's name, or a TOML file.")],
-    out: Annotated[Path, typer.Option(help="Folder for the backbone.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder to write; of an adapter, by default in its base's folder."),
+    ] = None,
+    base: Annotated[
+        str | None, typer.Option(help="An adapter's base: `mini`, or a checkpoint folder.")
+    ] = None,
     work: Annotated[Path | None, typer.Option(help="Checkpoints; name it again to resume.")] = None,
 ) -> None:
-    """Train a backbone by a recipe; a killed run goes on where it was."""
-    from adapters.recipe import read_recipe
-    from adapters.train import train as run
+    """Train a backbone or an adapter by a recipe; a killed run goes on where it was."""
+    from adapters.lora_recipe import AdapterRecipe, read_any
+    from assistant.backbones.load import backbone_folder
     from assistant.home import cache_folder
 
-    plan = read_recipe(recipe)
-    run(
-        plan,
-        work or cache_folder() / "train",
-        out,
-        say=lambda text: NOTES.print(text, markup=False),
-    )
+    plan, folder = read_any(recipe), work or cache_folder() / "train"
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()  # those of files; the training's own stays
+
+    def say(text: str) -> None:
+        NOTES.print(text, markup=False)
+
+    if isinstance(plan, AdapterRecipe):
+        from adapters.lora import train_adapter
+
+        home = backbone_folder(base or plan.base)
+        train_adapter(plan, home, folder, out or home / "adapters" / plan.task, say)
+        return
+    if base is not None or out is None:
+        raise SettingsError("A backbone's recipe has no base, and needs a folder named with --out.")
+    from adapters.train import train as run
+
+    run(plan, folder, out, say)
 
 
 @app.command("eval")
 def evaluate(
     suite: Annotated[
-        str, typer.Argument(help="`mini`: held-out phantoms; `real`: a folder of real films.")
+        str,
+        typer.Argument(
+            help="`mini`: held-out phantoms; `real`: a folder of real films; `fidelity`: how far "
+            "phantoms lie from them."
+        ),
     ] = "mini",
+    only: Annotated[
+        str, typer.Option(help="Parts of `mini`, parted by commas; default: all.")
+    ] = "",
     n: Annotated[
-        int | None, typer.Option("--n", min=1, help="Films: 300 phantoms, or all of a folder.")
+        int | None, typer.Option("--n", min=1, help="Films; default: what each part holds right.")
     ] = None,
     seed: Seed = 90210,
-    data: Annotated[Path | None, typer.Option(help="Folder of films, for `real`.")] = None,
+    site: Annotated[str, typer.Option(help="Letter of the phantoms' site.")] = "A",
+    data: Annotated[Path | None, typer.Option(help="Folder of real films.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for results.json.")] = None,
     card: Annotated[
         Path | None, typer.Option(help="A backbone's card.json, to state the figures on.")
@@ -349,10 +455,24 @@ def evaluate(
     """Measure a backbone and print each figure with n, unscored, interval and bar."""
     import evals
 
+    def keep(results: dict[str, Any]) -> None:
+        if out is not None:
+            _write(out / "results.json", (json.dumps(results, indent=2) + "\n").encode())
+
+    parts = [name.strip() for name in only.split(",") if name.strip()]
     with _progress(f"eval {suite}") as progress:
-        results = evals.run(suite, backbone=backbone, n=n, seed=seed, data=data, progress=progress)
-    if out is not None:
-        _write(out / "results.json", (json.dumps(results, indent=2) + "\n").encode())
+        results = evals.run(
+            suite,
+            backbone=backbone,
+            n=n,
+            seed=seed,
+            data=data,
+            only=parts,
+            site=site,
+            progress=progress,
+            keep=keep,  # a part that is done is not lost with a run that is stopped
+        )
+    keep(results)
     if card is not None:
         _write(card, evals.on_card(card, results))
     if as_json:

@@ -9,32 +9,56 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from assistant.backbones.probe import Label
 from assistant.chest import phantoms
-from assistant.chest.phantoms import SIZE, Phantom, make_phantom
+from assistant.chest.phantoms import (
+    DEVICES,
+    DISTRACTORS,
+    FINDINGS,
+    SIZE,
+    Phantom,
+    make_phantom,
+    truth_assertions,
+    tube_positions,
+)
+from assistant.chest.phantoms.lesions import Lesion
+from assistant.chest.phantoms.truth import assertions
+from assistant.questions import Question, ask_about
+from assistant.types import Assertion
 
 GRID = 16  # patches along one edge of the film
 SIDES, ZONES = ("right", "left"), ("upper", "mid", "lower")
-FINDINGS = (
-    "cardiomegaly",
-    "oedema",
+CHANNELS = (*FINDINGS, *DISTRACTORS, *DEVICES)  # of the patch targets
+_SIDED = (
     "pleural_effusion",
     "pneumothorax",
-    "consolidation",
-    "nodule",
+    "atelectasis",
+    "fracture",
+    "central_line",
+    "pacemaker",
+    "chest_drain",
 )
-# What the encoder learns to tell of a whole film: a finding with the place it has.
-FILM_LABELS: tuple[tuple[str, str | None, str | None], ...] = (
-    ("cardiomegaly", None, None),
-    ("oedema", None, None),
-    *((f, s, None) for f in ("pleural_effusion", "pneumothorax") for s in SIDES),
-    *((f, s, z) for f in ("consolidation", "nodule") for s in SIDES for z in ZONES),
+_ZONED = ("consolidation", "nodule", "mass", "granuloma")
+_GRADED = ("pleural_effusion", "pneumothorax")
+
+
+_WHOLE = tuple(f for f in CHANNELS if f not in (*_SIDED, *_ZONED))
+_MORE, _MOST = ("moderate", "large"), ("large",)
+FILM_LABELS: tuple[Label, ...] = (
+    *(Label(f) for f in _WHOLE),
+    *(Label(f, s) for f in _SIDED for s in SIDES),
+    *(Label(f, s, z) for f in _ZONED for s in SIDES for z in ZONES),
+    *(Label("cardiomegaly", None, None, d) for d in (_MORE, _MOST)),
+    *(Label(f, s, None, d) for f in _GRADED for s in SIDES for d in (_MORE, _MOST)),
+    *(Label("endotracheal_tube", None, None, (d,)) for d in ("too low", "too high")),
 )
 
 
@@ -43,9 +67,9 @@ class PhantomArrays:
     """Phantoms of one split as arrays; N films."""
 
     films: np.ndarray  # uint8 (N, 256, 256), air dark
-    patches: np.ndarray  # uint8 (N, 256, 6): share of a patch each finding covers, 255 is all
-    labels: np.ndarray  # uint8 (N, 18): FILM_LABELS, 0 or 1
-    texts: tuple[tuple[str, str], ...]  # findings and impression of each report
+    patches: np.ndarray  # uint8 (N, 256, C): share of a patch each of CHANNELS covers, 255 is all
+    labels: np.ndarray  # uint8 (N, L): FILM_LABELS, 0 or 1
+    records: tuple[dict[str, Any], ...]  # what is said and true of each film; see `_record`
 
     def __len__(self) -> int:
         return len(self.films)
@@ -53,20 +77,56 @@ class PhantomArrays:
     def first(self, count: int) -> PhantomArrays:
         """The first `count` films."""
         return PhantomArrays(
-            self.films[:count], self.patches[:count], self.labels[:count], self.texts[:count]
+            self.films[:count], self.patches[:count], self.labels[:count], self.records[:count]
         )
+
+
+def _holds(label: Label, lesion: Lesion) -> bool:
+    """Whether a lesion makes a label true."""
+    same = (lesion.finding, lesion.side, lesion.zone) == (label.finding, label.side, label.zone)
+    return same and (not label.degrees or lesion.degree in label.degrees)
 
 
 def _targets(phantom: Phantom) -> tuple[np.ndarray, np.ndarray]:
     cell = SIZE // GRID
-    patches = np.zeros((GRID * GRID, len(FINDINGS)), np.float32)
-    labels = np.zeros(len(FILM_LABELS), np.uint8)
-    for lesion in phantom.lesions:
+    patches = np.zeros((GRID * GRID, len(CHANNELS)), np.float32)
+    everything = (*phantom.lesions, *phantom.distractors, *phantom.devices)
+    for lesion in everything:
         cover = lesion.mask.reshape(GRID, cell, GRID, cell).mean(axis=(1, 3)).reshape(-1)
-        column = FINDINGS.index(lesion.finding)
+        column = CHANNELS.index(lesion.finding)
         patches[:, column] = np.maximum(patches[:, column], cover)
-        labels[FILM_LABELS.index((lesion.finding, lesion.side, lesion.zone))] = 1
-    return (patches * 255).astype(np.uint8), labels
+    labels = [any(_holds(label, lesion) for lesion in everything) for label in FILM_LABELS]
+    return (patches * 255).astype(np.uint8), np.array(labels, np.uint8)
+
+
+def _record(phantom: Phantom) -> dict[str, Any]:
+    """The texts of a phantom and its truth, as plain values that JSON can hold."""
+    prior = phantom.prior
+    return {
+        "site": phantom.site,
+        "indication": phantom.indication,
+        "findings": phantom.findings,
+        "impression": phantom.impression,
+        "caption": phantom.caption,
+        "comparison": phantom.comparison,
+        "truth": [astuple(a)[:5] for a in truth_assertions(phantom)],
+        "tube": tube_positions(phantom),
+        "prior": None
+        if prior is None
+        else [astuple(a)[:5] for a in assertions((*prior.lesions, *prior.devices))],
+    }
+
+
+def assertions_of(rows: Sequence[Sequence[Any]]) -> list[Assertion]:
+    """The assertions of a record's `truth` or `prior`."""
+    return [Assertion(*row) for row in rows]
+
+
+def questions_of(record: dict[str, Any], rng: np.random.Generator) -> list[Question]:
+    """Questions about a record's film, in the words of training."""
+    prior = record["prior"]
+    then = None if prior is None else assertions_of(prior)
+    return ask_about(rng, assertions_of(record["truth"]), then, "train", record["tube"])
 
 
 def _render(job: tuple[int, int, int, str, str]):
@@ -79,7 +139,7 @@ def _render(job: tuple[int, int, int, str, str]):
         np.stack([p.film for p in made]),
         np.stack([t[0] for t in targets]),
         np.stack([t[1] for t in targets]),
-        [(p.findings, p.impression) for p in made],
+        [_record(p) for p in made],
     )
 
 
@@ -98,21 +158,33 @@ def phantom_arrays(
     `report(done, total)` is called as films are finished. The cache is written beside and
     renamed, so that a killed run leaves nothing half-written behind.
     """
-    home = folder / f"phantoms-{_source()}-{split}-{site}-seed{seed}-n{count}"
-    if not (home / "texts.json").exists():
+    stem = f"phantoms-{_source()}-{split}-{site}-seed{seed}-n"
+    home = _whole(folder, stem, count)
+    if home is None:
+        home = folder / f"{stem}{count}"
         _fill(home, count, (seed, site, split), workers, report)
-    texts = json.loads((home / "texts.json").read_text(encoding="utf-8"))
+    records = json.loads((home / "records.json").read_text(encoding="utf-8"))
     films, patches, labels = (
         np.load(home / f"{name}.npy", mmap_mode="r") for name in ("films", "patches", "labels")
     )
-    return PhantomArrays(films, patches, labels, tuple((t[0], t[1]) for t in texts))
+    return PhantomArrays(films, patches, labels, tuple(records)).first(count)
+
+
+def _whole(folder: Path, stem: str, count: int) -> Path | None:
+    """The smallest finished cache that holds so many: phantom 7 is the same among 10 and 100."""
+    sizes = [int(home.name.removeprefix(stem)) for home in folder.glob(f"{stem}*")]
+    for size in sorted(size for size in sizes if size >= count):
+        if (folder / f"{stem}{size}" / "records.json").exists():
+            return folder / f"{stem}{size}"
+    return None
 
 
 def _source() -> str:
-    """A short hash of the code that draws phantoms."""
+    """A short hash of the code that draws phantoms, but not of that which writes folders."""
     digest = hashlib.sha256()
     for path in sorted(Path(phantoms.__file__).parent.glob("*.py")):
-        digest.update(path.read_bytes())
+        if path.name not in ("write.py", "truth.py", "__init__.py"):
+            digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
 
 
@@ -120,26 +192,26 @@ def _fill(home: Path, count: int, stream: tuple[int, str, str], workers, report)
     home.mkdir(parents=True, exist_ok=True)
     shapes = {
         "films": (count, SIZE, SIZE),
-        "patches": (count, GRID * GRID, len(FINDINGS)),
+        "patches": (count, GRID * GRID, len(CHANNELS)),
         "labels": (count, len(FILM_LABELS)),
     }
     out = {
         name: np.lib.format.open_memmap(home / f"{name}.npy", "w+", np.uint8, shape)
         for name, shape in shapes.items()
     }
-    texts: list[tuple[str, str]] = []
+    records: list[dict[str, Any]] = []
     for start, films, patches, labels, written in _stream(count, stream, workers):
         stop = start + len(films)
         out["films"][start:stop], out["patches"][start:stop] = films, patches
         out["labels"][start:stop] = labels
-        texts.extend(written)
+        records.extend(written)
         report(stop, count)
     for array in out.values():
         array.flush()
-    # The texts come last and by renaming: where they are, the arrays are whole.
-    beside = home / "texts.json.part"
-    beside.write_text(json.dumps(texts), encoding="utf-8")
-    beside.replace(home / "texts.json")
+    # The records come last and by renaming: where they are, the arrays are whole.
+    beside = home / "records.json.part"
+    beside.write_text(json.dumps(records), encoding="utf-8")
+    beside.replace(home / "records.json")
 
 
 def _stream(count: int, stream: tuple[int, str, str], workers: int | None) -> Iterator:

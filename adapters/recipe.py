@@ -14,11 +14,11 @@ from assistant.errors import SettingsError
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    train: int  # number of phantoms
-    speak: int  # how many of them the last stage uses
+    train: int  # phantoms of site A, the reference, from which the encoder learns
+    others: int  # of each other site: the tokeniser and the language model see those too
+    speak: int  # how many of those of site A the language model learns from
     validation: int
     seed: int
-    site: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,8 @@ class Model:
 class Stage:
     steps: int
     batch: int
-    learning_rate: float
+    learning_rate: float  # of AdamW
+    muon_rate: float  # of Muon, which trains the matrices
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ def _section(kind: type[Section], table: Any, name: str, path: Path) -> Section:
             good = isinstance(value, str)
         else:
             whole = wanted[key] == "int" and not isinstance(value, int)
-            good = number and not whole and value >= (0 if key == "seed" else 1e-9)
+            good = number and not whole and value >= (0 if key in ("seed", "others") else 1e-9)
         if not good:
             raise SettingsError(
                 f"{key} = {value!r} in section [{name}] of the recipe {path.name} must be a "

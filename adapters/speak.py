@@ -1,12 +1,16 @@
-"""Third stage: the language model learns to write reports and to paint films.
+"""Third stage: the language model learns films and words together, both ways.
 
-Encoder and picture tokeniser are done by now and frozen, so that what they say of each film
-is computed once. One step is a batch to write and a batch to paint.
+Captions to films and films to captions, as pictures have them: short, in any order, and not
+always whole. Beside them it reads reports and answers without their films, as any language model
+has read before it sees: an adapter can choose words, but it cannot teach new ones. Reports,
+answers and paintings worth having are the adapters' work. Encoder and picture tokeniser are done
+by now and frozen, so that what they say of each film is computed once. One step is a batch to
+write, a batch to paint and a batch to read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,25 +21,22 @@ from torch import nn
 from torch.nn import functional as F
 from transformers import JanusForConditionalGeneration
 
-from adapters.data import PhantomArrays
+from adapters.data import PhantomArrays, questions_of
 from adapters.tokenise import shrink
-from assistant.prompts import film_prompt, paint_prompt, report_request
+from assistant.prompts import (
+    answer_request,
+    caption_request,
+    film_prompt,
+    paint_prompt,
+    report_request,
+    words_prompt,
+)
 
 IGNORE = -100
-INDICATIONS = (
-    "",
-    "",
-    "Cough.",
-    "Shortness of breath.",
-    "Fever and cough.",
-    "Chest pain.",
-    "Routine check.",
-    "Follow-up.",
-    "Preoperative.",
-    "Fall, chest pain.",
-    "Heart failure.",
-    "Dyspnea on exertion.",
-)
+# A lesion is a few places of 256, and all that a wish is about: it counts for more. What is most
+# likely at a place stays the same.
+COVERED, ASKED_FOR = 20, 4.0  # of 255, share of a patch; times the rest
+ANSWERS = 0.4  # share of what is read that are answers; the rest are reports
 UNGUIDED = 0.12  # share of paintings trained without their prompt, for guidance
 
 
@@ -50,14 +51,18 @@ class Seen:
 @torch.no_grad()
 def look(
     model: Any,
-    arrays: PhantomArrays,
+    parts: Sequence[np.ndarray],
     folder: Path,
     painting_size: int,
     report: Callable[[int, int], None],
 ) -> Seen:
-    """Run encoder and tokeniser over every film once; kept in `folder` for a resumed run."""
+    """Run encoder and tokeniser over every film once; kept in `folder` for a resumed run.
+
+    `parts` are films uint8 (N, 256, 256), one array a site; the result has them in that order.
+    """
     done = folder / "finished"
-    count, tokens = len(arrays), model.config.vision_config.num_image_tokens
+    count = sum(len(part) for part in parts)
+    tokens = model.config.vision_config.num_image_tokens
     names = {"features": folder / "features.npy", "codes": folder / "codes.npy"}
     if not done.exists():
         folder.mkdir(parents=True, exist_ok=True)
@@ -67,20 +72,28 @@ def look(
         )
         codes = np.lib.format.open_memmap(names["codes"], "w+", np.int16, (count, tokens))
         model.eval()
-        for start in range(0, count, 32):
-            films = torch.from_numpy(arrays.films[start : start + 32]).float().div_(255)
+        at = 0
+        for films in _batches(parts, 32):
             films = films.to(model.device)
             pixels = films.mul(2).sub(1).unsqueeze(1).expand(-1, 3, -1, -1)
             hidden = model.model.vision_model(pixel_values=pixels).last_hidden_state
             picture = shrink(films, painting_size).contiguous()
             chosen = model.model.vqmodel.encode(picture).image_tokens
-            features[start : start + 32] = hidden.half().cpu().numpy()
-            codes[start : start + 32] = chosen.view(len(films), -1).cpu().numpy()
-            report(min(start + 32, count), count)
+            stop = at + len(films)
+            features[at:stop] = hidden.half().cpu().numpy()
+            codes[at:stop] = chosen.view(len(films), -1).cpu().numpy()
+            at = stop
+            report(at, count)
         features.flush()
         codes.flush()
         done.write_text(str(count), encoding="utf-8")
     return Seen(*(np.load(path, mmap_mode="r") for path in names.values()))
+
+
+def _batches(parts: Sequence[np.ndarray], size: int) -> Iterator[torch.Tensor]:
+    for part in parts:
+        for start in range(0, len(part), size):
+            yield torch.from_numpy(part[start : start + size]).float().div_(255)
 
 
 class SpeechBatches(torch.utils.data.Dataset):
@@ -88,50 +101,67 @@ class SpeechBatches(torch.utils.data.Dataset):
 
     def __init__(
         self,
-        arrays: PhantomArrays,
+        parts: Sequence[PhantomArrays],
         seen: Seen,
         tokenizer: Any,
         paint_share: float,
     ) -> None:
-        self.arrays, self.seen, self.tokenizer = arrays, seen, tokenizer
+        self.records = [record for part in parts for record in part.records]
+        self.patches = [part.patches for part in parts]
+        self.starts = np.cumsum([0, *(len(part) for part in parts)])
+        self.seen, self.tokenizer = seen, tokenizer
         self.paint_share = paint_share
         self.tokens = seen.codes.shape[1]
 
     def __len__(self) -> int:
-        return len(self.arrays)
+        return len(self.records)
 
     def __getitem__(self, index: int) -> int:
         return index
-
-    def _pick(self, options: tuple[str, ...]) -> str:
-        return options[int(torch.randint(len(options), ()))]
 
     def _encode(self, text: str) -> list[int]:
         return self.tokenizer(text, add_special_tokens=False)["input_ids"]
 
     def _writing(self, index: int) -> tuple[list[int], list[int]]:
-        findings, impression = self.arrays.texts[index]
-        prompt = self._encode(
-            film_prompt(self.tokenizer, self.tokens, report_request(self._pick(INDICATIONS)))
-        )
-        answer = self._encode(f" Findings: {findings}\nImpression: {impression}")
+        prompt = self._encode(film_prompt(self.tokenizer, self.tokens, caption_request()))
+        answer = self._encode(f" {self.records[index]['caption']}")
         answer.append(int(self.tokenizer.eos_token_id))
         return prompt + answer, [IGNORE] * len(prompt) + answer
 
+    def _reading(self, index: int) -> tuple[list[int], list[int]]:
+        """A report or an answer, asked for without a film."""
+        record = self.records[index]
+        request = report_request(record["indication"])
+        answer = f" Findings: {record['findings']}\nImpression: {record['impression']}"
+        if torch.rand(()) < ANSWERS:
+            seed = int(torch.randint(2**31, ()))
+            asked = questions_of(record, np.random.default_rng(seed))
+            if asked:
+                request = answer_request(asked[0].question, asked[0].prior)
+                answer = f" {asked[0].answer}"
+        prompt = self._encode(words_prompt(self.tokenizer, request))
+        said = [*self._encode(answer), int(self.tokenizer.eos_token_id)]
+        # The request is read too: its words come in answers as well.
+        return prompt + said, [IGNORE, *prompt[1:], *said]
+
     def _painting(self, index: int) -> list[int]:
-        findings, impression = self.arrays.texts[index]
-        wish = self._pick((impression, impression, findings, f"{findings} {impression}"))
-        ids = self._encode(paint_prompt(self.tokenizer, wish))
-        if torch.rand(()) < UNGUIDED:
-            keep = {self.tokenizer.bos_token_id, ids[-1]}
-            ids = [i if i in keep else self.tokenizer.pad_token_id for i in ids]
-        return ids
+        record = self.records[index]
+        ids = self._encode(paint_prompt(self.tokenizer, record["caption"], record["site"]))
+        return unguided(ids, self.tokenizer)
+
+    def _weights(self, index: int) -> np.ndarray:
+        """What each place of a painting counts (256,): more where something was asked for."""
+        part = int(np.searchsorted(self.starts, index, side="right")) - 1
+        cover = self.patches[part][index - self.starts[part]].max(axis=1) > COVERED
+        return np.where(cover, ASKED_FOR, 1.0).astype(np.float32)
 
     def collate(self, indices: list[int]) -> dict[str, torch.Tensor]:
         """Writing padded on the right, painting on the left so that the pictures align."""
         pad = int(self.tokenizer.pad_token_id)
         written = [self._writing(i) for i in indices]
         longest = max(len(ids) for ids, _ in written)
+        read = [self._reading(i) for i in indices]
+        width = max(len(ids) for ids, _ in read)
         painted = indices[: max(1, round(len(indices) * self.paint_share))]
         wishes = [self._painting(i) for i in painted]
         widest = max(len(ids) for ids in wishes)
@@ -139,10 +169,21 @@ class SpeechBatches(torch.utils.data.Dataset):
             "features": torch.from_numpy(self.seen.features[indices]),
             "ids": torch.tensor([ids + [pad] * (longest - len(ids)) for ids, _ in written]),
             "targets": torch.tensor([t + [IGNORE] * (longest - len(t)) for _, t in written]),
+            "read_ids": torch.tensor([ids + [pad] * (width - len(ids)) for ids, _ in read]),
+            "read_targets": torch.tensor([t + [IGNORE] * (width - len(t)) for _, t in read]),
             "wishes": torch.tensor([[pad] * (widest - len(w)) + w for w in wishes]),
             "wish_mask": torch.tensor([[0] * (widest - len(w)) + [1] * len(w) for w in wishes]),
             "codes": torch.from_numpy(self.seen.codes[painted].astype(np.int64)),
+            "weights": torch.from_numpy(np.stack([self._weights(i) for i in painted])),
         }
+
+
+def unguided(ids: list[int], tokenizer: Any) -> list[int]:
+    """Now and then a wish emptied as guidance empties it: all but its first and last token."""
+    if torch.rand(()) >= UNGUIDED:
+        return ids
+    keep = {tokenizer.bos_token_id, ids[-1]}
+    return [i if i in keep else tokenizer.pad_token_id for i in ids]
 
 
 class Speaker(nn.Module):
@@ -157,10 +198,27 @@ class Speaker(nn.Module):
         self.generation_head = janus.model.generation_head
         self.image_token = janus.config.image_token_id
 
-    def forward(self, features, ids, targets, wishes, wish_mask, codes) -> dict[str, torch.Tensor]:
+    def forward(
+        self,
+        features,
+        ids,
+        targets,
+        wishes,
+        wish_mask,
+        codes,
+        weights=None,
+        read_ids=None,
+        read_targets=None,
+    ) -> dict[str, torch.Tensor]:
+        """The loss of all, and each apart."""
         write = self._write_loss(features, ids, targets)
-        paint = self._paint_loss(wishes, wish_mask, codes)
-        return {"loss": write + 0.5 * paint, "write": write.detach(), "paint": paint.detach()}
+        paint = self._paint_loss(wishes, wish_mask, codes, weights)
+        loss = write + 0.5 * paint
+        if read_ids is not None:
+            loss = loss + 0.5 * self._text_loss(
+                self.language_model.embed_tokens(read_ids), read_targets
+            )
+        return {"loss": loss, "write": write.detach(), "paint": paint.detach()}
 
     def _write_loss(self, features, ids, targets) -> torch.Tensor:
         """Cross-entropy of the report's tokens; features (B, 256, W), ids (B, L)."""
@@ -168,13 +226,21 @@ class Speaker(nn.Module):
         embeds = table(ids)
         place = (ids == self.image_token).unsqueeze(-1).expand_as(embeds)
         embeds = embeds.masked_scatter(place, self.aligner(features.to(embeds.dtype)))
+        return self._text_loss(embeds, targets)
+
+    def _text_loss(self, embeds, targets) -> torch.Tensor:
+        """Cross-entropy of the told tokens; embeds (B, L, W), targets (B, L)."""
         hidden = self.language_model(inputs_embeds=embeds, use_cache=False).last_hidden_state
-        told = targets[:, 1:] != IGNORE  # only the report's places need logits
-        logits = hidden[:, :-1][told] @ table.weight.T  # the output table is the input table
+        told = targets[:, 1:] != IGNORE  # only what is told needs logits
+        # The output table is the input table.
+        logits = hidden[:, :-1][told] @ self.language_model.embed_tokens.weight.T
         return F.cross_entropy(logits.float(), targets[:, 1:][told])
 
-    def _paint_loss(self, wishes, wish_mask, codes) -> torch.Tensor:
-        """Cross-entropy of the picture's codes (B, 256) after the wish (B, L)."""
+    def _paint_loss(self, wishes, wish_mask, codes, weights=None) -> torch.Tensor:
+        """Cross-entropy of the picture's codes (B, 256) after the wish (B, L).
+
+        `weights` (B, 256) say how much each place counts; alike where there are none.
+        """
         picture = self.generation_aligner(self.generation_embeddings(codes[:, :-1]))
         embeds = torch.cat([self.language_model.embed_tokens(wishes), picture], dim=1)
         mask = torch.cat([wish_mask, torch.ones_like(codes[:, :-1])], dim=1)
@@ -183,4 +249,7 @@ class Speaker(nn.Module):
             inputs_embeds=embeds, attention_mask=mask, position_ids=places, use_cache=False
         ).last_hidden_state
         logits = self.generation_head(hidden[:, wishes.shape[1] - 1 :])
-        return F.cross_entropy(logits.float().flatten(0, 1), codes.flatten())
+        loss = F.cross_entropy(logits.float().flatten(0, 1), codes.flatten(), reduction="none")
+        if weights is None:
+            return loss.mean()
+        return (loss * weights.flatten()).sum() / weights.sum()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,8 @@ import torch
 from safetensors.torch import load_model, save_model
 from torch import nn
 from transformers import Trainer, TrainingArguments
-from transformers.trainer_utils import get_last_checkpoint
 
+from adapters.optimiser import build_optimiser
 from adapters.recipe import Stage
 
 
@@ -42,8 +43,6 @@ def run_stage(
         learning_rate=stage.learning_rate,
         lr_scheduler_type="cosine",
         warmup_steps=min(100, stage.steps // 10),
-        weight_decay=0.05,
-        adam_beta2=0.98,
         max_grad_norm=1.0,
         bf16=torch.cuda.is_available(),
         logging_steps=25,
@@ -62,9 +61,21 @@ def run_stage(
         train_dataset=data,
         data_collator=collate,
         callbacks=list(callbacks),
+        optimizers=(build_optimiser(model, stage.learning_rate, stage.muon_rate), None),
     )
-    last = get_last_checkpoint(str(folder)) if folder.exists() else None
-    trainer.train(resume_from_checkpoint=last)
+    trainer.train(resume_from_checkpoint=last_whole(folder))
     beside = final.with_suffix(".part")
     save_model(model, str(beside))
     beside.replace(final)
+
+
+def last_whole(folder: Path) -> str | None:
+    """The last checkpoint that was written to its end; its state is written last."""
+    found = []
+    for path in folder.glob("checkpoint-*"):
+        try:
+            state = json.loads((path / "trainer_state.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        found.append((state["global_step"], str(path)))
+    return max(found)[1] if found else None

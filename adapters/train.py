@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +18,21 @@ import torch
 from safetensors.numpy import save_file
 from transformers import JanusForConditionalGeneration, PreTrainedTokenizerFast, set_seed
 
+from adapters.align import align, decide
 from adapters.build import build_model, build_tokenizer
-from adapters.data import PhantomArrays, phantom_arrays
+from adapters.data import PhantomArrays, phantom_arrays, questions_of
 from adapters.recipe import Recipe
 from adapters.see import FilmBatches, Seer, start_well
 from adapters.speak import Speaker, SpeechBatches, look
 from adapters.stages import run_stage
-from adapters.tokenise import PictureBatches, Revive, Tokeniser
+from adapters.tokenise import Codebook, PictureBatches, Tokeniser
 from assistant.backbones.pooling import pool
+from assistant.backbones.probe import Probe
+from assistant.chest.phantoms import FINDINGS, SITES
 from assistant.errors import SettingsError
 from assistant.gate import fit_reference
 
+ALIGNED = 8000  # films from which the embedding learns
 PAINT_SHARE = 0.4  # paintings for every report in a batch of the last stage
 Say = Callable[[str], None]
 
@@ -43,52 +47,89 @@ def train(recipe: Recipe, folder: Path, out: Path, say: Say = lambda text: None)
     started = time.monotonic()
     run = folder / f"{recipe.name}-{recipe.sha256[:12]}"
     run.mkdir(parents=True, exist_ok=True)
-    say(f"phantoms: {recipe.data.train} to train, {recipe.data.validation} to validate")
-    arrays, held_out = (_phantoms(recipe, folder, split, say) for split in ("train", "validation"))
+    data = recipe.data
+    say(f"phantoms: {data.train} of site A and {data.others} of each other site to train on")
+    arrays = _phantoms(recipe, folder, "A", "train", data.train, say)
+    held_out = _phantoms(recipe, folder, "A", "validation", data.validation, say)
+    others = [s for s in SITES if s != "A" and data.others]
+    parts = [arrays, *(_phantoms(recipe, folder, s, "train", data.others, say) for s in others)]
     set_seed(recipe.seed)
-    tokenizer = build_tokenizer((_text(*t) for t in arrays.texts), recipe.model.vocabulary)
+    tokenizer = build_tokenizer(_texts(arrays.records), recipe.model.vocabulary)
     janus: Any = build_model(recipe.model, tokenizer)
     if torch.cuda.is_available():
         janus.to("cuda")
-    _see(janus, arrays, recipe, run, say)
-    _tokenise(janus, arrays, recipe, run, say)
-    reference = _reference(janus, arrays, held_out, say)
-    _speak(janus, tokenizer, arrays.first(recipe.data.speak), recipe, run, say)
+    probe = _see(janus, arrays, recipe, run, say)
+    reference = _finish_encoder(janus, probe, arrays, held_out, tokenizer, recipe, run, say)
+    _tokenise(janus, parts, recipe, run, say)
+    _speak(janus, tokenizer, parts, recipe, run, say)
     minutes = (time.monotonic() - started) / 60
-    _write(janus, tokenizer, reference, recipe, out, minutes)
+    _write(janus, tokenizer, probe, reference, recipe, out, minutes)
     say(f"written to {out} after {minutes:.0f} minutes of this run")
     return out
 
 
-def _text(findings: str, impression: str) -> str:
-    return f" Findings: {findings}\nImpression: {impression}"
+def _texts(records: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """All wording that the base and its adapters are to write, for the tokenizer."""
+    for number, record in enumerate(records):
+        yield f" Findings: {record['findings']}\nImpression: {record['impression']}"
+        yield f" {record['caption']} {record['comparison']}"
+        if number < 2000:
+            for question in questions_of(record, np.random.default_rng([0, number])):
+                yield f" {question.question}\n {question.answer} {question.prior}"
 
 
-def _phantoms(recipe: Recipe, folder: Path, split: str, say: Say) -> PhantomArrays:
-    data = recipe.data
-    count = data.train if split == "train" else data.validation
-
+def _phantoms(
+    recipe: Recipe, folder: Path, site: str, split: str, count: int, say: Say
+) -> PhantomArrays:
     def report(done: int, total: int) -> None:
         if done % 1000 == 0 or done == total:
-            say(f"phantoms: {done} of {total} rendered ({split})")
+            say(f"phantoms: {done} of {total} rendered (site {site}, {split})")
 
-    return phantom_arrays(folder, count, data.seed, site=data.site, split=split, report=report)
+    return phantom_arrays(folder, count, recipe.data.seed, site=site, split=split, report=report)
 
 
-def _see(janus, arrays: PhantomArrays, recipe: Recipe, run: Path, say: Say) -> None:
-    say("stage 1 of 3: the encoder learns where findings lie")
+def _see(janus, arrays: PhantomArrays, recipe: Recipe, run: Path, say: Say) -> Probe:
+    say("stage 1 of 3: the encoder and its probe learn where findings lie")
     start_well(janus.model.vision_model, arrays.films)
     films = FilmBatches(arrays, augment=True)
     seer = Seer(janus.model.vision_model)
     run_stage(seer, films, films.collate, recipe.see, run / "see", seed=recipe.seed)
     seer.focus()
     run_stage(seer, films, films.collate, recipe.focus, run / "focus", seed=recipe.seed + 1)
+    return seer.probe.cpu()
 
 
-def _tokenise(janus, arrays: PhantomArrays, recipe: Recipe, run: Path, say: Say) -> None:
+@torch.no_grad()
+def _features(janus, films: np.ndarray, probe: Probe) -> tuple[torch.Tensor, ...]:
+    """Label logits (N, L), mean features (N, W) and profiles (N, P) of films."""
+    vision = janus.model.vision_model.eval()
+    parts = []
+    for start in range(0, len(films), 32):
+        batch = torch.from_numpy(films[start : start + 32]).float().div(255).mul(2).sub(1)
+        pixels = batch.unsqueeze(1).expand(-1, 3, -1, -1).to(janus.device)
+        hidden = vision(pixel_values=pixels).last_hidden_state.cpu()
+        parts.append((probe(hidden)[0], hidden.mean(dim=1), torch.from_numpy(pool(hidden.numpy()))))
+    logits, mean, profiles = zip(*parts, strict=True)
+    return torch.cat(logits), torch.cat(mean), torch.cat(profiles)
+
+
+def _finish_encoder(
+    janus, probe: Probe, arrays, held_out, tokenizer, recipe: Recipe, run: Path, say: Say
+) -> dict[str, np.ndarray]:
+    """The embedding, the probe's thresholds and the gate's reference, from finished features."""
+    say("the embedding learns from reports; thresholds and the gate's limit from validation films")
+    some = arrays.first(min(len(arrays), ALIGNED))
+    logits, mean, profiles = _features(janus, some.films, probe)
+    align(probe, (logits, mean), some.records, tokenizer, FINDINGS, seed=recipe.seed)
+    known, _, limits = _features(janus, held_out.films, probe)
+    decide(probe, known, held_out.labels)
+    return fit_reference(profiles[:3000].numpy(), limits.numpy())
+
+
+def _tokenise(janus, parts: Sequence[PhantomArrays], recipe: Recipe, run: Path, say: Say) -> None:
     say("stage 2 of 3: the picture tokeniser")
     set_seed(recipe.seed)  # each stage starts alike, whether the one before it ran or was loaded
-    pictures = PictureBatches(arrays, recipe.model.painting_size)
+    pictures = PictureBatches([part.films for part in parts], recipe.model.painting_size)
     tokeniser = Tokeniser(janus.model.vqmodel)
     run_stage(
         tokeniser,
@@ -97,7 +138,7 @@ def _tokenise(janus, arrays: PhantomArrays, recipe: Recipe, run: Path, say: Say)
         recipe.tokenise,
         run / "tokenise",
         seed=recipe.seed,
-        callbacks=(Revive(tokeniser),),
+        callbacks=(Codebook(tokeniser),),
     )
     tokeniser.settle()
 
@@ -105,7 +146,7 @@ def _tokenise(janus, arrays: PhantomArrays, recipe: Recipe, run: Path, say: Say)
 def _speak(
     janus: JanusForConditionalGeneration,
     tokenizer: PreTrainedTokenizerFast,
-    arrays: PhantomArrays,
+    parts: Sequence[PhantomArrays],
     recipe: Recipe,
     run: Path,
     say: Say,
@@ -114,48 +155,34 @@ def _speak(
         if done % 3200 == 0 or done == total:
             say(f"films seen once for the last stage: {done} of {total}")
 
-    seen = look(janus, arrays, run / "seen", recipe.model.painting_size, report)
-    say("stage 3 of 3: the language model learns to write and to paint")
+    parts = [parts[0].first(recipe.data.speak), *parts[1:]]
+    films = [part.films for part in parts]
+    seen = look(janus, films, run / "seen", recipe.model.painting_size, report)
+    say("stage 3 of 3: the language model learns films and words together")
     set_seed(recipe.seed)
-    batches = SpeechBatches(arrays, seen, tokenizer, PAINT_SHARE)
+    batches = SpeechBatches(parts, seen, tokenizer, PAINT_SHARE)
     run_stage(
         Speaker(janus), batches, batches.collate, recipe.speak, run / "speak", seed=recipe.seed
     )
 
 
-@torch.no_grad()
-def _reference(
-    janus: JanusForConditionalGeneration, arrays: PhantomArrays, held_out: PhantomArrays, say: Say
-) -> dict[str, np.ndarray]:
-    """What the gate needs: how the encoder's features of known films are spread."""
-    say("the gate's reference: features of training films, limit from validation films")
-    vision = janus.model.vision_model.eval()
-
-    def profiles(films: np.ndarray) -> np.ndarray:
-        parts = []
-        for start in range(0, len(films), 32):
-            batch = torch.from_numpy(films[start : start + 32]).float().div(255).mul(2).sub(1)
-            pixels = batch.unsqueeze(1).expand(-1, 3, -1, -1).to(janus.device)
-            parts.append(pool(vision(pixel_values=pixels).last_hidden_state.cpu().numpy()))
-        return np.concatenate(parts)
-
-    return fit_reference(profiles(arrays.films[:3000]), profiles(held_out.films))
-
-
-def _write(janus, tokenizer, reference, recipe: Recipe, out: Path, minutes: float) -> None:
+def _write(
+    janus, tokenizer, probe: Probe, reference, recipe: Recipe, out: Path, minutes: float
+) -> None:
     beside = out.with_name(f".{out.name}.part")
     shutil.rmtree(beside, ignore_errors=True)
     # Half the bytes: what is lost in rounding is measured with everything else, after loading.
     janus.to(torch.bfloat16).save_pretrained(beside)
     tokenizer.save_pretrained(beside)
     save_file(reference, beside / "reference.safetensors")
+    probe.save(beside / "probe.safetensors")
     card = {
         "name": recipe.name,
         "architecture": "Janus (transformers), trained from scratch",
         "licence": recipe.licence,
-        "knows": f"synthetic chest phantoms of site {recipe.data.site}",
-        "data": f"{recipe.data.train} phantoms of site {recipe.data.site}, seed "
-        f"{recipe.data.seed}, split train; no patient's film or report",
+        "knows": "synthetic chest phantoms of site A",
+        "data": f"{recipe.data.train} phantoms of site A and {recipe.data.others} of each other "
+        f"site, seed {recipe.data.seed}, split train; no patient's film or report",
         "recipe": recipe.as_dict(),
         "trained_on": str(janus.device.type),
         "minutes_of_last_run": round(minutes, 1),

@@ -6,10 +6,12 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from assistant.types import Neighbour, Report, Sentence, Study
+from assistant.types import Answer, Neighbour, Report, Sentence, Study
 
 SCHEMA = "wetread.draft/1"
+ANSWER_SCHEMA = "wetread.answer/1"
 NOTICE = "Draft by research software, not for clinical use."
+ANSWER_NOTICE = "Answer by research software, not for clinical use."
 
 
 def _study(study: Study) -> dict[str, Any]:
@@ -67,6 +69,22 @@ def draft_dict(report: Report) -> dict[str, Any]:
         "neighbours": [neighbour_dict(n) for n in report.neighbours],
         "hallucination_rate": report.hallucination_rate,
         "coverage": report.coverage,
+        "provenance": provenance,
+    }
+
+
+def answer_dict(answer: Answer) -> dict[str, Any]:
+    """An answer as plain values."""
+    provenance = asdict(answer.provenance)
+    provenance["versions"] = dict(answer.provenance.versions)
+    return {
+        "schema": ANSWER_SCHEMA,
+        "notice": ANSWER_NOTICE,
+        "question": answer.question,
+        "answer": answer.text,
+        "log_probability": answer.log_probability,
+        "removed": [{"text": text, "reason": reason} for text, reason in answer.removed],
+        "gate": asdict(answer.gate),
         "provenance": provenance,
     }
 

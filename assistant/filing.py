@@ -17,6 +17,7 @@ from assistant.walk import Assistant
 from retrieval import Added, FolderRow, Library, NewCase, read_folder
 
 BATCH = 16
+SYNTHETIC = "synthetic"  # the flag of a film that intake knows to be painted
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,19 +53,25 @@ def add_film(
 ) -> Added:
     """Add one film with its report to the library; a film that is there already stays as it is.
 
-    Raises LibraryError for a synthetic film, unless it is allowed in as such.
+    Raises LibraryError for a synthetic film, unless it is allowed in as such: its source is then
+    "synthetic" if none is given, and its picture in the library bears the visible mark.
     """
     _refuse_synthetic(film, allow_synthetic)
+    source = source or (SYNTHETIC if SYNTHETIC in film.flags else "")
     embedding = assistant.backbone.encode([film])[0].embedding
-    case = NewCase(film.sha256, preview(film.pixels), embedding, patient, report, labels, source)
+    case = NewCase(film.sha256, _preview(film), embedding, patient, report, labels, source)
     return _library(assistant).add(case)
 
 
+def _preview(film: Film) -> bytes:
+    return preview(film.pixels, synthetic=SYNTHETIC in film.flags)
+
+
 def _refuse_synthetic(film: Film, allowed: bool) -> None:
-    if "synthetic" in film.flags and not allowed:
+    if SYNTHETIC in film.flags and not allowed:
         raise LibraryError(
             f"The film {film.sha256[:16]} is marked synthetic and is no patient's case; "
-            "allow synthetic films to add it all the same."
+            "allow synthetic films (--allow-synthetic) to add it all the same."
         )
 
 
@@ -109,12 +116,12 @@ def _cases(assistant: Assistant, fresh: list[tuple[FolderRow, Film]]) -> Iterato
     for (row, film), code in zip(fresh, encoded, strict=True):
         yield NewCase(
             film_sha256=film.sha256,
-            preview=preview(film.pixels),
+            preview=_preview(film),
             embedding=code.embedding,
             patient=row.patient,
             report=row.report,
             labels=row.labels,
-            source=row.source or "folder",
+            source=row.source or (SYNTHETIC if SYNTHETIC in film.flags else "folder"),
         )
 
 

@@ -1,6 +1,7 @@
 """A film as a small PNG: for the library, for the chat, for a painting's file.
 
 The PNG is written from pixels alone, so that nothing of the source file but the picture is in it.
+A synthetic film is said to be one in a text chunk, or, where no text may be, by the visible mark.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import io
 import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
+
+from assistant.marks import bears_mark, draw_mark
 
 EDGE = 256
 
@@ -24,12 +27,18 @@ def png(pixels: np.ndarray, *, synthetic: bool = False) -> bytes:
     return out.getvalue()
 
 
-def preview(pixels: np.ndarray) -> bytes:
-    """The film shrunk to at most 256 pixels along its longer edge, as PNG."""
+def preview(pixels: np.ndarray, *, synthetic: bool = False) -> bytes:
+    """The film shrunk to at most 256 pixels along its longer edge, as PNG without any text.
+
+    A synthetic film bears the visible mark there: the library keeps no text in its pictures,
+    and who sees one beside a draft must see what it is.
+    """
     height, width = pixels.shape
     scale = min(1.0, EDGE / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    if size == (width, height):
-        return png(pixels)
-    small = Image.fromarray(pixels).resize(size, Image.Resampling.BILINEAR)
-    return png(np.asarray(small).clip(0, 1))
+    if size != (width, height):
+        small = Image.fromarray(pixels).resize(size, Image.Resampling.BILINEAR)
+        pixels = np.asarray(small).clip(0, 1)
+    if synthetic and not bears_mark(pixels):
+        pixels = draw_mark(pixels)
+    return png(pixels)

@@ -2,14 +2,19 @@
 
 One place for every prompt, so that training and drafting ask the same question and the
 prompt's hash in the provenance means something. The template is that of the Janus family.
+This module knows no findings: what it is told of other films are summaries in vocabulary names,
+which `assistant.precedent` makes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 REPORT = "Write the report of this chest film."
+CAPTION = "Describe this chest film."
 PAINT = "Paint a chest film."
+SIMILAR_MOST = 5  # similar cases that a prompt names at most
 
 CHAT_TEMPLATE = (
     "{{ bos_token }}{% for message in messages %}"
@@ -21,15 +26,40 @@ CHAT_TEMPLATE = (
 )
 
 
-def report_request(indication: str = "") -> str:
-    """The words that ask for a report; the indication is the referrer's, in one line."""
-    reason = " ".join(indication.split())
-    return f"{REPORT} Indication: {reason}" if reason else REPORT
+def _line(text: str) -> str:
+    return " ".join(text.split())
 
 
-def paint_request(prompt: str) -> str:
-    """The words that ask for a film that shows what `prompt` says."""
-    return f"{PAINT} {' '.join(prompt.split())}"
+def report_request(indication: str = "", similar: Sequence[str] = ()) -> str:
+    """The words that ask for a report.
+
+    The indication is the referrer's, put in one line. `similar` is one summary for each similar
+    case, as `assistant.precedent` makes them; the first five are named.
+    """
+    parts = [REPORT]
+    if reason := _line(indication):
+        parts.append(f"Indication: {reason}")
+    if cases := [_line(case) for case in similar][:SIMILAR_MOST]:
+        named = " ".join(f"{number}. {case}." for number, case in enumerate(cases, start=1))
+        parts.append(f"Similar cases: {named}")
+    return " ".join(parts)
+
+
+def answer_request(question: str, prior: str = "") -> str:
+    """The words that ask a question; `prior` is the summary of an earlier film of the patient."""
+    before = f"Prior film: {_line(prior)}. " if prior.strip() else ""
+    return f"{before}Question: {_line(question)}"
+
+
+def caption_request() -> str:
+    """The words that ask for a short description."""
+    return CAPTION
+
+
+def paint_request(prompt: str, site: str = "") -> str:
+    """The words that ask for a film that shows what `prompt` says, in the style of a site."""
+    style = f"Site {_line(site)}. " if site.strip() else ""
+    return f"{PAINT} {style}{_line(prompt)}".rstrip()
 
 
 def messages(request: str, films: int) -> list[dict]:
@@ -38,18 +68,43 @@ def messages(request: str, films: int) -> list[dict]:
     return [{"role": "user", "content": [*content, {"type": "text", "text": request}]}]
 
 
+def conversation(turns: Sequence[tuple[str, str]], films: int = 1) -> list[dict]:
+    """Requests and what was answered, in turn, after one set of films."""
+    told: list[dict] = []
+    for request, answer in turns:
+        told += messages(request, 0 if told else films)
+        told.append({"role": "assistant", "content": [{"type": "text", "text": answer}]})
+    return told
+
+
+def plain(tokenizer: Any, text: str) -> str:
+    """The text without the tokenizer's special marks, which only the template may set."""
+    for token in tokenizer.added_tokens_decoder.values():
+        if token.special:
+            text = text.replace(token.content, " ")
+    return text
+
+
 def film_prompt(tokenizer: Any, tokens: int, request: str) -> str:
     """The chat text that asks about one film, whose place `tokens` image tokens hold."""
     text = tokenizer.apply_chat_template(
-        messages(request, 1), tokenize=False, add_generation_prompt=True
+        messages(plain(tokenizer, request), 1), tokenize=False, add_generation_prompt=True
     )
     held = tokenizer.boi_token + tokenizer.image_token * tokens + tokenizer.eoi_token
     return text.replace(tokenizer.image_token, held, 1)
 
 
-def paint_prompt(tokenizer: Any, prompt: str) -> str:
+def words_prompt(tokenizer: Any, request: str) -> str:
+    """The chat text of a request without a film, up to where the answer begins."""
+    return tokenizer.apply_chat_template(
+        messages(plain(tokenizer, request), 0), tokenize=False, add_generation_prompt=True
+    )
+
+
+def paint_prompt(tokenizer: Any, prompt: str, site: str = "") -> str:
     """The chat text that asks for a film, up to where the picture begins."""
+    request = paint_request(plain(tokenizer, prompt), plain(tokenizer, site))
     text = tokenizer.apply_chat_template(
-        messages(paint_request(prompt), 0), tokenize=False, add_generation_prompt=True
+        messages(request, 0), tokenize=False, add_generation_prompt=True
     )
     return text + tokenizer.boi_token

@@ -6,7 +6,7 @@ stage takes these values and returns new ones. There is no patient field on any 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -16,6 +16,8 @@ Section = Literal["findings", "impression"]
 Verdict = Literal["supported", "contradicted", "unsupported", "unchecked"]
 Says = Literal["supports", "contradicts", "silent"]
 GateAnswer = Literal["pass", "warn", "refuse"]
+Shown = Literal["shown", "not shown", "unchecked"]
+Likeness = Literal["original", "copy", "unchecked"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -149,11 +151,81 @@ class Report:
         return "\n".join(parts)
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One thing that a probe was asked of a film."""
+
+    finding: str
+    side: str | None
+    zone: str | None
+    probability: float
+    present: bool  # whether the probability is over the probe's threshold for it
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the backbone says to a question about a film."""
+
+    question: str
+    text: str
+    gate: Gate
+    provenance: Provenance
+    log_probability: float | None = None  # mean over the answer's tokens, natural log
+    removed: tuple[tuple[str, str], ...] = ()  # (what the backbone wrote, why it is not there)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One finding that a painting was asked to show, and whether a probe sees it there."""
+
+    finding: str
+    side: str | None
+    zone: str | None
+    probability: float | None  # the probe's; None where it has no label for the finding
+    seen: bool | None  # None: not read
+
+
+@dataclass(frozen=True, slots=True)
+class ReadBack:
+    """Whether a painting shows what was asked, as a probe apart from the painter reads it."""
+
+    verdict: Shown = "unchecked"
+    reason: str = "The film was not read back."
+    asked: tuple[Asked, ...] = ()
+    beside: tuple[Seen, ...] = ()  # seen without having been asked for
+
+
+@dataclass(frozen=True, slots=True)
+class CopyCheck:
+    """Whether a painting is nearly a film that is known."""
+
+    verdict: Likeness = "unchecked"
+    reason: str = "The film was not compared with any other."
+    shelf: str | None = None  # where the nearest film stands: "library" now, "training" later
+    film: str | None = None  # its id there
+    similarity: float | None = None  # structural similarity (SSIM), at most 1
+    limit: float | None = None  # from which similarity on a painting counts as a copy
+    compared: int = 0  # films that were looked at
+
+
+@dataclass(frozen=True, slots=True)
+class PaintSettings:
+    """What else than prompt, seed and versions decides how a painting comes out."""
+
+    guidance: float
+    temperature: float
+    site: str = ""  # whose style the film takes; empty: none in particular
+    count: int = 1  # films painted at once
+    number: int = 0  # which of them this is, from 0
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Painting:
-    """A synthetic film with what it was asked to show."""
+    """A synthetic film with what it was asked to show, and whether it does."""
 
-    pixels: np.ndarray  # float32 (H, W) in [0, 1], air dark, read-only
+    pixels: np.ndarray  # float32 (H, W) in [0, 1], air dark, read-only, with the visible mark
     prompt: str
     provenance: Provenance
-    checks: tuple[Evidence, ...] = field(default=())
+    settings: PaintSettings
+    readback: ReadBack = ReadBack()
+    copy: CopyCheck = CopyCheck()

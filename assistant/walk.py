@@ -15,20 +15,33 @@ from pathlib import Path
 
 import numpy as np
 
-from assistant.backbones.base import Encoded, Sampling, Written
+from assistant.backbones.base import Encoded, Sampling
 from assistant.backbones.janus import JanusBackbone
 from assistant.backbones.load import load_backbone
 from assistant.errors import SettingsError
-from assistant.evidence import UNCHECKED, from_neighbours
 from assistant.gate import judge_film
 from assistant.home import library_folder
 from assistant.intake import read_film
-from assistant.prompts import paint_request, report_request
-from assistant.reports import ParsedSentence, is_comparison, parse, withhold_numbers
-from assistant.types import Film, Neighbour, Painting, Provenance, Report, Sentence, Study
+from assistant.paintings import finished
+from assistant.precedent import precedent_of, similar_summaries
+from assistant.prompts import answer_request, paint_request, report_request
+from assistant.rules import judge_answer, judge_sentences
+from assistant.types import (
+    Answer,
+    Film,
+    Gate,
+    Neighbour,
+    Painting,
+    PaintSettings,
+    Provenance,
+    Report,
+    Study,
+)
 from retrieval import Case, Library
 
 PACKAGES = ("wetread", "torch", "transformers")
+LONGEST_QUESTION = 500
+LONGEST_PROMPT = 2000  # characters
 Source = str | os.PathLike | Film | Study
 
 
@@ -42,13 +55,17 @@ class Assistant:
 
     @classmethod
     def load(
-        cls, backbone: str | Path = "mini", library: str | os.PathLike | None = None
+        cls,
+        backbone: str | Path = "mini",
+        library: str | os.PathLike | None = None,
+        adapters: Sequence[Path] = (),
     ) -> Assistant:
         """Load a backbone and open the library of cases, by default the user's own.
 
+        A folder in `adapters` takes the place of the backbone's own adapter for its task.
         Raises BackboneError or LibraryError with what to do.
         """
-        loaded = load_backbone(backbone)
+        loaded = load_backbone(backbone, adapters)
         folder = Path(library) if library is not None else library_folder()
         return cls(loaded, Library.open(folder, encoder=loaded.encoder_id, dim=loaded.dim))
 
@@ -71,16 +88,18 @@ class Assistant:
         neighbours: int = 5,
         seed: int = 0,
         exclude: Sequence[str] = (),
+        use_adapter: bool = True,
     ) -> Report:
         """Draft the report of one film or study.
 
         `neighbours` is how many similar cases to use at most, 0 for none; cases named in
-        `exclude`, and the film's own case, are never among them. The same film, versions and
-        seed give the same report, but for its time. Raises IntakeError for a film that cannot
-        be read.
+        `exclude`, and the film's own case, are never among them. The backbone writes with its
+        adapter "report" where it has one, told what the similar cases show, and as the base
+        alone if `use_adapter` is False. The same film, versions and seed give the same report,
+        but for its time. Raises IntakeError for a film that cannot be read.
         """
         study = as_study(source, indication)
-        return self._draft_batch([study], neighbours, seed, exclude)[0]
+        return self._draft_batch([study], neighbours, seed, exclude, use_adapter)[0]
 
     def draft_many(
         self,
@@ -90,6 +109,7 @@ class Assistant:
         seed: int = 0,
         exclude: Sequence[str] = (),
         batch: int = 8,
+        use_adapter: bool = True,
     ) -> Iterator[Report]:
         """Draft studies in batches, one report for each source, in order.
 
@@ -100,45 +120,88 @@ class Assistant:
         for source in sources:
             waiting.append(as_study(source))
             if len(waiting) == batch:
-                yield from self._draft_batch(waiting, neighbours, seed, exclude)
+                yield from self._draft_batch(waiting, neighbours, seed, exclude, use_adapter)
                 waiting = []
         if waiting:
-            yield from self._draft_batch(waiting, neighbours, seed, exclude)
+            yield from self._draft_batch(waiting, neighbours, seed, exclude, use_adapter)
 
     def _draft_batch(
-        self, studies: Sequence[Study], neighbours: int, seed: int, exclude: Sequence[str]
+        self,
+        studies: Sequence[Study],
+        neighbours: int,
+        seed: int,
+        exclude: Sequence[str],
+        use_adapter: bool,
     ) -> list[Report]:
         if neighbours < 0:
             raise SettingsError(f"neighbours = {neighbours} must be 0 or more.")
         encoded = self.backbone.encode([study.films[0] for study in studies])
-        requests = [report_request(study.indication) for study in studies]
-        written = self.backbone.write(encoded, requests, Sampling(seed=seed))
+        near = [
+            self._near(code, study.films[0], neighbours, exclude)
+            for study, code in zip(studies, encoded, strict=True)
+        ]
+        task = self._task("report") if use_adapter else None
+        # Only the adapter has learnt to use precedent without copying it.
+        requests = [
+            report_request(study.indication, similar_summaries(cited) if task else ())
+            for study, cited in zip(studies, near, strict=True)
+        ]
+        written = self.backbone.write(encoded, requests, Sampling(seed=seed), [task] * len(studies))
         reports = []
-        for study, code, request, text in zip(studies, encoded, requests, written, strict=True):
-            found = self._near(code, study.films[0], neighbours, exclude)
-            cited = tuple(as_neighbour(case, similarity) for case, similarity in found)
+        for study, code, cited, request, text in zip(
+            studies, encoded, near, requests, written, strict=True
+        ):
             sentences, removed = judge_sentences(text, cited, has_prior=bool(study.prior_report))
             reports.append(
                 Report(
                     study=study,
                     sentences=sentences,
                     neighbours=cited,
-                    gate=judge_film(
-                        self.backbone.reference, code.profile, self.backbone.card["knows"]
-                    ),
-                    provenance=self._provenance(request, seed),
+                    gate=self._gate(code),
+                    provenance=self._provenance(request, seed, task),
                     removed=removed,
                 )
             )
         return reports
+
+    def ask(
+        self, source: Source, question: str, *, prior_report: str = "", seed: int = 0
+    ) -> Answer:
+        """Answer a question about one film, with the adapter "answer" where there is one.
+
+        `prior_report` is the report of an earlier film of the same patient; by default that of
+        the study. A comparison without it is not answered, and a number that nothing computed
+        is withheld. The same film, question, versions and seed give the same answer. Raises
+        SettingsError for an empty question or one of more than 500 characters, IntakeError for
+        a film that cannot be read.
+        """
+        asked = " ".join(question.split())
+        if not 1 <= len(asked) <= LONGEST_QUESTION:
+            raise SettingsError(
+                f"The question has {len(asked)} characters; ask in 1 to {LONGEST_QUESTION}."
+            )
+        study = as_study(source)
+        prior = prior_report or study.prior_report
+        request, task = answer_request(asked, precedent_of(prior)), self._task("answer")
+        code = self.backbone.encode([study.films[0]])[0]
+        written = self.backbone.write([code], [request], Sampling(seed=seed), [task])[0]
+        text, removed = judge_answer(asked, written.text, has_prior=bool(prior.strip()))
+        logs = written.log_probabilities
+        return Answer(
+            question=asked,
+            text=text,
+            gate=self._gate(code),
+            provenance=self._provenance(request, seed, task),
+            log_probability=round(float(np.mean(logs)), 5) if logs else None,
+            removed=removed,
+        )
 
     def similar(
         self, source: Source, k: int = 5, *, exclude: Sequence[str] = ()
     ) -> tuple[Neighbour, ...]:
         """The library's cases most like a film, the most similar first; never the film itself."""
         film = as_study(source).films[0]
-        found = self._near(self.backbone.encode([film])[0], film, k, exclude)
-        return tuple(as_neighbour(case, similarity) for case, similarity in found)
+        return self._near(self.backbone.encode([film])[0], film, k, exclude)
 
     def paint(
         self,
@@ -148,39 +211,57 @@ class Assistant:
         count: int = 1,
         guidance: float = 3.0,
         temperature: float = 0.9,
+        site: str = "",
+        mark: bool = True,
     ) -> tuple[Painting, ...]:
         """Paint synthetic films that show what the prompt says.
 
-        `count` is 1 to 16; `guidance` 1 or more, higher follows the prompt more closely. The
-        same prompt, seed and settings give the same films. Raises SettingsError on bad values.
+        `count` is 1 to 16; `guidance` 1 or more, higher follows the prompt more closely; `site`
+        the letter of the site whose style the films take, empty for none in particular. Each
+        film is read back and compared with the library, and bears the word SYNTHETIC in its
+        corner unless `mark` is False. The same prompt, seed and settings give the same films.
+        Raises SettingsError on bad values.
         """
         if not prompt.strip():
             raise SettingsError("There is nothing to paint: say what the film should show.")
+        if len(prompt) > LONGEST_PROMPT:
+            raise SettingsError(
+                f"The prompt has {len(prompt)} characters; say in {LONGEST_PROMPT} what to show."
+            )
         if not 1 <= count <= 16 or guidance < 1 or temperature < 0:
             raise SettingsError(
                 f"count = {count} must be 1 to 16, guidance = {guidance} at least 1 and "
                 f"temperature = {temperature} at least 0."
             )
         painted = self.backbone.paint(
-            prompt, count=count, seed=seed, guidance=guidance, temperature=temperature
+            prompt, count=count, seed=seed, guidance=guidance, temperature=temperature, site=site
         )
-        provenance = self._provenance(paint_request(prompt), seed)
-        for pixels in painted:
-            pixels.setflags(write=False)
-        return tuple(Painting(pixels, prompt, provenance) for pixels in painted)
+        provenance = self._provenance(paint_request(prompt, site), seed, self._task("image"))
+        settings = PaintSettings(guidance, temperature, site)
+        return finished(
+            self.backbone, self.library, prompt, painted, provenance, settings, mark=mark
+        )
 
     def _near(
         self, encoded: Encoded, film: Film, k: int, exclude: Sequence[str]
-    ) -> list[tuple[Case, float]]:
+    ) -> tuple[Neighbour, ...]:
         if self.library is None or k == 0:
-            return []
+            return ()
         own = film.sha256[:16]
         hits = self.library.search(encoded.embedding, k + len(exclude), exclude_case=own)
-        kept = [(h.case, h.similarity) for h in hits if h.case.id not in exclude]
-        return kept[:k]
+        kept = [as_neighbour(h.case, h.similarity) for h in hits if h.case.id not in exclude]
+        return tuple(kept[:k])
 
-    def _provenance(self, request: str, seed: int) -> Provenance:
-        identity = self.backbone.identity
+    def _task(self, task: str) -> str | None:
+        """The task, if the backbone has an adapter for it; None: the base alone."""
+        return task if task in self.backbone.tasks else None
+
+    def _gate(self, encoded: Encoded) -> Gate:
+        knows = self.backbone.card["knows"]
+        return judge_film(self.backbone.reference, encoded.profile, knows)
+
+    def _provenance(self, request: str, seed: int, task: str | None) -> Provenance:
+        identity = self.backbone.identity_for(task)
         return Provenance(
             backbone=identity.name,
             revision=identity.revision,
@@ -211,45 +292,3 @@ def as_study(source: Source, indication: str = "") -> Study:
 def as_neighbour(case: Case, similarity: float) -> Neighbour:
     """A case of the library as a draft cites it: without its patient."""
     return Neighbour(case.id, similarity, case.report, case.labels, case.source)
-
-
-def judge_sentences(
-    written: Written, neighbours: Sequence[Neighbour], *, has_prior: bool
-) -> tuple[tuple[Sentence, ...], tuple[tuple[str, str], ...]]:
-    """Sentences with their evidence, and those removed, each with the reason.
-
-    Comparisons without a prior are removed, and numbers with a unit that nothing computed
-    from the film are withheld (rules 2 and 3 of the rules of evidence).
-    """
-    kept: list[Sentence] = []
-    removed: list[tuple[str, str]] = []
-    for parsed in parse(written.text):
-        if not has_prior and is_comparison(parsed.text):
-            removed.append((parsed.text, "It compares with an earlier film, and none was given."))
-            continue
-        text, withheld = withhold_numbers(parsed.text)
-        if withheld:
-            removed.append((parsed.text, "Its number was not computed from the film."))
-        evidence, citations = from_neighbours(parsed.assertions, neighbours)
-        kept.append(
-            Sentence(
-                text=text,
-                section=parsed.section,
-                assertions=parsed.assertions,
-                evidence=evidence,
-                citations=citations,
-                reason=UNCHECKED,
-                log_probability=_mean_log(written, parsed),
-            )
-        )
-    return tuple(kept), tuple(removed)
-
-
-def _mean_log(written: Written, parsed: ParsedSentence) -> float | None:
-    """Mean log-probability of the tokens that wrote a sentence."""
-    logs = [
-        log
-        for (start, end), log in zip(written.spans, written.log_probabilities, strict=True)
-        if start < parsed.end and end > parsed.start
-    ]
-    return round(float(np.mean(logs)), 5) if logs else None

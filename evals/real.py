@@ -15,7 +15,7 @@ import numpy as np
 from assistant import Assistant, WetreadError
 from assistant.intake import read_film
 from assistant.types import Film
-from evals.results import figure
+from evals.results import Measured, figure
 from evals.statistics import ratio
 from retrieval import read_folder
 
@@ -24,8 +24,8 @@ BATCH = 16
 
 def measure(
     assistant: Assistant, *, data: Path, n: int | None, progress: Callable[[int, int], None]
-) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Draft the first `n` films of a folder, all where it is None; returns figures and cases.
+) -> Measured:
+    """Draft the first `n` films of a folder, all where it is None.
 
     A film that intake refuses is counted as unscored, with its sentence in the cases.
     """
@@ -57,4 +57,4 @@ def measure(
         ),
         f"{data.name}/empty drafts": figure(np.array(empty), patients, ratio, unscored=missing),
     }
-    return figures, cases
+    return Measured(figures, cases, {}, f"folder {data.name}, {len(cases)} films")

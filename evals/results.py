@@ -4,16 +4,42 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from assistant.errors import SettingsError
-from evals.statistics import bootstrap_interval
+from evals.statistics import bootstrap_interval, bootstrap_median
 
 SCHEMA = "wetread.results/1"
+Figure = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What one part of a suite has found out."""
+
+    figures: Mapping[str, Figure]
+    cases: Sequence[Mapping[str, Any]] = ()
+    notes: Mapping[str, str] = field(default_factory=dict)  # by figure: how, or why not at all
+    material: str = ""  # what it was measured on, in words
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """What a figure is held to."""
+
+    sense: str  # "at least" or "at most"
+    limit: float | None = None  # None: the part itself says how much
+
+    def met(self, value: float | None, limit: float | None) -> bool | None:
+        """Whether a value keeps within a limit; None where either is not known."""
+        if value is None or limit is None:
+            return None
+        return value >= limit if self.sense == "at least" else value <= limit
 
 
 def figure(
@@ -23,38 +49,95 @@ def figure(
     *,
     unscored: int = 0,
     bar: float | None = None,
-) -> dict[str, Any]:
+) -> Figure:
     """One figure over the films that could be scored, with its interval by patient.
 
     `counts` is (N, K) with a row a film. `unscored` films are counted beside, never as zero.
     """
     value = statistic(counts.sum(axis=0)) if len(counts) else float("nan")
     low, high = bootstrap_interval(counts, patients, statistic) if len(counts) else (value, value)
+    return stated(value, len(counts), (low, high), unscored=unscored, bar=bar)
+
+
+def median(values: Sequence[float]) -> Figure:
+    """The median of independent values as a figure."""
+    known = np.asarray(values, float)
+    if not len(known):
+        return stated(None, 0)
+    return stated(float(np.median(known)), len(known), bootstrap_median(known))
+
+
+def stated(
+    value: float | None,
+    n: int,
+    interval: tuple[float | None, float | None] = (None, None),
+    *,
+    unscored: int = 0,
+    bar: float | None = None,
+) -> Figure:
+    """A figure whose value and interval are known already; None is not known."""
     return {
         "value": _number(value),
-        "n": len(counts),
+        "n": n,
         "unscored": unscored,
-        "ci_low": _number(low),
-        "ci_high": _number(high),
-        "bar": bar,
+        "ci_low": _number(interval[0]),
+        "ci_high": _number(interval[1]),
+        "bar": _number(bar),
     }
 
 
-def _number(value: float) -> float | None:
-    return None if math.isnan(value) else round(value, 4)
+def _number(value: float | None) -> float | None:
+    if value is None or math.isnan(value):
+        return None
+    # Six digits: distances between films are small numbers.
+    return float(f"{value:.6g}")
+
+
+def judged(
+    figures: Mapping[str, Figure], bars: Mapping[str, Bar]
+) -> tuple[dict[str, Figure], dict[str, dict[str, Any]]]:
+    """The figures with the bars they are held to, and of each bar whether it is met."""
+    held: dict[str, Figure] = {}
+    verdicts: dict[str, dict[str, Any]] = {}
+    for name, found in figures.items():
+        bar = bars.get(name)
+        limit = found["bar"] if bar is None or bar.limit is None else bar.limit
+        held[name] = {**found, "bar": limit}
+        if bar is not None:
+            met = bar.met(found["value"], limit)
+            verdicts[name] = {"sense": bar.sense, "limit": limit, "met": met}
+    return held, verdicts
 
 
 def table(results: dict[str, Any]) -> list[str]:
-    """The figures as lines of text."""
-    lines = [f"{'figure':<52} {'value':>7}  {'95 % interval':<17} {'n':>5} {'unscored':>8}  bar"]
-    for name, f in results["figures"].items():
-        if f["value"] is None:
-            value, interval = "-", "-"
-        else:
-            value, interval = f"{f['value']:.3f}", f"{f['ci_low']:.3f} to {f['ci_high']:.3f}"
-        bar = "" if f["bar"] is None else f"{f['bar']:g}"
-        lines.append(f"{name:<52} {value:>7}  {interval:<17} {f['n']:>5} {f['unscored']:>8}  {bar}")
+    """The figures as lines of text, and below them what there is to say about some."""
+    figures, bars = results["figures"], results.get("bars", {})
+    width = max([len(name) for name in figures] + [6])
+    lines = [
+        f"{'figure':<{width}} {'value':>9}  {'95 % interval':<21} {'n':>5} {'unscored':>8}  bar"
+    ]
+    for name, f in figures.items():
+        value = "-" if f["value"] is None else _shown(f["value"])
+        between = "-"
+        if f["ci_low"] is not None and f["ci_high"] is not None:
+            between = f"{_shown(f['ci_low'])} to {_shown(f['ci_high'])}"
+        line = f"{name:<{width}} {value:>9}  {between:<21} {f['n']:>5} {f['unscored']:>8}  "
+        lines.append((line + _bar(f, bars.get(name))).rstrip())
+    lines += [f"{name}: {text}" for name, text in results.get("notes", {}).items()]
     return lines
+
+
+def _shown(value: float) -> str:
+    return f"{value:.3f}" if value == 0 or abs(value) >= 0.01 else f"{value:.2g}"
+
+
+def _bar(found: Figure, verdict: Mapping[str, Any] | None) -> str:
+    if found["bar"] is None:
+        return ""
+    if verdict is None:
+        return _shown(found["bar"])
+    word = {True: "met", False: "missed", None: "not scored"}[verdict["met"]]
+    return f"{verdict['sense']} {found['bar']:.4g}: {word}"
 
 
 def on_card(path: Path, results: dict[str, Any]) -> bytes:

@@ -26,7 +26,16 @@ def bootstrap_interval(
     np.add.at(sums, member, counts)
     rng = np.random.default_rng(seed)
     weights = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=DRAWS)
-    values = [statistic(row) for row in weights @ sums]
+    return _middle([statistic(row) for row in weights @ sums])
+
+
+def bootstrap_median(values: np.ndarray, *, seed: int = 0) -> tuple[float, float]:
+    """The 95 % percentile interval of the median of independent values (N,), N at least 1."""
+    rng = np.random.default_rng(seed)
+    return _middle(np.median(rng.choice(values, (DRAWS, len(values))), axis=1))
+
+
+def _middle(values: Sequence[float] | np.ndarray) -> tuple[float, float]:
     finite = [v for v in values if np.isfinite(v)]
     if not finite:
         return float("nan"), float("nan")
@@ -39,6 +48,28 @@ def f1(counts: np.ndarray) -> float:
     hit, extra, missed = counts[:3]
     total = 2 * hit + extra + missed
     return float(2 * hit / total) if total else float("nan")
+
+
+def macro_f1(counts: np.ndarray) -> float:
+    """The mean F1 over groups of three counts (3 G,), leaving out groups that are all zero."""
+    scores = [f1(counts[at : at + 3]) for at in range(0, len(counts), 3)]
+    known = [score for score in scores if np.isfinite(score)]
+    return float(np.mean(known)) if known else float("nan")
+
+
+def f1_gain(counts: np.ndarray) -> float:
+    """F1 of the first three counts less that of the next three."""
+    return f1(counts[:3]) - f1(counts[3:6])
+
+
+def recall(counts: np.ndarray) -> float:
+    """The share found of what is there; NaN where nothing is."""
+    return ratio(np.array([counts[0], counts[0] + counts[2]]))
+
+
+def precision(counts: np.ndarray) -> float:
+    """The share that is there of what was said; NaN where nothing was."""
+    return ratio(np.array([counts[0], counts[0] + counts[1]]))
 
 
 def ratio(counts: np.ndarray) -> float:

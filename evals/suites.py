@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from assistant.errors import SettingsError
-from evals import mini, real
-from evals.results import SCHEMA
+from evals import fidelity, mini, real
+from evals.results import SCHEMA, Measured, judged
 
-SUITES = ("mini", "real")
+SUITES = ("mini", "real", "fidelity")
 Progress = Callable[[int, int], None]
 
 
@@ -23,40 +24,90 @@ def run(
     n: int | None = None,
     seed: int = 90210,
     data: str | Path | None = None,
+    only: Sequence[str] = (),
+    site: str = "A",
     progress: Progress = lambda done, total: None,
+    keep: Callable[[dict[str, Any]], None] = lambda results: None,
 ) -> dict[str, Any]:
     """Run a suite and return its results, in the form of `results.json`.
 
-    `mini` makes `n` held-out phantoms (300 by default) from `seed`; `real` takes the films of the
-    folder `data`, the first `n` or all. Raises SettingsError for an unknown suite or a missing
-    folder, BackboneError for a backbone that cannot load.
+    `mini` makes held-out phantoms of a site from `seed`, for each part that is named in `only`,
+    or for all: as many as the part holds right, or `n`. `real` takes the films of the folder
+    `data`, the first `n` or all; `fidelity` compares them with phantoms. Progress begins anew
+    with each part, and `keep` is given the results so far after each. Raises SettingsError for
+    an unknown suite, part or site, or a missing folder, BackboneError for a backbone that
+    cannot load.
     """
+    _check(suite, only, data)
+    from assistant import Assistant
+    from assistant.backbones.load import backbone_folder, load_backbone
+    from assistant.chest.phantoms.film import site_named
+
+    site_named(site)
+    assistant = Assistant(load_backbone(backbone))
+    if data is not None and suite != "mini":
+        found = _of_folder(assistant, suite, Path(data), n, seed, site, progress)
+        return _results(assistant, suite, {suite: found}, {"data": found.material, "seed": seed})
+    plan = mini.Plan(seed, backbone_folder(backbone), n, site)
+    parts: dict[str, Measured] = {}
+    results: dict[str, Any] = {}
+    for name, part in mini.measure(assistant, only or tuple(mini.PARTS), plan, progress):
+        parts[name] = part
+        told = [f"{key}: {done.material}" for key, done in parts.items() if done.material]
+        material = "; ".join([f"seed {seed}, split test, site {site}", *told])
+        results = _results(assistant, suite, parts, {"data": material, "seed": seed})
+        keep(results)
+    return results
+
+
+def _check(suite: str, only: Sequence[str], data: str | Path | None) -> None:
     if suite not in SUITES:
         raise SettingsError(f"There is no suite {suite!r}; the suites are {', '.join(SUITES)}.")
-    if suite == "real" and data is None:
-        raise SettingsError("The suite real needs a folder of films; name it with --data.")
-    from assistant import Assistant
-    from assistant.backbones.load import load_backbone
+    if suite != "mini" and data is None:
+        raise SettingsError(f"The suite {suite} needs a folder of films; name it with --data.")
+    known = mini.PARTS if suite == "mini" else ()
+    if odd := [name for name in only if name not in known]:
+        raise SettingsError(
+            f"The suite {suite} has no part {odd[0]!r}; its parts are {', '.join(known) or 'one'}."
+        )
 
-    assistant = Assistant(load_backbone(backbone))
-    if data is not None and suite == "real":
-        figures, cases = real.measure(assistant, data=Path(data), n=n, progress=progress)
-        material = f"folder {Path(data).name}, {len(cases)} films"
-    else:
-        n = n or 300
-        figures, cases = mini.measure(assistant, n=n, seed=seed, progress=progress)
-        material = f"{n} phantoms, seed {seed}, split test, site A"
-    identity = assistant.backbone.identity
+
+def _of_folder(
+    assistant: Any,
+    suite: str,
+    data: Path,
+    n: int | None,
+    seed: int,
+    site: str,
+    progress: Progress,
+) -> Measured:
+    """Measure real films: what is said of them, or how far phantoms lie from them."""
+    if suite == "real":
+        return real.measure(assistant, data=data, n=n, progress=progress)
+    return fidelity.measure(assistant, data=data, n=n, seed=seed, site=site, progress=progress)
+
+
+def _results(
+    assistant: Any, suite: str, parts: dict[str, Measured], about: dict[str, Any]
+) -> dict[str, Any]:
+    import torch
+
+    figures = {name: f for part in parts.values() for name, f in part.figures.items()}
+    held, bars = judged(figures, mini.BARS if suite == "mini" else {})
+    backbone = assistant.backbone
     return {
         "schema": SCHEMA,
         "suite": suite,
-        "figures": figures,
-        "cases": cases,
+        "figures": held,
+        "bars": bars,
+        "notes": {name: text for part in parts.values() for name, text in part.notes.items()},
+        "cases": [case for part in parts.values() for case in part.cases],
         "provenance": {
-            "backbone": identity.name,
-            "revision": identity.revision,
-            "data": material,
-            "seed": seed,
+            "backbone": backbone.identity.name,
+            "revision": backbone.identity.revision,
+            "adapters": [backbone.identity_for(task).adapter for task in backbone.tasks],
+            **about,
+            "machine": {"cores": os.cpu_count(), "threads": torch.get_num_threads()},
             "versions": {p: metadata.version(p) for p in ("torch", "transformers")},
             "time": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         },

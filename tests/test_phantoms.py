@@ -14,12 +14,19 @@ from conftest import REPO
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assistant.chest.phantoms import make_phantom, write_phantoms
+from assistant.chest.phantoms import (
+    DEVICES,
+    DISTRACTORS,
+    FINDINGS,
+    SITES,
+    make_phantom,
+    truth_assertions,
+    tube_positions,
+    write_phantoms,
+)
+from assistant.chest.phantoms.pathology import SIZES, TIP_MM
 from assistant.errors import SettingsError
-
-FINDINGS = {
-    "cardiomegaly", "oedema", "pleural_effusion", "pneumothorax", "consolidation", "nodule",
-}  # fmt: skip
+from assistant.reports import parse
 
 
 def _digest(folder) -> str:
@@ -45,9 +52,14 @@ def test_any_seed_gives_a_film_with_truth_inside_it(seed, index):
     assert phantom.film.dtype == np.uint8
     assert phantom.film.std() > 20
     assert 0.3 < phantom.cardiothoracic_ratio < 0.75
-    for lesion in phantom.lesions:
-        assert lesion.finding in FINDINGS
-        assert lesion.mask.any()
+    for lesions, known in (
+        (phantom.lesions, FINDINGS),
+        (phantom.distractors, DISTRACTORS),
+        (phantom.devices, DEVICES),
+    ):
+        for lesion in lesions:
+            assert lesion.finding in known
+            assert lesion.mask.any()
 
 
 def test_splits_and_seeds_and_numbers_are_different_people():
@@ -60,27 +72,122 @@ def test_splits_and_seeds_and_numbers_are_different_people():
     assert len(set(films)) == len(films)
 
 
-def test_every_finding_side_zone_and_degree_occurs():
+def test_every_finding_device_side_zone_and_degree_occurs():
     seen = set()
-    for index in range(250):
-        for lesion in make_phantom(8, index).lesions:
+    for index in range(320):
+        phantom = make_phantom(8, index)
+        for lesion in (*phantom.lesions, *phantom.distractors, *phantom.devices):
             seen |= {(lesion.finding, v) for v in (lesion.side, lesion.zone, lesion.degree) if v}
             seen.add((lesion.finding, None))
-    for finding in FINDINGS:
+    for finding in (*FINDINGS, *DISTRACTORS, *DEVICES):
         assert (finding, None) in seen
-    for finding in ("pleural_effusion", "pneumothorax", "consolidation", "nodule"):
+    for finding in ("pleural_effusion", "pneumothorax", "consolidation", "nodule", "mass"):
         assert {(finding, "right"), (finding, "left")} <= seen
-    for finding in ("consolidation", "nodule"):
+    for finding in ("consolidation", "nodule", "mass"):
         assert {(finding, zone) for zone in ("upper", "mid", "lower")} <= seen
-    for degree in ("small", "moderate", "large"):
-        assert ("pleural_effusion", degree) in seen
+    for finding in ("pleural_effusion", "pneumothorax", "cardiomegaly"):
+        assert {(finding, degree) for degree in ("small", "moderate", "large")} <= seen
+    assert {("endotracheal_tube", position) for position in TIP_MM} <= seen
+
+
+def test_degree_follows_from_what_is_measured():
+    names = {"pleural_effusion": "height_mm", "pneumothorax": "apical_gap_mm"}
+    names["cardiomegaly"] = "cardiothoracic_ratio"
+    checked = 0
+    for index in range(60):
+        phantom = make_phantom(8, index)
+        for lesion in (*phantom.lesions, *phantom.devices):
+            if lesion.finding == "endotracheal_tube":
+                low, high = TIP_MM[lesion.degree]
+                assert low - 0.1 <= dict(lesion.measurements)["tip_to_carina_mm"] <= high + 0.1
+            if lesion.finding in names:
+                low, high = SIZES[lesion.finding][lesion.degree]
+                value = dict(lesion.measurements)[names[lesion.finding]]
+                assert low - 0.1 <= value <= high + 0.1
+                checked += 1
+    assert checked > 20
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_the_report_asserts_the_truth_and_nothing_else(split):
+    """Read by the labeller: every finding, variant and device, with side, zone and degree."""
+    for index in range(60):
+        phantom = make_phantom(17, index, split=split)
+        told, true = set(), set()
+        for sentence in parse(f"Findings: {phantom.findings}"):
+            for a in sentence.assertions:
+                if a.polarity == "absent" or a.finding == "no_finding":
+                    continue
+                sides = ("right", "left") if a.side == "bilateral" else (a.side,)
+                told |= {(a.finding, a.polarity, s) for s in sides}
+        for a in truth_assertions(phantom):
+            true.add((a.finding, a.polarity, a.side))
+        both = {("interstitial_pattern", "present", s) for s in ("right", "left")}
+        told = {("interstitial_pattern", "present", None) if t in both else t for t in told}
+        both = {("hyperinflation", "present", s) for s in ("right", "left")}
+        told = {("hyperinflation", "present", None) if t in both else t for t in told}
+        assert told == true, (index, phantom.findings)
+
+
+def test_test_films_are_told_of_in_words_that_training_never_saw():
+    from assistant.chest.phantoms import wording
+
+    lists = [*wording.PRESENT.values(), *wording.TUBE.values(), wording.HEART_NORMAL]
+    kept = {words[-1].split("{")[0] for words in lists if len(words[-1].split("{")[0]) > 12}
+    train = " ".join(make_phantom(3, i, split="train").findings for i in range(60))
+    test = " ".join(make_phantom(3, i, split="test").findings for i in range(60))
+    assert not [words for words in kept if words in train]
+    assert [words for words in kept if words in test]
+
+
+def test_a_prior_is_the_same_patient_and_the_changes_are_those_of_its_film():
+    compared = 0
+    for index in range(40):
+        now = make_phantom(12, index)
+        if now.prior is None:
+            assert not now.comparison
+            continue
+        then = make_phantom(12, index, earlier_film=True)
+        assert then.spacing_mm == now.spacing_mm
+        assert now.prior.days >= 1
+        assert [(x.finding, x.side, x.zone, x.degree) for x in then.lesions] == [
+            (x.finding, x.side, x.zone, x.degree) for x in now.prior.lesions
+        ]
+        assert then.report == now.prior.report
+        assert now.comparison
+        # Bones do not change from one day to the next.
+        assert abs(then.cardiothoracic_ratio - now.cardiothoracic_ratio) < 0.36
+        compared += 1
+    assert compared > 5
+
+
+def test_sites_differ_and_films_of_one_site_are_alike():
+    """Grain, contrast and dark borders, as a physicist would tell machines apart."""
+    looks = {}
+    for site in SITES:
+        films = np.stack([make_phantom(2, i, site).film for i in range(12)]).astype(float)
+        grain = np.abs(np.diff(films, 2, axis=2)).mean()
+        border = np.concatenate([films[:, :3].ravel(), films[:, :, :3].ravel()])
+        looks[site] = (grain, films.std(axis=(1, 2)).mean(), (border < 12).mean())
+    assert set(looks) == {"A", "B", "C", "D"}
+    reference = looks.pop("A")
+    for site, (grain, contrast, dark) in looks.items():
+        apart = abs(grain / reference[0] - 1), abs(contrast / reference[1] - 1)
+        assert max(*apart, abs(dark - reference[2])) > 0.15, (site, apart, dark, reference)
+
+
+def test_tubes_have_a_position_and_only_tubes():
+    for index in range(60):
+        phantom = make_phantom(5, index, "C")
+        tubes = [x for x in phantom.devices if x.finding == "endotracheal_tube"]
+        assert set(tube_positions(phantom)) == {x.finding for x in tubes}
 
 
 def test_a_lesion_lies_on_its_side_and_brightens_or_darkens_the_film():
     """The patient's right is the film's left, and a sided lesion must be there."""
     for index in range(80):
         for lesion in make_phantom(21, index).lesions:
-            if lesion.side and lesion.finding != "pleural_effusion":
+            if lesion.side and lesion.finding not in ("pleural_effusion", "mass"):
                 centre = np.nonzero(lesion.mask)[1].mean()
                 assert (centre < 128) == (lesion.side == "right"), (index, lesion.finding)
 
@@ -96,12 +203,13 @@ def test_the_heart_of_a_cardiomegaly_is_larger_than_every_normal_one():
 
 def test_the_folder_has_the_documented_tables(phantoms):
     rows = list(csv.DictReader((phantoms / "cases.csv").open(encoding="utf-8")))
-    assert list(rows[0]) == ["image", "patient", "split", "site", "report"]
+    wanted = ["image", "patient", "split", "site", "view", "indication", "report", "prior", "days"]
+    assert list(rows[0]) == wanted
     truths = [json.loads(line) for line in (phantoms / "truth.jsonl").open(encoding="utf-8")]
     assert [row["image"] for row in rows] == [truth["image"] for truth in truths]
     for row, truth in zip(rows, truths, strict=True):
         assert (phantoms / row["image"]).is_file()
-        for assertion in truth["assertions"]:
+        for assertion in (*truth["assertions"], *truth["devices"], *truth["distractors"]):
             x0, y0, x1, y1 = assertion["box"]
             assert 0 <= x0 < x1 <= 256
             assert 0 <= y0 < y1 <= 256

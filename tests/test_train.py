@@ -21,10 +21,10 @@ seed = 3
 licence = "Apache-2.0"
 [data]
 train = 40
+others = 8
 speak = 24
 validation = 12
 seed = 3
-site = "A"
 [model]
 image_size = 256
 painting_size = 64
@@ -43,18 +43,22 @@ painter_channels = 32
 steps = 3
 batch = 4
 learning_rate = 1e-3
+muon_rate = 5e-3
 [focus]
 steps = 3
 batch = 4
 learning_rate = 1e-3
+muon_rate = 5e-3
 [tokenise]
-steps = 3
+steps = 6
 batch = 4
 learning_rate = 1e-3
+muon_rate = 5e-3
 [speak]
 steps = 3
 batch = 4
 learning_rate = 1e-3
+muon_rate = 5e-3
 """
 
 
@@ -102,7 +106,7 @@ def test_a_recipe_makes_a_backbone_that_drafts_and_paints_and_resumes_after_a_ki
 
     with Assistant.load(killed, tmp_path / "library") as made:
         from assistant.chest.phantoms import make_phantom
-        from evals.mini import as_film
+        from evals.mini.films import as_film
 
         report = made.draft(as_film(make_phantom(1, 0)))
         assert report.provenance.backbone == "tiny"
@@ -120,7 +124,7 @@ def test_a_recipe_makes_a_backbone_that_drafts_and_paints_and_resumes_after_a_ki
         ("[speak]", "[spoke]", "spoke"),
         ('name = "tiny"', "name = 3", "name"),
         ("seed = 3", "seed = ", "TOML"),
-        ('site = "A"', "site = 1", "site"),
+        ("others = 8", 'others = "eight"', "others"),
     ],
 )
 def test_a_recipe_that_does_not_hold_names_the_bad_value(recipe, old, new, word):

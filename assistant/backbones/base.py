@@ -49,7 +49,7 @@ class Identity:
     name: str
     revision: str  # SHA-256 over the weights
     licence: str
-    adapter: str | None = None
+    adapter: str | None = None  # the task and a short hash; None for the base alone
 
 
 class Encoder(Protocol):
@@ -74,9 +74,13 @@ class Writer(Protocol):
     """Prompt and film to text."""
 
     def write(
-        self, encoded: Sequence[Encoded], requests: Sequence[str], sampling: Sampling
+        self,
+        encoded: Sequence[Encoded],
+        requests: Sequence[str],
+        sampling: Sampling,
+        tasks: Sequence[str | None] | None = None,
     ) -> list[Written]:
-        """Write one text for each film and its request, in one batch."""
+        """Write one text for each film and its request, in one batch; a task names an adapter."""
         ...
 
 
@@ -84,7 +88,14 @@ class Painter(Protocol):
     """Text to film."""
 
     def paint(
-        self, prompt: str, *, count: int, seed: int, guidance: float, temperature: float
+        self,
+        prompt: str,
+        *,
+        count: int,
+        seed: int,
+        guidance: float,
+        temperature: float,
+        site: str = "",
     ) -> list[np.ndarray]:
         """Paint `count` films, each float32 (H, W) in [0, 1], air dark."""
         ...

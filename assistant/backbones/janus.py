@@ -9,6 +9,7 @@ import hashlib
 import json
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -24,21 +25,42 @@ from transformers import (
     JanusForConditionalGeneration,
 )
 
+from assistant.backbones.adapters import Adapters, find_adapters
 from assistant.backbones.base import Encoded, Identity, Sampling, Written
 from assistant.backbones.pixels import batch_of
 from assistant.backbones.pooling import pool
+from assistant.backbones.probe import Probe
 from assistant.errors import BackboneError
 from assistant.prompts import film_prompt, paint_prompt
-from assistant.types import Film
+from assistant.types import Film, Seen
 
+FROZEN = ("model.vision_model", "model.vqmodel")  # what every task shares
 FILES = ("config.json", "model.safetensors", "tokenizer.json", "card.json", "reference.safetensors")
+
+
+class Janus(JanusForConditionalGeneration):
+    """Janus whose `generate` is that of every other model where it writes.
+
+    Its own only adds the painting, and warns of its own arguments when it merely writes.
+    """
+
+    def generate(self, *inputs: Any, **settings: Any) -> Any:
+        """Write, or paint where `generation_mode` is "image"."""
+        if settings.get("generation_mode") == "image":
+            return super().generate(*inputs, **settings)
+        return GenerationMixin.generate(self, *inputs, **settings)  # pyright: ignore
 
 
 class JanusBackbone:
     """A Janus checkpoint as encoder, writer and painter; one call at a time."""
 
-    def __init__(self, folder: Path) -> None:
-        """Load a checkpoint folder; BackboneError says what is missing from it."""
+    def __init__(self, folder: Path, adapters: Sequence[Path] = (), *, own: bool = True) -> None:
+        """Load a checkpoint folder with its own adapters, and those of the folders given.
+
+        A given adapter takes the place of the checkpoint's own for its task; with `own` False
+        there are none but the given. BackboneError says what is missing, damaged, or made for
+        another base.
+        """
         missing = [name for name in FILES if not (folder / name).is_file()]
         if missing:
             raise BackboneError(
@@ -47,7 +69,7 @@ class JanusBackbone:
             )
         weights = folder / "model.safetensors"
         try:
-            self._model: Any = JanusForConditionalGeneration.from_pretrained(
+            self._model: Any = Janus.from_pretrained(
                 folder, dtype=torch.float32, local_files_only=True
             ).eval()
             self._tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
@@ -59,10 +81,24 @@ class JanusBackbone:
                 "its files do not belong together or are damaged, so get them again."
             ) from None
         self._model.to("cuda" if torch.cuda.is_available() else "cpu")
+        probe = folder / "probe.safetensors"
+        self._probe = Probe.load(probe) if probe.is_file() else None
+        self._adapters = Adapters(self._model, find_adapters(folder, adapters, own=own), FROZEN)
         self._lock = threading.Lock()
         digest = hashlib.sha256(weights.read_bytes())
         digest.update((folder / "reference.safetensors").read_bytes())
+        if self._probe:
+            digest.update(probe.read_bytes())
         self.identity = Identity(self.card["name"], digest.hexdigest(), self.card["licence"])
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The tasks that have an adapter: of "report", "answer" and "image"."""
+        return self._adapters.tasks
+
+    def identity_for(self, task: str | None) -> Identity:
+        """The identity with the adapter of a task; BackboneError if there is none."""
+        return replace(self.identity, adapter=self._adapters.name(task))
 
     @property
     def encoder_id(self) -> str:
@@ -72,7 +108,7 @@ class JanusBackbone:
     @property
     def dim(self) -> int:
         """Length of the embedding."""
-        return len(self.reference["pool_mean"])
+        return self._probe.dim if self._probe else len(self.reference["pool_mean"])
 
     @torch.inference_mode()
     def encode(self, films: Sequence[Film]) -> list[Encoded]:
@@ -82,20 +118,70 @@ class JanusBackbone:
         with self._lock:
             hidden = vision(pixel_values=pixels.to(self._model.device)).last_hidden_state.cpu()
         pooled = pool(hidden.numpy())
-        embeddings = (pooled - self.reference["pool_mean"]) / self.reference["pool_scale"]
-        embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True).clip(min=1e-6)
+        if self._probe:
+            embeddings = self._probe.embed(hidden, self._probe(hidden)[0]).numpy()
+        else:
+            embeddings = (pooled - self.reference["pool_mean"]) / self.reference["pool_scale"]
+            embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True).clip(min=1e-6)
         return [
             Encoded(hidden[i], embeddings[i].astype(np.float32), pooled[i])
             for i in range(len(films))
         ]
 
     @torch.inference_mode()
+    def read_findings(self, films: Sequence[Film]) -> list[tuple[Seen, ...]] | None:
+        """What the probe sees in films: each finding at each place it knows, or None without one.
+
+        The probe shares no weights with the writer or the painter.
+        """
+        if self._probe is None:
+            return None
+        features = torch.stack([code.features for code in self.encode(films)])
+        chances = torch.sigmoid(self._probe(features)[0])
+        over = chances > self._probe.thresholds
+        return [
+            tuple(
+                Seen(label.finding, label.side, label.zone, round(chance, 4), yes)
+                for label, chance, yes in zip(self._probe.labels, row, on, strict=True)
+                if not label.degrees
+            )
+            for row, on in zip(chances.tolist(), over.tolist(), strict=True)
+        ]
+
+    @torch.inference_mode()
+    def reconstruct(self, films: Sequence[Film]) -> list[np.ndarray]:
+        """Films through the picture tokeniser and back, each float32 (H, W) in [0, 1].
+
+        H and W are those of paintings; films are first reduced to that size.
+        """
+        vision, size = self._model.config.vision_config, self._painting_size
+        squares = torch.from_numpy(batch_of(films, vision.image_size))
+        pixels = torch.nn.functional.adaptive_avg_pool2d(squares, size).to(self._model.device)
+        with self._lock:
+            codes = self._model.model.vqmodel.encode(pixels.contiguous()).image_tokens
+            made = self._model.decode_image_tokens(codes.view(len(films), -1)).mean(dim=-1)
+        return [p.add(1).div(2).clamp(0, 1).cpu().numpy().astype(np.float32) for p in made]
+
+    @property
+    def _painting_size(self) -> int:
+        """Pixels along one edge of a painting: the grid times what the decoder doubles."""
+        config = self._model.config
+        grid = round(config.vision_config.num_image_tokens**0.5)
+        return grid * 2 ** (len(config.vq_config.channel_multiplier) - 1)
+
+    @torch.inference_mode()
     def write(
-        self, encoded: Sequence[Encoded], requests: Sequence[str], sampling: Sampling
+        self,
+        encoded: Sequence[Encoded],
+        requests: Sequence[str],
+        sampling: Sampling,
+        tasks: Sequence[str | None] | None = None,
     ) -> list[Written]:
         """Write one text for each film and its request, in one batch.
 
-        Greedy at temperature 0; otherwise sampled, and the same for the same seed.
+        `tasks` names the adapter of each row, None the base alone; they may differ within the
+        batch. Greedy at temperature 0; otherwise sampled, and the same for the same seed.
+        Raises BackboneError for a task that has no adapter.
         """
         if not encoded:
             return []
@@ -115,9 +201,8 @@ class JanusBackbone:
             embeds = model.get_input_embeddings()(batch["input_ids"])
             place = (batch["input_ids"] == model.config.image_token_id).unsqueeze(-1)
             seen = model.model.aligner(features).to(embeds.dtype)
-            # Janus's own `generate` only adds the painting, and warns when it merely writes.
-            out = GenerationMixin.generate(  # pyright: ignore[reportAttributeAccessIssue]
-                model,
+            out = self._adapters.generate(
+                tasks if tasks is not None else [None] * len(encoded),
                 inputs_embeds=embeds.masked_scatter(place.expand_as(embeds), seen),
                 attention_mask=batch["attention_mask"],
                 generation_config=self._writing(sampling),
@@ -156,12 +241,23 @@ class JanusBackbone:
 
     @torch.inference_mode()
     def paint(
-        self, prompt: str, *, count: int, seed: int, guidance: float, temperature: float
+        self,
+        prompt: str,
+        *,
+        count: int,
+        seed: int,
+        guidance: float,
+        temperature: float,
+        site: str = "",
     ) -> list[np.ndarray]:
-        """Paint `count` films, each float32 (H, W) in [0, 1], air dark; the same for a seed."""
+        """Paint `count` films, each float32 (H, W) in [0, 1], air dark; the same for a seed.
+
+        `site` is the letter of the site whose style the films take, empty for none in
+        particular. The adapter "image" paints where there is one.
+        """
         model, tokenizer = self._model, self._tokenizer
         batch = tokenizer(
-            [paint_prompt(tokenizer, prompt)], return_tensors="pt", add_special_tokens=False
+            [paint_prompt(tokenizer, prompt, site)], return_tensors="pt", add_special_tokens=False
         ).to(model.device)
         settings = GenerationConfig(
             do_sample=temperature > 0,
@@ -178,6 +274,8 @@ class JanusBackbone:
         )
         with self._lock, torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            codes = model.generate(**batch, generation_mode="image", generation_config=settings)
+            # The rows are doubled for guidance, so that the adapter is chosen for them all.
+            with self._adapters.only("image" if "image" in self.tasks else None):
+                codes = model.generate(**batch, generation_mode="image", generation_config=settings)
             painted = model.decode_image_tokens(codes).mean(dim=-1)  # (B, H, W)
         return [p.add(1).div(2).clamp(0, 1).cpu().numpy().astype(np.float32) for p in painted]

@@ -31,8 +31,9 @@ def read_film(path: str | os.PathLike[str]) -> Film:
     The format is told from the content, not from the name. Returns a `Film`: pixels float32
     (H, W) in [0, 1], air dark, read-only; sha256 of the file's bytes; view, laterality and
     spacing in mm (row, column) where a DICOM file states them; flag "synthetic" where a DICOM
-    file (0008,001C) or a PNG text chunk says so. Grey scale follows DICOM PS3.3 C.7.6.3.1.2
-    (photometric interpretation), C.11.1 (modality LUT) and C.11.2 (VOI LUT).
+    file (0008,001C) or a PNG text chunk says so, or the visible mark is in a lower corner. Grey
+    scale follows DICOM PS3.3 C.7.6.3.1.2 (photometric interpretation), C.11.1 (modality LUT)
+    and C.11.2 (VOI LUT).
 
     Raises `IntakeError`, one sentence with the file's base name, for what is not a whole,
     single, grey radiograph of 64 pixels a side up to 100 megapixels and 200 MB.
@@ -54,6 +55,8 @@ def read_film_bytes(data: bytes, name: str = "film") -> Film:
 
     `name` is what an error calls the film. Returns and raises as `read_film` does.
     """
+    from assistant.marks import bears_mark  # loads PIL, which merely naming intake must not
+
     trouble = ""
     picture = None
     try:
@@ -72,7 +75,7 @@ def read_film_bytes(data: bytes, name: str = "film") -> Film:
         view=picture.view,
         laterality=picture.laterality,
         spacing_mm=picture.spacing_mm,
-        flags=("synthetic",) if picture.synthetic else (),
+        flags=("synthetic",) if picture.synthetic or bears_mark(pixels) else (),
     )
 
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from assistant.chest.phantoms.person import SIDES, Person
+from assistant.chest.phantoms.pathology import SIDES
+from assistant.chest.phantoms.person import Person
 
 
 def smooth_step(x: np.ndarray) -> np.ndarray:
@@ -214,8 +215,8 @@ def _shoulder_girdle(person: Person, grid: Grid) -> np.ndarray:
 
 
 def _airways(person: Person, grid: Grid) -> np.ndarray:
-    carina = person.apex + 88
-    centre = 3 + 0.5 * person.rotation
+    carina = person.carina
+    centre = person.trachea
     air = 1.5 * tube(grid.x - centre, 8.5) * smooth_step((carina + 4 - grid.y) / 6)
     for sign, slope in ((-1, 0.75), (1, 1.05)):
         run = np.clip(sign * (grid.x - centre), 0, 60)

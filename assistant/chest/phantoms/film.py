@@ -1,7 +1,7 @@
 """The detector: from attenuation along the ray to the grey values of a film.
 
-A site is a machine with its habits: dose, scatter, sharpness, processing, markers. Site A is
-the reference.
+A site is a hospital with its machine and its habits: dose, scatter, sharpness, processing,
+collimation, markers, and the people who come to it. Site A is the reference.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from scipy.ndimage import gaussian_filter
 
+from assistant.chest.phantoms.person import REFERENCE, Population
 from assistant.errors import SettingsError
 
 
@@ -25,11 +26,37 @@ class Site:
     noise: float  # of the logarithm of the signal behind the middle of the lung
     blur: float  # detector and focus, in pixels
     sharpen: float  # strength of the unsharp mask
-    contrast: float  # slope of the grey scale
+    contrast: tuple[float, float]  # slope of the grey scale
+    middle: tuple[float, float]  # where the grey scale has its middle
     marker: float  # how often a side marker lies on the film
+    spacing: tuple[float, float] = (1.34, 1.52)  # mm a pixel
+    bone: float = 1.0  # attenuation of bone: less at a higher tube voltage
+    devices: float = 1.0  # how often people come with tubes and lines
+    collimation: float = 0.0  # how often the borders of the field are on the film
+    texts: tuple[str, ...] = ("L",)
+    people: Population = REFERENCE
 
 
-SITES = {"A": Site("A", "PA", 0.012, 0.016, 0.55, 0.45, 1.0, 0.7)}
+SITES = {
+    "A": Site("A", "PA", 0.012, 0.016, 0.55, 0.45, (2.6, 3.6), (0.36, 0.50), 0.7),
+    # A flat-panel detector at a high voltage with edge-enhancing, hard processing.
+    "B": Site(
+        "B", "PA", 0.030, 0.008, 0.35, 1.25, (4.2, 5.4), (0.44, 0.58), 0.9,
+        spacing=(1.24, 1.38), bone=0.72, texts=("L", "LEFT"),
+    ),
+    # Portable films from the ward: lying, breathing out, turned, grainy, full of lines.
+    "C": Site(
+        "C", "AP", 0.050, 0.038, 0.95, 0.15, (2.0, 2.8), (0.30, 0.42), 0.8,
+        spacing=(1.36, 1.58), devices=2.6, texts=("L", "AP", "PORTABLE"),
+        people=Population(fat=1.35, breath=(0.72, 0.92), rotation=9.0),
+    ),
+    # Slight people, a narrow field with its borders on the film, and much burned into it.
+    "D": Site(
+        "D", "PA", 0.008, 0.024, 0.80, 0.30, (3.0, 4.4), (0.28, 0.40), 1.0,
+        spacing=(1.14, 1.30), bone=1.2, collimation=0.9, texts=("L", "PA ERECT", "MON 2"),
+        people=Population(scale=0.88, fat=0.6),
+    ),
+}  # fmt: skip
 
 
 def site_named(name: str) -> Site:
@@ -59,8 +86,8 @@ def expose(rng: np.random.Generator, attenuation: np.ndarray, site: Site) -> np.
     middle = density[density.shape[0] // 5 : -8, density.shape[1] // 5 : -density.shape[1] // 5]
     low, high = np.percentile(middle[::2, ::2], [2.0, 97.0])
     grey = (density - low) / max(float(high - low), 1e-6)
-    slope = site.contrast * rng.uniform(2.6, 3.6)
-    middle_grey = rng.uniform(0.36, 0.50)
+    slope = rng.uniform(*site.contrast)
+    middle_grey = rng.uniform(*site.middle)
     grey = 1 / (1 + np.exp(-slope * (grey - middle_grey)))
     floor = 1 / (1 + np.exp(slope * (middle_grey + 0.22)))
     ceiling = 1 / (1 + np.exp(-slope * (1.10 - middle_grey)))
@@ -77,12 +104,42 @@ def _wide_blur(field: np.ndarray, sigma: float) -> np.ndarray:
 
 
 def mark(rng: np.random.Generator, film: np.ndarray, site: Site) -> np.ndarray:
-    """Lay the technician's L at the patient's left shoulder, as often as the site does."""
+    """Collimate the film and burn its markers in, as often as the site does."""
+    size = film.shape[0]
+    if rng.random() < site.collimation:
+        film = _collimate(rng, film)
     if rng.random() >= site.marker:
         return film
     picture = Image.fromarray(film)
-    size = film.shape[0]
-    at = (size * rng.uniform(0.90, 0.95), size * rng.uniform(0.03, 0.14))
-    font = ImageFont.load_default(size * rng.uniform(0.045, 0.065))
-    ImageDraw.Draw(picture).text(at, "L", fill=int(rng.integers(225, 253)), font=font)
+    pen = ImageDraw.Draw(picture)
+    # The technician's L lies at the patient's left shoulder; other texts in the other corners.
+    corners = [
+        (rng.uniform(0.90, 0.95), rng.uniform(0.03, 0.14)),
+        (rng.uniform(0.02, 0.05), rng.uniform(0.02, 0.06)),
+        (rng.uniform(0.02, 0.05), rng.uniform(0.90, 0.94)),
+    ]
+    first = site.texts[0] if len(site.texts) != 2 else str(rng.choice(site.texts))
+    for text, (x, y) in zip((first, *site.texts[1:3]), corners, strict=False):
+        if text is not first and (len(site.texts) < 3 or rng.random() < 0.3):
+            continue
+        x = min(x, 0.97 - 0.035 * len(text))
+        font = ImageFont.load_default(size * rng.uniform(0.045, 0.065))
+        pen.text((size * x, size * y), text, fill=int(rng.integers(225, 253)), font=font)
     return np.asarray(picture)
+
+
+def _collimate(rng: np.random.Generator, film: np.ndarray) -> np.ndarray:
+    """Black out what lies outside a slightly turned rectangle."""
+    size = film.shape[0]
+    edge = [size * rng.uniform(0.01, 0.055) for _ in range(4)]
+    turn = rng.uniform(-0.02, 0.02) * size
+    field = [
+        (edge[0] + turn, edge[1]),
+        (size - edge[2], edge[1] + turn),
+        (size - edge[2] - turn, size - edge[3]),
+        (edge[0], size - edge[3] - turn),
+    ]
+    canvas = Image.new("L", (size * 2, size * 2))
+    ImageDraw.Draw(canvas).polygon([(2 * x, 2 * y) for x, y in field], fill=255)
+    share = np.asarray(canvas.reduce(2), dtype=np.float32) / 255
+    return (film * (0.04 + 0.96 * share)).astype(np.uint8)

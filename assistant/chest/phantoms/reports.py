@@ -1,179 +1,194 @@
-"""What a radiologist would write of a phantom: many phrasings of the same truth.
-
-The last phrasing of each list is used only in the test split, so that a scorer which merely
-knows the training sentences by heart is found out.
-"""
+"""What a radiologist would write of a phantom: many phrasings and orders of the same truth."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
+from assistant.chest.phantoms import wording
+from assistant.chest.phantoms.drawn import Added
 from assistant.chest.phantoms.lesions import Lesion
+from assistant.chest.phantoms.pathology import DEGREES
 
-HEART_NORMAL = (
-    "The heart size is normal.",
-    "Heart size is within normal limits.",
-    "The cardiac silhouette is normal in size.",
-    "The cardiomediastinal silhouette is unremarkable.",
-    "The heart is not enlarged.",
+Say = Callable[[Sequence[str]], str]
+LUNGS = (
+    "hyperinflation",
+    "oedema",
+    "interstitial_pattern",
+    "consolidation",
+    "mass",
+    "nodule",
+    "atelectasis",
+    "granuloma",
 )
-HEART_LARGE = (
-    "There is {degree} cardiomegaly.",
-    "The heart is {degree_ly} enlarged.",
-    "The cardiac silhouette is {degree_ly} enlarged.",
-    "{Degree} enlargement of the cardiac silhouette is seen.",
-)
-EFFUSION = (
-    "There is a {degree} {side} pleural effusion.",
-    "A {degree} {side} pleural effusion is present.",
-    "{Degree} {side}-sided pleural effusion.",
-    "A {degree} pleural effusion is seen on the {side}.",
-)
-EFFUSIONS = (
-    "There are {degree} bilateral pleural effusions.",
-    "{Degree} bilateral pleural effusions are present.",
-    "{Degree} pleural effusions are seen on both sides.",
-)
-PNEUMOTHORAX = (
-    "There is a {degree} {side} pneumothorax.",
-    "A {degree} {side} pneumothorax is present.",
-    "{Degree} {side}-sided pneumothorax.",
-    "A {degree} pneumothorax is seen on the {side}.",
-)
-CONSOLIDATION = (
-    "There is consolidation in the {side} {zone} zone.",
-    "Airspace consolidation is seen in the {side} {zone} zone.",
-    "There is a {side} {zone} zone consolidation.",
-    "Focal consolidation in the {side} {zone} lung zone.",
-)
-NODULE = (
-    "There is a nodule in the {side} {zone} zone.",
-    "A pulmonary nodule is seen in the {side} {zone} zone.",
-    "There is a {side} {zone} zone nodule.",
-    "A rounded nodule projects over the {side} {zone} lung zone.",
-)
-OEDEMA = (
-    "There is pulmonary edema.",
-    "Perihilar haze and vascular congestion are consistent with pulmonary edema.",
-    "Findings of pulmonary edema are present.",
-    "Bilateral perihilar opacities in keeping with pulmonary edema.",
-)
-NO_EFFUSION_NO_PNEUMOTHORAX = (
-    "No pleural effusion or pneumothorax.",
-    "There is no pleural effusion or pneumothorax.",
-    "No pneumothorax or pleural effusion is seen.",
-    "Neither pleural effusion nor pneumothorax is identified.",
-)
-NO_EFFUSION = ("No pleural effusion.", "There is no pleural effusion.", "No effusion is seen.")
-NO_PNEUMOTHORAX = ("No pneumothorax.", "There is no pneumothorax.", "No pneumothorax is seen.")
-CLEAR_LUNGS = (
-    "The lungs are clear.",
-    "Both lungs are clear without focal consolidation or nodule.",
-    "The lungs are clear of consolidation and edema.",
-    "No focal airspace disease is seen.",
-)
-NO_CONSOLIDATION = (
-    "No focal consolidation.",
-    "There is no consolidation.",
-    "No airspace consolidation is seen.",
-)
-BONES = (
-    "The bones are unremarkable.",
-    "No acute bony abnormality.",
-    "The visualized osseous structures are intact.",
-)
-NORMAL_IMPRESSION = (
-    "No acute cardiopulmonary abnormality.",
-    "No acute cardiopulmonary process.",
-    "Normal chest radiograph.",
-    "No acute disease in the chest.",
-)
-ADVERB = {"mild": "mildly", "moderate": "moderately", "severe": "severely"}
-PHRASES = {
-    "pleural_effusion": EFFUSION,
-    "pneumothorax": PNEUMOTHORAX,
-    "consolidation": CONSOLIDATION,
-    "nodule": NODULE,
-    "oedema": OEDEMA,
-    "cardiomegaly": HEART_LARGE,
-}
 
 
-def compose(rng: np.random.Generator, lesions: Sequence[Lesion], split: str) -> tuple[str, str]:
-    """Write the findings and the impression of a phantom.
+@dataclass(frozen=True, slots=True)
+class Told:
+    """All that is said of one film."""
 
-    Every lesion is named once in the findings; what is absent is said often, not always.
+    indication: str
+    findings: str
+    impression: str
+    caption: str
+    comparison: str
+
+
+def compose(
+    rng: np.random.Generator, added: Added, split: str, before: Added | None = None
+) -> Told:
+    """Write the report of a film.
+
+    Everything in the film is named once in the findings; what is absent is said often, not
+    always. `before` is the earlier film that the comparison is with.
     """
 
     def say(phrases: Sequence[str]) -> str:
         known = phrases if split == "test" or len(phrases) < 3 else phrases[:-1]
-        return str(rng.choice(known))
+        return str(rng.choice(np.array(known, dtype=object)))
 
-    found = {lesion.finding for lesion in lesions}
-    heart = [_fill(say(HEART_LARGE), x) for x in lesions if x.finding == "cardiomegaly"]
-    lungs = [
-        _fill(say(PHRASES[x.finding]), x)
-        for x in lesions
-        if x.finding in ("oedema", "consolidation", "nodule")
-    ]
-    if not lungs:
-        lungs = [say(CLEAR_LUNGS)]
-    elif "consolidation" not in found and rng.random() < 0.5:
-        lungs.append(say(NO_CONSOLIDATION))
-    pleura = _pleura(rng, say, lesions)
-    parts = [heart or [say(HEART_NORMAL)], lungs, pleura]
-    if rng.random() < 0.3:
-        parts = [parts[1], parts[2], parts[0]]
-    if rng.random() < 0.3:
-        parts.append([say(BONES)])
-    findings = " ".join(sentence for part in parts for sentence in part)
-    return findings, _impression(say, lesions)
+    tables = wording.DEVICE_INDICATIONS if added.devices else wording.INDICATIONS
+    return Told(
+        indication=str(rng.choice(np.array(tables, dtype=object))),
+        findings=_findings(rng, say, added),
+        impression=_impression(rng, say, added),
+        caption=_caption(rng, added),
+        comparison=_comparison(rng, say, added, before) if before else "",
+    )
 
 
-def _pleura(rng, say, lesions: Sequence[Lesion]) -> list[str]:
+def _findings(rng, say: Say, added: Added) -> str:
+    named = (*added.lesions, *added.distractors)
+    found = {lesion.finding for lesion in added.lesions}
+    heart = [_sentence(say, x) for x in named if x.finding == "cardiomegaly"]
+    lungs = [_sentence(say, x) for key in LUNGS for x in named if x.finding == key]
+    bones = [_sentence(say, x) for x in named if x.finding in ("scoliosis", "fracture")]
+    pleura = _pleura(say, added.lesions)
+    if not (lungs or pleura):
+        lungs = [say(wording.CLEAR_LUNGS)]
+    lungs, pleura = _negatives(rng, say, found, lungs, pleura)
+    if not bones and rng.random() < 0.25:
+        bones = [say(wording.BONES)]
+    devices = [_sentence(say, x) for x in added.devices]
+    parts = [heart or [say(wording.HEART_NORMAL)], lungs, pleura, bones]
+    order = (0, 1, 2, 3) if rng.random() < 0.6 else tuple(rng.permutation(4))
+    parts = [parts[i] for i in order]
+    # Devices come first, as an intensive-care reader has it, or last.
+    parts = [devices, *parts] if rng.random() < 0.6 else [*parts, devices]
+    return " ".join(sentence for part in parts for sentence in part)
+
+
+def _pleura(say: Say, lesions: Sequence[Lesion]) -> list[str]:
     effusions = [x for x in lesions if x.finding == "pleural_effusion"]
     air = [x for x in lesions if x.finding == "pneumothorax"]
-    if not effusions and not air:
-        return [say(NO_EFFUSION_NO_PNEUMOTHORAX)]
-    if len({x.degree for x in effusions}) == 1 and len(effusions) == 2:
-        sentences = [_fill(say(EFFUSIONS), effusions[0])]
+    if len(effusions) == 2 and effusions[0].degree == effusions[1].degree:
+        said = [_fill(say(wording.BOTH["pleural_effusion"]), effusions[0])]
     else:
-        sentences = [_fill(say(EFFUSION), x) for x in effusions]
-    sentences += [_fill(say(PNEUMOTHORAX), x) for x in air]
-    if rng.random() < 0.6:
-        sentences += [say(NO_EFFUSION)] if not effusions else []
-        sentences += [say(NO_PNEUMOTHORAX)] if not air else []
-    return sentences
+        said = [_sentence(say, x) for x in effusions]
+    return said + [_sentence(say, x) for x in air]
 
 
-def _impression(say, lesions: Sequence[Lesion]) -> str:
-    if not lesions:
-        return say(NORMAL_IMPRESSION)
-    named: dict[str, list[Lesion]] = {}
-    for lesion in lesions:
-        named.setdefault(lesion.finding, []).append(lesion)
-    items = []
-    for finding, group in named.items():
-        sides = [x.side for x in group if x.side]
-        side = "bilateral" if len(set(sides)) == 2 else (sides[0] if sides else "")
-        zone = group[0].zone or "" if len(group) == 1 else ""
-        place = f"{side} {zone} zone" if zone else side
-        name = {"oedema": "pulmonary edema"}.get(finding, finding.replace("_", " "))
-        plural = "s" if side == "bilateral" and finding == "pleural_effusion" else ""
-        text = f"{place} {name}{plural}".strip()
-        items.append(text[0].upper() + text[1:] + ".")
-    return " ".join(items)
+def _negatives(rng, say: Say, found: set[str], lungs: list[str], pleura: list[str]):
+    """Pertinent negatives, each absent finding denied at most once."""
+    left = {"pleural_effusion", "pneumothorax", "consolidation", "nodule", "mass", "oedema"} - found
+    lungs, pleura = list(lungs), list(pleura)
+    for denied, phrases in wording.ABSENT:
+        if not set(denied) <= left or rng.random() >= (0.75 if len(denied) == 2 else 0.3):
+            continue
+        left -= set(denied)
+        (pleura if denied[0].startswith("p") else lungs).append(say(phrases))
+    return lungs, pleura
+
+
+def _sentence(say: Say, lesion: Lesion) -> str:
+    if lesion.finding == "endotracheal_tube":
+        return say(wording.TUBE[str(lesion.degree)])
+    faint = lesion.faint and lesion.finding in wording.FAINT
+    table = wording.FAINT if faint else wording.PRESENT
+    return _fill(say(table[lesion.finding]), lesion)
 
 
 def _fill(template: str, lesion: Lesion) -> str:
     degree = lesion.degree or ""
+    if lesion.finding == "cardiomegaly":
+        degree = wording.OF_THE_HEART[degree]
+    side = lesion.side or ""
     text = template.format(
         degree=degree,
-        degree_ly=ADVERB.get(degree, ""),
+        degree_ly=wording.ADVERB.get(degree, ""),
         Degree=degree.capitalize(),
-        side=lesion.side or "",
+        side=side,
+        Side=side.capitalize(),
         zone=lesion.zone or "",
     )
     return text[0].upper() + text[1:]
+
+
+def _label(lesion: Lesion, *, degree: bool = False) -> str:
+    """A finding in a few words: degree, side, zone, name."""
+    name = wording.NAMES.get(lesion.finding, lesion.finding.replace("_", " "))
+    words = [lesion.side or "", f"{lesion.zone} zone" if lesion.zone else "", name]
+    if lesion.finding == "atelectasis":
+        words[1] = "basal"
+    if degree and lesion.degree in DEGREES:
+        heart = lesion.finding == "cardiomegaly"
+        words.insert(0, wording.OF_THE_HEART[lesion.degree] if heart else str(lesion.degree))
+    return " ".join(word for word in words if word)
+
+
+def _impression(rng, say: Say, added: Added) -> str:
+    if not added.lesions:
+        return say(wording.NORMAL_IMPRESSION)
+    detailed = rng.random() < 0.5
+    items = []
+    for lesion in added.lesions:
+        pair = [x for x in added.lesions if x.finding == lesion.finding]
+        both = lesion.finding == "pleural_effusion" and len(pair) == 2
+        if both and lesion is pair[1]:
+            continue
+        text = "bilateral pleural effusions" if both else _label(lesion, degree=detailed)
+        if lesion.faint:
+            text = f"possible {text}"
+        items.append(text[0].upper() + text[1:] + ".")
+    return " ".join(items)
+
+
+def _caption(rng, added: Added) -> str:
+    """A few words in any order; now and then something is not mentioned."""
+    named = (*added.lesions, *added.devices, *added.distractors)
+    words = [_label(x, degree=rng.random() < 0.7) for x in named if rng.random() < 0.85]
+    if not words:
+        return "chest film." if named else "normal chest film."
+    return ", ".join(words[i] for i in rng.permutation(len(words))) + "."
+
+
+def changes(now: Sequence[Lesion], before: Sequence[Lesion]) -> list[tuple[str, Lesion]]:
+    """How findings differ from those of an earlier film: (kind of change, finding)."""
+    out = []
+
+    def key(lesion: Lesion) -> tuple:
+        return lesion.finding, lesion.side, lesion.zone
+
+    then = {key(x): x for x in before}
+    for lesion in now:
+        old = then.pop(key(lesion), None)
+        if old is None:
+            out.append(("new", lesion))
+        elif lesion.degree == old.degree:
+            out.append(("unchanged", lesion))
+        else:
+            grown = DEGREES.index(str(lesion.degree)) > DEGREES.index(str(old.degree))
+            out.append(("larger" if grown else "smaller", lesion))
+    return out + [("resolved", lesion) for lesion in then.values()]
+
+
+def _comparison(rng, say: Say, added: Added, before: Added) -> str:
+    sure = [x for x in added.lesions if not x.faint]
+    past = [x for x in before.lesions if not x.faint]
+    said = []
+    for kind, lesion in changes(sure, past):
+        text = say(wording.COMPARED[kind]).format(what=_label(lesion))
+        said.append(text[0].upper() + text[1:])
+    return " ".join(said) or "No change."

@@ -1,0 +1,105 @@
+"""What an adapter on a Janus base learns from, and what it is measured on, as examples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from transformers import AutoTokenizer
+
+from adapters.cases import Cases, CaseSet, Say
+from adapters.lora_batches import (
+    Collate,
+    Examples,
+    Tokens,
+    answer_examples,
+    collate_images,
+    collate_text,
+    image_examples,
+    report_examples,
+)
+from adapters.lora_look import codes_of, features_of
+from adapters.lora_recipe import AdapterRecipe
+from adapters.lora_train import examples_for, first_process
+from adapters.tasks import Precedents
+from assistant.backbones.janus import JanusBackbone
+
+SIMILAR = 5  # cases that a held-out report is told of, as a draft is
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lesson:
+    """What is learnt from and measured on, as examples."""
+
+    train: Examples
+    held_out: Examples
+    collate: Collate
+    held_out_collate: Collate
+    similar: tuple[tuple[str, ...], ...] = ()  # for each held-out case, what its prompt names
+
+
+def lesson_for(
+    recipe: AdapterRecipe, base: Path, cases: Cases, pupil: Any, seen: Path, say: Say
+) -> Lesson:
+    """Look at all films once, or take what `seen` keeps of them, and make the examples."""
+    tokenizer = AutoTokenizer.from_pretrained(base, local_files_only=True)
+    tokens = Tokens(tokenizer, pupil.config.vision_config.num_image_tokens)
+    if recipe.task == "image":
+        with first_process():
+            codes = [codes_of(pupil, p.pictures, seen / name, say) for name, p in sides(cases)]
+        return _images(recipe, cases, codes, tokens)
+    eyes = JanusBackbone(base, own=False)
+    with first_process():
+        looked = [features_of(eyes, p.pictures, seen / name, say) for name, p in sides(cases)]
+    return _texts(recipe, cases, looked, tokens)
+
+
+def sides(cases: Cases) -> tuple[tuple[str, CaseSet], ...]:
+    """Both sides of the split, by name."""
+    return ("train", cases.train), ("validation", cases.validation)
+
+
+def _texts(
+    recipe: AdapterRecipe,
+    cases: Cases,
+    seen: Sequence[tuple[np.ndarray, np.ndarray]],
+    tokens: Tokens,
+) -> Lesson:
+    (features, embeddings), (held_features, held_embeddings) = seen
+    train, held_out = cases.train.cases, cases.validation.cases
+    similar: tuple[tuple[str, ...], ...] = ()
+    if recipe.task == "report":
+        precedents = Precedents(train, embeddings)
+        near = precedents.nearest([c.patient for c in train], embeddings)
+        held_near = precedents.nearest([c.patient for c in held_out], held_embeddings)
+        makes = (
+            report_examples(train, near, precedents, tokens),
+            report_examples(held_out, held_near, precedents, tokens),
+        )
+        similar = tuple(precedents.summaries(row[:SIMILAR]) for row in held_near)
+    else:
+        makes = answer_examples(train, tokens), answer_examples(held_out, tokens)
+    return _lesson(
+        recipe, cases, makes, [collate_text(f, tokens) for f in (features, held_features)], similar
+    )
+
+
+def _images(
+    recipe: AdapterRecipe, cases: Cases, codes: Sequence[np.ndarray], tokens: Tokens
+) -> Lesson:
+    makes = [image_examples(part.cases, tokens) for _, part in sides(cases)]
+    return _lesson(recipe, cases, makes, [collate_images(c, tokens) for c in codes])
+
+
+def _lesson(recipe: AdapterRecipe, cases: Cases, makes, collates, similar: tuple = ()) -> Lesson:
+    count, held_out = examples_for(recipe.schedule), len(cases.validation)
+    return Lesson(
+        train=Examples(makes[0], len(cases.train), count, recipe.seed),
+        held_out=Examples(makes[1], held_out, held_out, recipe.seed + 1),
+        collate=collates[0],
+        held_out_collate=collates[1],
+        similar=similar,
+    )

@@ -1,0 +1,101 @@
+"""The probe: what an encoder's features show, and where a film lies among others.
+
+Small heads on the encoder, trained apart from the writer and sharing no weights with the writer
+or the painter, so that they can check both. The labels and thresholds travel with the weights;
+this module knows no finding by name.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+from assistant.errors import BackboneError
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """One thing that the probe tells of a whole film."""
+
+    finding: str
+    side: str | None = None
+    zone: str | None = None
+    degrees: tuple[str, ...] = ()  # only at these degrees; any where empty
+
+
+class Probe(nn.Module):
+    """Probabilities of labels and an embedding, from patch features."""
+
+    def __init__(
+        self, width: int, labels: Sequence[Label], channels: Sequence[str], dim: int = 96
+    ) -> None:
+        super().__init__()
+        self.labels, self.channels = tuple(labels), tuple(channels)
+        count = len(labels)
+        self.patches = nn.Linear(width, len(channels))
+        self.queries = nn.Linear(width, count, bias=False)
+        self.pull = nn.Parameter(torch.ones(count))
+        self.heads = nn.Linear(width, count)
+        self.embedder = nn.Sequential(nn.Linear(count + width, 192), nn.GELU(), nn.Linear(192, dim))
+        self.dim = dim  # length of the embedding
+        self.register_buffer("thresholds", torch.full((count,), 0.5))
+        at = [self.channels.index(label.finding) for label in self.labels]
+        self.register_buffer("channel_of", torch.tensor(at), persistent=False)
+
+    thresholds: torch.Tensor
+    channel_of: torch.Tensor
+
+    def forward(self, hidden: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Label logits (B, L) and patch logits (B, N, C) of patch features (B, N, W)."""
+        patch = self.patches(hidden)
+        # Each label looks where it will, but most of all where its finding's patches light up.
+        lit = patch[:, :, self.channel_of] * self.pull
+        share = (self.queries(hidden) + lit).softmax(dim=1)
+        pooled = torch.einsum("bnk,bnd->bkd", share, hidden)
+        return (pooled * self.heads.weight).sum(-1) + self.heads.bias, patch
+
+    def embed(self, hidden: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
+        """Unit embeddings (B, D) of patch features (B, N, W) and their label logits (B, L)."""
+        return self.embed_from(logits, hidden.mean(dim=1))
+
+    def embed_from(self, logits: torch.Tensor, mean: torch.Tensor) -> torch.Tensor:
+        """Unit embeddings (B, D): what a film shows, with a trace of how it looks (B, W)."""
+        about = torch.cat([torch.tanh(logits / 4), mean], dim=1)
+        return nn.functional.normalize(self.embedder(about), dim=-1)
+
+    def save(self, path: Path) -> None:
+        """Write weights, labels and channels to one safetensors file."""
+        about = {
+            "labels": json.dumps([asdict(label) for label in self.labels]),
+            "channels": json.dumps(self.channels),
+        }
+        state = {k: v.detach().float().contiguous().cpu() for k, v in self.state_dict().items()}
+        save_file(state, str(path), metadata=about)
+
+    @classmethod
+    def load(cls, path: Path) -> Probe:
+        """Read what `save` wrote; BackboneError for a file that is damaged."""
+        try:
+            with safe_open(str(path), "pt") as file:
+                about: Mapping[str, str] = file.metadata() or {}
+                state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+            labels = [
+                Label(row["finding"], row["side"], row["zone"], tuple(row["degrees"]))
+                for row in json.loads(about["labels"])
+            ]
+            width, dim = state["heads.weight"].shape[1], state["embedder.2.bias"].shape[0]
+            probe = cls(width, labels, json.loads(about["channels"]), dim)
+            probe.load_state_dict(state)
+        except (OSError, SafetensorError, KeyError, ValueError, TypeError, RuntimeError) as error:
+            raise BackboneError(
+                f"The probe of the backbone in {path.parent.name!r} is damaged "
+                f"({type(error).__name__}); get its files again."
+            ) from None
+        return probe.eval()

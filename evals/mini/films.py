@@ -1,0 +1,136 @@
+"""Phantoms for measuring, and what they and a draft of them claim, in one form.
+
+Test phantoms come from a random stream of their own and use phrasings that training never saw.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from itertools import islice, repeat
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import torch
+
+from assistant import Assistant
+from assistant.chest.phantoms import FINDINGS, Phantom, make_phantom, truth_assertions
+from assistant.chest.vocabulary import finding_named
+from assistant.types import Assertion, Film
+
+T = TypeVar("T")
+Claim = tuple[str, str | None]
+Progress = Callable[[int, int], None]
+BLOCK = 32  # films that are made together, and held in memory at once
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is asked of every part of the suite."""
+
+    seed: int
+    backbone: Path  # its folder
+    n: int | None = None  # films; None: as many as each part holds right
+    site: str = "A"
+
+    def films(self, usual: int) -> int:
+        """How many films a part takes that takes `usual` ones unless told."""
+        return usual if self.n is None else self.n
+
+
+def phantoms(
+    seed: int, numbers: Sequence[int], site: str = "A", split: str = "test"
+) -> Iterator[Phantom]:
+    """The phantoms of a seed by their numbers, in order, made on all cores where they are many."""
+    if len(numbers) < BLOCK:
+        for number in numbers:
+            yield make_phantom(seed, number, site, split)
+        return
+    # Spawned, not forked: a fork of a process that holds torch's threads may hang.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(os.cpu_count() or 1, mp_context=context) as pool:
+        for start in range(0, len(numbers), BLOCK):
+            block = numbers[start : start + BLOCK]
+            yield from pool.map(
+                make_phantom, repeat(seed), block, repeat(site), repeat(split), chunksize=4
+            )
+
+
+def batched(items: Iterable[T], size: int = BLOCK) -> Iterator[list[T]]:
+    """Lists of up to `size` items, in order."""
+    rest = iter(items)
+    while block := list(islice(rest, size)):
+        yield block
+
+
+def as_film(phantom: Phantom) -> Film:
+    """The phantom as intake would give it."""
+    return film_of(phantom.film.astype(np.float32) / 255)
+
+
+def film_of(pixels: np.ndarray) -> Film:
+    """Pixels, float (H, W) in [0, 1], as a film; its hash is over the pixels as 8 bits."""
+    kept = np.ascontiguousarray(pixels, np.float32)
+    kept.setflags(write=False)
+    grey = (kept * 255).round().astype(np.uint8)
+    return Film(kept, hashlib.sha256(grey.tobytes()).hexdigest())
+
+
+def reduced(pixels: np.ndarray, size: int) -> np.ndarray:
+    """A square film (H, H) as float32 (size, size), each pixel the mean over its area."""
+    whole = torch.from_numpy(np.array(pixels, np.float32))[None, None]
+    return torch.nn.functional.adaptive_avg_pool2d(whole, size)[0, 0].numpy()
+
+
+def seen_in(assistant: Assistant, films: Sequence[Film]) -> list[set[Claim]] | None:
+    """What the backbone's probe sees in each film; None where it has no probe."""
+    read = assistant.backbone.read_findings(films)
+    if read is None:
+        return None
+    return [claims(Assertion(s.finding, side=s.side) for s in seen if s.present) for seen in read]
+
+
+def claims(assertions: Iterable[Assertion], polarity: str = "present") -> set[Claim]:
+    """Findings of a polarity with their side; `bilateral` counts as one on each side."""
+    found: set[Claim] = set()
+    for a in assertions:
+        if a.polarity != polarity or a.finding == "no_finding":
+            continue
+        if not finding_named(a.finding).sided:
+            found.add((a.finding, None))
+        elif a.side == "bilateral":
+            found.update({(a.finding, "right"), (a.finding, "left")})
+        else:
+            found.add((a.finding, a.side))
+    return _without_vague(found)
+
+
+def _without_vague(found: set[Claim]) -> set[Claim]:
+    """Drop a finding without side where the same text names it with one."""
+    sided = {finding for finding, side in found if side}
+    return {(f, s) for f, s in found if s or f not in sided}
+
+
+def of(found: Iterable[Claim], kinds: Sequence[str]) -> set[Claim]:
+    """The claims about some findings only."""
+    return {claim for claim in found if claim[0] in kinds}
+
+
+def truth(phantom: Phantom, polarity: str = "present") -> set[Claim]:
+    """The findings of a phantom that a draft should assert; `uncertain` are the faint ones."""
+    return of(claims(truth_assertions(phantom), polarity), FINDINGS)
+
+
+def counted(said: set[Claim], true: set[Claim], spared: Iterable[Claim] = ()) -> list[int]:
+    """True positives, false positives, false negatives; what is `spared` is never false."""
+    return [len(said & true), len(said - true - set(spared)), len(true - said)]
+
+
+def listed(found: Iterable[Claim]) -> list[list[str | None]]:
+    """Claims in a fixed order, as JSON takes them."""
+    return [list(claim) for claim in sorted(found, key=lambda c: (c[0], c[1] or ""))]

@@ -1,0 +1,184 @@
+"""Paintings of held-out prompts: do they show what was asked, look like films, copy none?
+
+The probe that reads them shares no weights with the painter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from assistant import Assistant
+from assistant.chest.phantoms import FINDINGS, Phantom
+from assistant.findings import assertions
+from assistant.types import Film
+from evals.mini import copying
+from evals.mini.films import (
+    Claim,
+    Plan,
+    Progress,
+    as_film,
+    batched,
+    claims,
+    counted,
+    film_of,
+    listed,
+    of,
+    phantoms,
+    reduced,
+    seen_in,
+    truth,
+)
+from evals.mini.likeness import FEWEST, FLOOR_AT, features, floor, kid
+from evals.results import Figure, Measured, figure, stated
+from evals.statistics import f1
+
+FILMS = 300
+READ = "painting/asked findings read back by the probe, micro-F1"
+PROBE = "painting/findings of held-out phantoms read by the probe, micro-F1"
+SHUFFLED = "baseline/findings asked of another painting read back, micro-F1"
+KID = "painting/KID against held-out phantoms"
+FLOOR = "painting/KID of held-out phantoms against others (floor)"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Made:
+    """One painting, with the phantom whose impression it was asked to show."""
+
+    prompt: str
+    asked: set[Claim]
+    hedged: set[Claim]
+    pixels: np.ndarray
+    phantom: np.ndarray
+
+
+def measure(assistant: Assistant, plan: Plan, progress: Progress) -> Measured:
+    """Paint the impressions of held-out phantoms, and compare with phantoms."""
+    n = plan.films(FILMS)
+    made: list[_Made] = []
+    others: list[np.ndarray] = []
+    probe: list[list[int]] = []
+    for block in batched(phantoms(plan.seed, range(2 * n), plan.site)):
+        for phantom in block:
+            if len(made) < n:
+                made.append(_painted(assistant, phantom, len(made), plan.site))
+            else:
+                others.append(as_film(phantom).pixels)
+            progress(len(made) + len(others), 2 * n)
+        probe += _probed(assistant, block)
+    films = [film_of(m.pixels) for m in made]
+    size = len(made[0].pixels)
+    same = [film_of(reduced(m.phantom, size)) for m in made]
+    new = [film_of(reduced(pixels, size)) for pixels in others]
+    seen = _seen(assistant, films)
+    found = [
+        _read_back(made, seen, probe[:n]),
+        _distance(assistant, films, same, new),
+        copying.measure(assistant, plan, films, same, progress),
+    ]
+    notes = {name: text for part in found for name, text in part.notes.items()}
+    if "image" not in assistant.backbone.tasks:
+        notes["painting"] = "this backbone has no image adapter, so that the base has painted"
+    return Measured(
+        {name: f for part in found for name, f in part.figures.items()},
+        _cases(made, seen),
+        notes,
+        f"{n} impressions of held-out phantoms",
+    )
+
+
+def _painted(assistant: Assistant, phantom: Phantom, number: int, site: str) -> _Made:
+    prompt = phantom.impression
+    said = assertions(prompt)
+    painting = assistant.paint(prompt, seed=number, site=site, mark=False)[0]
+    return _Made(
+        prompt=prompt,
+        asked=of(claims(said), FINDINGS),
+        hedged=of(claims(said, "uncertain"), FINDINGS),
+        pixels=painting.pixels,
+        phantom=as_film(phantom).pixels,
+    )
+
+
+def _seen(assistant: Assistant, films: Sequence[Film]) -> list[set[Claim]] | None:
+    found: list[set[Claim]] = []
+    for block in batched(films):
+        seen = seen_in(assistant, block)
+        if seen is None:
+            return None
+        found += [of(claims, FINDINGS) for claims in seen]
+    return found
+
+
+def _probed(assistant: Assistant, block: Sequence[Phantom]) -> list[list[int]]:
+    """How well the probe reads the phantoms themselves: what no painter can be held to surpass."""
+    seen = seen_in(assistant, [as_film(phantom) for phantom in block])
+    if seen is None:
+        return []
+    return [
+        counted(of(there, FINDINGS), truth(phantom), truth(phantom, "uncertain"))
+        for phantom, there in zip(block, seen, strict=True)
+    ]
+
+
+def _read_back(
+    made: Sequence[_Made], seen: Sequence[set[Claim]] | None, probe: Sequence[list[int]]
+) -> Measured:
+    if seen is None:
+        missing = stated(None, 0, unscored=len(made))
+        none: dict[str, Figure] = dict.fromkeys((READ, PROBE, SHUFFLED), missing)
+        return Measured(none, (), {READ: "this backbone has no probe"})
+
+    def score(shown: Sequence[set[Claim]]) -> Figure:
+        rows = [counted(s, m.asked, m.hedged) for s, m in zip(shown, made, strict=True)]
+        return figure(np.array(rows), people, f1)
+
+    people = [str(i) for i in range(len(made))]
+    return Measured(
+        {
+            READ: score(seen),
+            PROBE: figure(np.array(probe), people, f1),
+            SHUFFLED: score([*seen[1:], *seen[:1]]),
+        }
+    )
+
+
+def _distance(
+    assistant: Assistant, films: Sequence[Film], same: Sequence[Film], new: Sequence[Film]
+) -> Measured:
+    n = len(films)
+    if n < FEWEST:
+        few = stated(None, 0, unscored=n)
+        return Measured({KID: few, FLOOR: few}, (), {KID: f"takes at least {FEWEST} paintings"})
+    real = features(assistant, [*same, *new])
+    value, error = kid(real[n:], features(assistant, list(films)))
+    chance = floor(real, n)
+    limit = float(np.quantile(chance, FLOOR_AT))
+    between = (value - 1.96 * error, value + 1.96 * error)
+    identity = assistant.backbone.identity
+    note = (
+        f"features are the profile of {identity.name} {identity.revision[:12]}'s own encoder, "
+        f"on films of {len(films[0].pixels)} pixels; the floor is the {FLOOR_AT:.0%} point of "
+        f"{len(chance)} splits of {2 * n} phantoms into two sets of {n}, and the bar is twice that"
+    )
+    figures = {
+        KID: stated(value, n, between, bar=2 * limit),
+        FLOOR: stated(limit, 2 * n, (float(chance[0]), float(chance[-1]))),
+    }
+    return Measured(figures, (), {KID: note})
+
+
+def _cases(made: Sequence[_Made], seen: Sequence[set[Claim]] | None) -> list[dict[str, Any]]:
+    return [
+        {
+            "part": "painting",
+            "case": number,
+            "prompt": m.prompt,
+            "asked": listed(m.asked),
+            "seen": None if seen is None else listed(seen[number]),
+        }
+        for number, m in enumerate(made)
+    ]

@@ -1,0 +1,47 @@
+"""How long one draft and one painting take on this machine, and how large the weights are."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from assistant import Assistant
+from evals.mini.films import Plan, Progress, as_film, phantoms
+from evals.results import Measured, median, stated
+
+TIMES = 9
+MEGABYTE = 1_000_000
+
+
+def measure(assistant: Assistant, plan: Plan, progress: Progress) -> Measured:
+    """Median seconds for a draft and for a painting, each after one that does not count."""
+    times = min(TIMES, plan.films(TIMES))
+    made = list(phantoms(plan.seed, range(times + 1), plan.site))
+    drafting, painting = [], []
+    for number, phantom in enumerate(made):
+        film, prompt = as_film(phantom), phantom.impression
+        drafting.append(_seconds(lambda f=film: assistant.draft(f, neighbours=0)))
+        painting.append(
+            _seconds(lambda p=prompt, s=number: assistant.paint(p, seed=s, site=plan.site))
+        )
+        progress(number + 1, len(made))
+    figures = {
+        "speed/one draft, median seconds": median(drafting[1:]),
+        "speed/one painting, median seconds": median(painting[1:]),
+    }
+    return Measured(figures, (), {}, f"{times} phantoms")
+
+
+def _seconds(job: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    job()
+    return time.perf_counter() - start
+
+
+def weigh(assistant: Assistant, plan: Plan, progress: Progress) -> Measured:
+    """The size of all files of a backbone, its adapters among them."""
+    files = [path for path in plan.backbone.rglob("*") if path.is_file()]
+    size = sum(path.stat().st_size for path in files) / MEGABYTE
+    progress(1, 1)
+    name = "size/all weights, MB"
+    return Measured({name: stated(size, len(files))}, (), {name: "n counts the files"})

@@ -1,0 +1,125 @@
+"""Drafting a folder: a line for every film, whatever is wrong with one of them."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import pytest
+from commands import run
+from conftest import BACKBONE
+
+from assistant.batch import draft_folder
+from assistant.errors import SettingsError
+from assistant.exports import draft_dict
+from assistant.intake import read_film
+from assistant.types import Study
+
+
+@pytest.fixture
+def folder(tmp_path, phantoms):
+    """Nine films (more than one batch) with indications, the third of them broken."""
+    (tmp_path / "films" / "images").mkdir(parents=True)
+    names = sorted(p.name for p in (phantoms / "images").iterdir())[:9]
+    rows = [("image", "patient", "indication")]
+    for number, name in enumerate(names):
+        data = (phantoms / "images" / name).read_bytes()
+        (tmp_path / "films" / "images" / name).write_bytes(b"no film" if number == 2 else data)
+        rows.append((f"images/{name}", "Doe^Jane", "Cough, fever." if number == 4 else ""))
+    with (tmp_path / "films" / "cases.csv").open("w", newline="", encoding="utf-8") as table:
+        csv.writer(table).writerows(rows)
+    return tmp_path / "films"
+
+
+def lines_of(path):
+    text = path.read_text(encoding="utf-8")
+    assert text.endswith("\n")
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def without_time(line):
+    if "draft" in line:
+        line["draft"]["provenance"].pop("time")
+    return line
+
+
+def test_every_film_has_its_line_and_a_broken_one_says_why(folder, assistant, tmp_path):
+    out = tmp_path / "drafts.jsonl"
+    seen = []
+    done = draft_folder(assistant, folder, out, neighbours=2, progress=lambda *at: seen.append(at))
+    assert (done.cases, done.drafted, done.failed) == (9, 8, 1)
+    assert seen == [(n, 9) for n in range(1, 10)]
+    with (folder / "cases.csv").open(newline="", encoding="utf-8") as table:
+        rows = list(csv.DictReader(table))
+    lines = lines_of(out)
+    assert [line["image"] for line in lines] == [row["image"] for row in rows]
+    assert [set(line) for line in lines].count({"image", "error"}) == 1
+    assert rows[2]["image"].rpartition("/")[2] in lines[2]["error"]
+    assert done.warned == sum(
+        line["draft"]["gate"]["answer"] != "pass" for line in lines if "draft" in line
+    )
+    asked = [line["draft"]["study"]["indication"] for line in lines if "draft" in line]
+    assert asked == ["", "", "", "Cough, fever.", "", "", "", ""]
+    # The same walk as for one film alone.
+    film = read_film(folder / lines[4]["image"])
+    alone = draft_dict(assistant.draft(Study((film,), "Cough, fever."), neighbours=2))
+    of_batch = lines[4]["draft"]
+    assert [s["text"] for s in alone["sentences"]] == [s["text"] for s in of_batch["sentences"]]
+    assert [n["case"] for n in alone["neighbours"]] == [n["case"] for n in of_batch["neighbours"]]
+    assert "Doe" not in out.read_text(encoding="utf-8")
+
+
+def test_the_same_manifest_gives_the_same_lines(folder, assistant, tmp_path):
+    first, again = tmp_path / "a.jsonl", tmp_path / "deep" / "b.jsonl"
+    for out, path in ((first, folder), (again, folder / "cases.csv")):
+        draft_folder(assistant, path, out, neighbours=0, seed=4)
+    assert [without_time(x) for x in lines_of(first)] == [without_time(x) for x in lines_of(again)]
+
+
+def test_a_run_that_is_stopped_leaves_what_was_there(folder, assistant, tmp_path):
+    out = tmp_path / "drafts.jsonl"
+    out.write_text("whole\n", encoding="utf-8")
+
+    def stop(done, total):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        draft_folder(assistant, folder, out, neighbours=0, progress=stop)
+    assert out.read_text(encoding="utf-8") == "whole\n"
+    assert [p.name for p in tmp_path.iterdir() if p.is_file()] == ["drafts.jsonl"]
+
+
+def test_the_films_and_their_table_are_never_written_over(folder, assistant):
+    image = next((folder / "images").iterdir())
+    for out in (folder / "cases.csv", image):
+        before = out.read_bytes()
+        with pytest.raises(SettingsError, match="part of the manifest"):
+            draft_folder(assistant, folder, out)
+        assert out.read_bytes() == before
+
+
+def test_the_command_line_tells_how_it_went(folder, capfd, tmp_path):
+    out = tmp_path / "drafts.jsonl"
+    words = ("batch", folder / "cases.csv", "--out", out, "--backbone", BACKBONE, "--neighbours", 0)
+    told = json.loads(run(capfd, *words, "--json").out)
+    assert (told["cases"], told["drafted"], told["failed"]) == (9, 8, 1)
+    assert len(lines_of(out)) == 9
+
+
+@pytest.mark.parametrize("what", ["nothing", "other.csv", "empty", "cases.csv/deep"])
+def test_a_missing_manifest_ends_with_two_and_one_sentence(folder, capfd, tmp_path, what):
+    (tmp_path / "films" / "other.csv").write_text("image\n", encoding="utf-8")
+    (tmp_path / "films" / "empty").mkdir()
+    outcome = run(capfd, "batch", folder / what, "--out", tmp_path / "drafts.jsonl")
+    assert outcome.code == 2
+    assert outcome.out == ""
+    told = [line for line in outcome.err.splitlines() if line.startswith("wetread: ")]
+    assert len(told) == 1, outcome.err
+    assert not (tmp_path / "drafts.jsonl").exists()
+
+
+def test_a_place_that_cannot_be_written_ends_with_two(folder, capfd):
+    out = folder / "cases.csv" / "drafts.jsonl"
+    outcome = run(capfd, "batch", folder, "--out", out, "--backbone", BACKBONE)
+    assert outcome.code == 2
+    assert "cannot be written" in outcome.err
