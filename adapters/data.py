@@ -83,8 +83,9 @@ class PhantomArrays:
 
 def _holds(label: Label, lesion: Lesion) -> bool:
     """Whether a lesion makes a label true."""
-    same = (lesion.finding, lesion.side, lesion.zone) == (label.finding, label.side, label.zone)
-    return same and (not label.degrees or lesion.degree in label.degrees)
+    same = (lesion.finding, lesion.side) == (label.finding, label.side)
+    there = label.zone in (None, lesion.zone)
+    return same and there and (not label.degrees or lesion.degree in label.degrees)
 
 
 def _targets(phantom: Phantom) -> tuple[np.ndarray, np.ndarray]:
@@ -113,7 +114,9 @@ def _record(phantom: Phantom) -> dict[str, Any]:
         "tube": tube_positions(phantom),
         "prior": None
         if prior is None
-        else [astuple(a)[:5] for a in assertions((*prior.lesions, *prior.devices))],
+        else [
+            astuple(a)[:5] for a in assertions((*prior.lesions, *prior.distractors, *prior.devices))
+        ],
     }
 
 

@@ -204,8 +204,8 @@ def _present(text: str) -> set[Place]:
 
 
 def _zone(finding: str, zone: str | None) -> str | None:
-    """Basal atelectasis is read as of the lower zone, which its truth does not name."""
-    return None if finding in ("atelectasis", "interstitial_pattern") else zone
+    """A basal interstitial pattern is read as of the lower zone, which its truth does not name."""
+    return None if finding == "interstitial_pattern" else zone
 
 
 def _says_less(vague: Place, exact: Place) -> bool:
@@ -294,9 +294,13 @@ def test_reading_needs_only_the_standard_library_beyond_the_types() -> None:
 @pytest.mark.timeout(60)
 def test_a_long_text_takes_time_in_proportion() -> None:
     def seconds(text: str) -> float:
-        start = time.perf_counter()
-        assertions(text)
-        return time.perf_counter() - start
+        """The processor's time, the best of three: other programs must not count."""
+        taken = []
+        for _ in range(3):
+            start = time.process_time()
+            assertions(text)
+            taken.append(time.process_time() - start)
+        return min(taken)
 
     piece = "effusion, right nodule and no 1 x 2 mm mass "
     seconds(piece)

@@ -9,14 +9,15 @@ import sys
 import pytest
 from conftest import REPO
 
-ROOMS = ("retrieval", "assistant", "adapters", "evals", "app", "wetread")
+ROOMS = ("retrieval", "assistant", "adapters", "evals", "app", "cli", "wetread")
 MAY_USE = {
     "retrieval": set(),
     "assistant": {"retrieval"},
     "adapters": {"assistant"},
     "evals": {"assistant", "retrieval"},
     "app": {"assistant", "retrieval"},
-    "wetread": {"assistant", "retrieval", "adapters", "evals", "app"},  # the command line
+    "cli": {"assistant", "retrieval", "adapters", "evals", "app"},  # the commands
+    "wetread": {"assistant", "cli"},
 }
 HEAVY = ("torch", "faiss", "gradio", "transformers")
 

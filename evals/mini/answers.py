@@ -58,7 +58,9 @@ def questions_of(phantom: Phantom, seed: int, number: int) -> list[Question]:
     return ask_about(
         np.random.default_rng([seed, _STREAM, number]),
         truth_assertions(phantom),
-        None if before is None else assertions((*before.lesions, *before.devices)),
+        None
+        if before is None
+        else assertions((*before.lesions, *before.distractors, *before.devices)),
         "test",
         tube_positions(phantom),
     )

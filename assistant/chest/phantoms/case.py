@@ -26,6 +26,7 @@ class Prior:
 
     days: int  # before the film
     lesions: tuple[Lesion, ...]
+    distractors: tuple[Lesion, ...]
     devices: tuple[Lesion, ...]
     findings: str
     impression: str
@@ -130,8 +131,14 @@ def make_phantom(
     prior = None
     if before is not None:
         said = compose(np.random.default_rng([*stream, 2]), before.added, split)
-        lesions = before.added.lesions, before.added.devices
-        prior = Prior(days, *lesions, said.findings, said.impression)
+        prior = Prior(
+            days=days,
+            lesions=before.added.lesions,
+            distractors=before.added.distractors,
+            devices=before.added.devices,
+            findings=said.findings,
+            impression=said.impression,
+        )
     return _finish(stream, 4, where, scene, told, prior)
 
 

@@ -96,11 +96,8 @@ def add_pathology(chest: Chest, pathology: Pathology, healthy: np.ndarray) -> Ad
         if mask.sum() < SMALLEST.get(ill.finding, VISIBLE_PIXELS):
             continue
         faint = _faint(ill, added, mask, healthy)
-        side, zone = (
-            ill.side,
-            ill.zone if ill.finding not in ("chest_drain", "atelectasis") else None,
-        )
-        made.append(Lesion(ill.finding, side, zone, ill.degree, mask, measured, faint))
+        zone = None if ill.finding == "chest_drain" else ill.zone  # there it is the drain's aim
+        made.append(Lesion(ill.finding, ill.side, zone, ill.degree, mask, measured, faint))
         extra += added.astype(np.float32)
         if air is not None:
             marked *= 1 - 0.97 * air

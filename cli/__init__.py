@@ -1,0 +1,1 @@
+"""The commands of `wetread`, by what they work on."""

@@ -1,0 +1,98 @@
+"""`wetread library`: what is in the library of cases."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.words import (
+    NOTES,
+    OUTPUT,
+    Backbone,
+    Json,
+    LibraryAt,
+    opened,
+    print_json,
+    progress_of,
+)
+
+library_app = typer.Typer(no_args_is_help=True, help="The library of cases.")
+
+
+@library_app.command("add")
+def library_add(
+    path: Annotated[Path, typer.Argument(help="A folder with cases.csv, or one film.")],
+    report: Annotated[str, typer.Option(help="The report, when one film is added.")] = "",
+    allow_synthetic: Annotated[bool, typer.Option(help="Take synthetic films too.")] = False,
+    as_json: Json = False,
+    backbone: Backbone = "mini",
+    library: LibraryAt = None,
+) -> None:
+    """Add a folder of films, or one film, to the library."""
+    from assistant.filing import Filed, add_film, add_folder
+    from assistant.intake import read_film
+
+    with opened(backbone, library) as assistant, progress_of("films") as progress:
+        if path.is_dir():
+            filed = add_folder(assistant, path, progress=progress, allow_synthetic=allow_synthetic)
+        else:
+            film = read_film(path)
+            one = add_film(assistant, film, report=report, allow_synthetic=allow_synthetic)
+            filed = Filed(int(one.new), int(not one.new), ())
+    if as_json:
+        refused = [{"file": name, "reason": reason} for name, reason in filed.refused]
+        print_json({"added": filed.added, "known": filed.known, "refused": refused})
+        return
+    OUTPUT.print(f"{filed.added} added, {filed.known} known already, {len(filed.refused)} refused")
+    for _, reason in filed.refused:
+        NOTES.print(reason, markup=False)
+
+
+@library_app.command("remove")
+def library_remove(
+    case: Annotated[str, typer.Argument(help="The case's id.")],
+    as_json: Json = False,
+    backbone: Backbone = "mini",
+    library: LibraryAt = None,
+) -> None:
+    """Remove a case from the library."""
+    with opened(backbone, library) as assistant:
+        assistant.library.remove(case)
+    if as_json:
+        print_json({"removed": case})
+    else:
+        OUTPUT.print(f"{case} removed")
+
+
+@library_app.command("stats")
+def library_stats(
+    as_json: Json = False, backbone: Backbone = "mini", library: LibraryAt = None
+) -> None:
+    """Say what the library holds."""
+    with opened(backbone, library) as assistant:
+        stats = asdict(assistant.library.stats())
+    stats["sources"] = dict(stats["sources"])
+    if as_json:
+        print_json(stats)
+        return
+    for key, value in stats.items():
+        OUTPUT.print(f"{key.replace('_', ' ')}: {value}", markup=False)
+
+
+@library_app.command("rebuild")
+def library_rebuild(
+    as_json: Json = False, backbone: Backbone = "mini", library: LibraryAt = None
+) -> None:
+    """Embed what this backbone has not embedded yet, and build the index anew."""
+    from assistant.filing import refresh
+
+    with opened(backbone, library) as assistant:
+        embedded = refresh(assistant)
+        cases = assistant.library.stats().cases
+    if as_json:
+        print_json({"cases": cases, "embedded_anew": embedded})
+    else:
+        OUTPUT.print(f"Index built over {cases} cases, {embedded} of them embedded anew")

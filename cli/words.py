@@ -1,0 +1,94 @@
+"""What the commands share: options, the two streams, and writing to disk.
+
+What a person reads goes to the error stream's console, so that --json leaves only JSON on the
+output.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from assistant.errors import SettingsError
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same output.")]
+Backbone = Annotated[str, typer.Option(help="`mini`, or a checkpoint folder.")]
+LibraryAt = Annotated[
+    Path | None, typer.Option("--library", help="Folder of the library; default: the user's own.")
+]
+NOTES = Console(stderr=True, highlight=False)
+OUTPUT = Console(highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def opened(backbone: str, library: Path | None) -> Iterator[Any]:
+    """The assistant with its library, closed at the end."""
+    from transformers.utils import logging
+
+    from assistant import Assistant
+
+    logging.disable_progress_bar()
+    with Assistant.load(backbone, library) as loaded:
+        stats = loaded.library.stats() if loaded.library else None
+        if stats and stats.embedded < stats.cases:
+            NOTES.print(
+                f"{stats.cases - stats.embedded} cases of the library were filed with another "
+                "backbone and cannot be found; run `wetread library rebuild` to embed them.",
+                style="yellow",
+            )
+        yield loaded
+
+
+@contextmanager
+def progress_of(what: str) -> Iterator[Any]:
+    """A bar on the error stream; gives a function of how much is done, of how much."""
+    columns = (
+        TextColumn(what),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("left:"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=NOTES) as bar:
+        task = bar.add_task(what)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def print_json(value: Any) -> None:
+    """JSON on the output."""
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def write(path: Path, data: bytes) -> None:
+    """Write beside and rename, so that what was there is whole until the new is."""
+    beside = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside.write_bytes(data)
+        beside.replace(path)
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be written ({error.strerror}); name another.") from None
+
+
+def text_of(path: Path) -> str:
+    """The text of a file; SettingsError where it is none."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        raise SettingsError(f"{path} cannot be read as UTF-8 text; name another file.") from None
+
+
+def show_neighbour(neighbour: Any) -> None:
+    """A similar case in one line."""
+    words = " ".join(neighbour.report.split()) or ", ".join(neighbour.labels) or "no report"
+    words = words if len(words) <= 110 else words[:107] + "..."
+    OUTPUT.print(f"  {neighbour.case}  {neighbour.similarity:5.2f}  {words}", markup=False)
