@@ -1,8 +1,7 @@
 """Muon for the matrices of a transformer, AdamW for all else, as one optimiser.
 
 torch has Muon, but iterates in bfloat16, which a CPU without AMX emulates at a fraction of the
-speed; here the iteration is in float32 there. On phantoms the encoder needed half the steps of
-AdamW alone.
+speed; here the iteration is in float32 there.
 """
 
 from __future__ import annotations
