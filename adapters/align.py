@@ -88,13 +88,15 @@ def align(
 
 
 def decide(probe: Probe, logits: torch.Tensor, labels: np.ndarray) -> None:
-    """Set each label's threshold where its F1 on validation films is highest.
+    """Set each finding's threshold where its F1 on validation films is highest.
 
-    `logits` are (N, L), `labels` uint8 (N, L). A label that no film bears keeps 0.5.
+    `logits` are (N, L), `labels` uint8 (N, L). The places of one finding share a threshold, as
+    each alone is too rare to set its own; a finding that no film bears keeps 0.5.
     """
     chances = torch.sigmoid(logits).numpy()
-    for column in range(labels.shape[1]):
-        true, chance = labels[:, column].astype(bool), chances[:, column]
+    for key in dict.fromkeys((one.finding, one.degrees) for one in probe.labels):
+        columns = [i for i, one in enumerate(probe.labels) if (one.finding, one.degrees) == key]
+        true, chance = labels[:, columns].astype(bool).ravel(), chances[:, columns].ravel()
         if not true.any():
             continue
         order = np.argsort(-chance)
@@ -102,4 +104,5 @@ def decide(probe: Probe, logits: torch.Tensor, labels: np.ndarray) -> None:
         f1 = 2 * hits / (np.arange(1, len(order) + 1) + true.sum())
         best = int(f1.argmax())
         nxt = chance[order[min(best + 1, len(order) - 1)]]
-        probe.thresholds[column] = float(np.clip((chance[order[best]] + nxt) / 2, 0.02, 0.98))
+        limit = float(np.clip((chance[order[best]] + nxt) / 2, 0.02, 0.98))
+        probe.thresholds[columns] = limit

@@ -49,6 +49,7 @@ class Case:
     prior: tuple[Assertion, ...] | None = None  # what an earlier film showed
     tube: tuple[tuple[str, str], ...] = ()  # a device and where its tip lies
     complete: bool = False  # the claims are the whole truth of the film
+    reading: str = ""  # what the base's probe sees in it, where the base has one
 
     @property
     def report(self) -> str:
@@ -91,9 +92,15 @@ class CaseSet:
 
     cases: tuple[Case, ...]
     pictures: Pictures
+    cover: np.ndarray | None = None  # bool (N, P): the patches that something covers, if known
 
     def __len__(self) -> int:
         return len(self.cases)
+
+    def of(self, indices: Sequence[int]) -> CaseSet:
+        """Some of the cases, in the order given."""
+        cover = None if self.cover is None else self.cover[list(indices)]
+        return CaseSet(tuple(self.cases[i] for i in indices), self.pictures.of(indices), cover)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -159,7 +166,7 @@ def _phantoms(data: PhantomData, folder: Path, say: Say) -> Cases:
     sets: dict[str, CaseSet] = {}
     digest = hashlib.sha256()
     for split, count in (("train", data.train), ("validation", data.validation)):
-        parts, cases = [], []
+        parts, cases, covers = [], [], []
         for number, site in enumerate(data.sites):
             share = count // len(data.sites) + (number < count % len(data.sites))
             if share == 0:
@@ -169,11 +176,12 @@ def _phantoms(data: PhantomData, folder: Path, say: Say) -> Cases:
                 folder, share, data.seed, site=site, split=split, report=_every(500, say)
             )
             parts.append(arrays.films)
+            covers.append(arrays.cover())
             for index, record in enumerate(arrays.records):
                 cases.append(_phantom_case(record, f"{split}-{site}-{data.seed}-{index}"))
                 digest.update(np.ascontiguousarray(arrays.films[index]).data)
             digest.update(json.dumps(arrays.records).encode())
-        sets[split] = CaseSet(tuple(cases), Pictures(parts))
+        sets[split] = CaseSet(tuple(cases), Pictures(parts), np.concatenate(covers))
     sites = ", ".join(data.sites)
     description = f"phantoms of sites {sites}, seed {data.seed}; no patient's film or report"
     return Cases(sets["train"], sets["validation"], digest.hexdigest(), description)

@@ -32,9 +32,11 @@ from assistant.chest.phantoms import (
 from assistant.chest.phantoms.lesions import Lesion
 from assistant.chest.phantoms.truth import assertions
 from assistant.questions import Question, ask_about
+from assistant.reading import reading_words
 from assistant.types import Assertion
 
 GRID = 16  # patches along one edge of the film
+COVERED = 20  # of 255, the share of a patch from which it counts as covered
 SIDES, ZONES = ("right", "left"), ("upper", "mid", "lower")
 CHANNELS = (*FINDINGS, *DISTRACTORS, *DEVICES)  # of the patch targets
 _SIDED = (
@@ -73,6 +75,10 @@ class PhantomArrays:
 
     def __len__(self) -> int:
         return len(self.films)
+
+    def cover(self) -> np.ndarray:
+        """The patches that a finding, a distractor or a device covers, bool (N, 256)."""
+        return self.patches.max(axis=2) > COVERED
 
     def first(self, count: int) -> PhantomArrays:
         """The first `count` films."""
@@ -123,6 +129,20 @@ def _record(phantom: Phantom) -> dict[str, Any]:
 def assertions_of(rows: Sequence[Sequence[Any]]) -> list[Assertion]:
     """The assertions of a record's `truth` or `prior`."""
     return [Assertion(*row) for row in rows]
+
+
+def reading_of(record: dict[str, Any]) -> str:
+    """What a probe would read in a record's film that misses nothing, however faint."""
+    tubes = {tube: at for tube, at in record["tube"].items() if at != "in place"}
+    return reading_words(
+        Assertion(
+            finding,
+            side=side,
+            zone=zone if finding in _ZONED else None,
+            degree=tubes.get(finding, degree),
+        )
+        for finding, _, side, zone, degree in record["truth"]
+    )
 
 
 def questions_of(record: dict[str, Any], rng: np.random.Generator) -> list[Question]:

@@ -12,7 +12,7 @@ from typing import Any
 from transformers import AutoConfig, set_seed
 
 from adapters import hf
-from adapters.cases import Cases, Say, load_cases
+from adapters.cases import Say, load_cases
 from adapters.lora_card import card_of, check_out, finish, run_name, write_adapter
 from adapters.lora_lesson import Lesson, lesson_for, sides
 from adapters.lora_model import LANGUAGE, PAINTING, linear_layers, load_pupil, with_adapter
@@ -64,18 +64,18 @@ def train_adapter(
     card["trained_minutes"] = round(minutes, 1)
     beside = out.with_name(f".{out.name}.part")
     write_adapter(adapted, beside, card)
-    return finish(card, _figures(recipe, base, beside, adapted, cases, lesson), beside, out, say)
+    return finish(card, _figures(recipe, base, beside, adapted, lesson), beside, out, say)
 
 
 def _figures(
-    recipe: AdapterRecipe, base: Path, beside: Path, adapted: Any, cases: Cases, lesson: Lesson
+    recipe: AdapterRecipe, base: Path, beside: Path, adapted: Any, lesson: Lesson
 ) -> dict[str, Any]:
     """The held-out figures."""
     loss = mean_loss(adapted, lesson.held_out, lesson.held_out_collate, recipe.schedule.batch)
     figures = {"validation_loss": round(loss, 4), "n_examples": len(lesson.held_out)}
     if recipe.task == "image":
         return figures
-    told = held_out_figures(base, beside, recipe.task, cases.validation, lesson.similar)
+    told = held_out_figures(base, beside, recipe.task, lesson.cases, lesson.similar)
     return figures | told
 
 

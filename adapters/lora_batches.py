@@ -15,7 +15,8 @@ import torch
 
 from adapters.cases import Case
 from adapters.lora_model import IGNORE
-from adapters.tasks import Precedents, answer_pairs, report_pair, wish
+from adapters.speak import weights_of
+from adapters.tasks import Precedents, answer_pairs, report_pair, sometimes_untold, wish
 from assistant.prompts import film_prompt, paint_prompt, plain
 
 UNGUIDED = 0.1  # share of paintings trained without their prompt, for guidance
@@ -84,7 +85,7 @@ def report_examples(
     """Reports, the prompt naming similar cases drawn as `adapters.tasks` says."""
 
     def make(index: int, rng: np.random.Generator) -> dict[str, Any]:
-        case = cases[index]
+        case = sometimes_untold(cases[index], rng)
         similar = precedents.draw(rng, case.patient, near[index])
         ids, prompt = tokens.turn(*report_pair(case, similar))
         return {"film": index, "ids": ids, "targets": foretold(ids, len(prompt))}
@@ -96,9 +97,10 @@ def answer_examples(cases: Sequence[Case], tokens: Tokens) -> Make:
     """Several questions about one film: the film once, then every question as if it were alone."""
 
     def make(index: int, rng: np.random.Generator) -> dict[str, Any]:
+        case = sometimes_untold(cases[index], rng)
         ids: list[int] = []
         row: dict[str, list[int]] = {"targets": [], "branches": [], "places": []}
-        for number, pair in enumerate(answer_pairs(cases[index], rng), start=1):
+        for number, pair in enumerate(answer_pairs(case, rng), start=1):
             whole, prompt = tokens.turn(*pair)
             film = prompt.index(tokens.after_film) + 1
             start = film if ids else 0  # the tokens up to the film's end are all questions'
@@ -142,15 +144,19 @@ def collate_text(features: np.ndarray, tokens: Tokens) -> Collate:
     return collate
 
 
-def collate_images(codes: np.ndarray, tokens: Tokens) -> Collate:
-    """Batches of wishes, padded on the left so that the pictures align; codes (N, T)."""
+def collate_images(codes: np.ndarray, cover: np.ndarray | None, tokens: Tokens) -> Collate:
+    """Batches of wishes, padded on the left so that the pictures align.
+
+    `codes` are (N, T); what `cover` (N, T) marks counts for more, where it is known.
+    """
 
     def collate(rows: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
-        wishes = [row["ids"] for row in rows]
-        return {
+        wishes, films = [row["ids"] for row in rows], [row["film"] for row in rows]
+        known = {} if cover is None else {"weights": weights_of(cover[films])}
+        return known | {
             "wishes": tokens.rows(wishes, tokens.pad, left=True),
             "wish_mask": tokens.rows([[1] * len(w) for w in wishes], 0, left=True),
-            "codes": torch.from_numpy(codes[[row["film"] for row in rows]].astype(np.int64)),
+            "codes": torch.from_numpy(codes[films].astype(np.int64)),
         }
 
     return collate

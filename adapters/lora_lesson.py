@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from transformers import AutoTokenizer
 
-from adapters.cases import Cases, CaseSet, Say
+from adapters.cases import Case, Cases, CaseSet, Say
 from adapters.lora_batches import (
     Collate,
     Examples,
@@ -21,11 +21,12 @@ from adapters.lora_batches import (
     image_examples,
     report_examples,
 )
-from adapters.lora_look import codes_of, features_of
+from adapters.lora_look import BATCH, codes_of, features_of
 from adapters.lora_recipe import AdapterRecipe
 from adapters.lora_train import examples_for, first_process
 from adapters.tasks import Precedents
 from assistant.backbones.janus import JanusBackbone
+from assistant.reading import reading_of
 
 SIMILAR = 5  # cases that a held-out report is told of, as a draft is
 
@@ -38,6 +39,7 @@ class Lesson:
     held_out: Examples
     collate: Collate
     held_out_collate: Collate
+    cases: CaseSet  # the held-out ones, with what the base's probe reads in them
     similar: tuple[tuple[str, ...], ...] = ()  # for each held-out case, what its prompt names
 
 
@@ -54,7 +56,8 @@ def lesson_for(
     eyes = JanusBackbone(base, own=False)
     with first_process():
         looked = [features_of(eyes, p.pictures, seen / name, say) for name, p in sides(cases)]
-    return _texts(recipe, cases, looked, tokens)
+    parts = [_read(eyes, p, found) for (_, p), (found, _) in zip(sides(cases), looked, strict=True)]
+    return _texts(recipe, parts, looked, tokens)
 
 
 def sides(cases: Cases) -> tuple[tuple[str, CaseSet], ...]:
@@ -62,14 +65,29 @@ def sides(cases: Cases) -> tuple[tuple[str, CaseSet], ...]:
     return ("train", cases.train), ("validation", cases.validation)
 
 
+def _read(eyes: JanusBackbone, part: CaseSet, features: np.ndarray) -> CaseSet:
+    """The cases with what the base's probe reads in their features (N, P, W)."""
+    cases: list[Case] = []
+    for start in range(0, len(part), BATCH):
+        some = part.cases[start : start + BATCH]
+        readings = eyes.read_features(features[start : start + len(some)])
+        if readings is None:
+            return part
+        cases += [
+            replace(case, reading=reading_of(seen))
+            for case, seen in zip(some, readings, strict=True)
+        ]
+    return CaseSet(tuple(cases), part.pictures)
+
+
 def _texts(
     recipe: AdapterRecipe,
-    cases: Cases,
+    parts: Sequence[CaseSet],
     seen: Sequence[tuple[np.ndarray, np.ndarray]],
     tokens: Tokens,
 ) -> Lesson:
     (features, embeddings), (held_features, held_embeddings) = seen
-    train, held_out = cases.train.cases, cases.validation.cases
+    train, held_out = parts[0].cases, parts[1].cases
     similar: tuple[tuple[str, ...], ...] = ()
     if recipe.task == "report":
         precedents = Precedents(train, embeddings)
@@ -83,7 +101,7 @@ def _texts(
     else:
         makes = answer_examples(train, tokens), answer_examples(held_out, tokens)
     return _lesson(
-        recipe, cases, makes, [collate_text(f, tokens) for f in (features, held_features)], similar
+        recipe, parts, makes, [collate_text(f, tokens) for f in (features, held_features)], similar
     )
 
 
@@ -91,15 +109,26 @@ def _images(
     recipe: AdapterRecipe, cases: Cases, codes: Sequence[np.ndarray], tokens: Tokens
 ) -> Lesson:
     makes = [image_examples(part.cases, tokens) for _, part in sides(cases)]
-    return _lesson(recipe, cases, makes, [collate_images(c, tokens) for c in codes])
+    parts = [part for _, part in sides(cases)]
+    collates = [collate_images(c, _cover(p, c), tokens) for c, p in zip(codes, parts, strict=True)]
+    return _lesson(recipe, parts, makes, collates)
 
 
-def _lesson(recipe: AdapterRecipe, cases: Cases, makes, collates, similar: tuple = ()) -> Lesson:
-    count, held_out = examples_for(recipe.schedule), len(cases.validation)
+def _cover(part: CaseSet, codes: np.ndarray) -> np.ndarray | None:
+    """What is covered, where the base paints in as many places as the films have patches."""
+    cover = part.cover
+    return cover if cover is not None and cover.shape == codes.shape else None
+
+
+def _lesson(
+    recipe: AdapterRecipe, parts: Sequence[CaseSet], makes, collates, similar: tuple = ()
+) -> Lesson:
+    count, held_out = examples_for(recipe.schedule), len(parts[1])
     return Lesson(
-        train=Examples(makes[0], len(cases.train), count, recipe.seed),
+        train=Examples(makes[0], len(parts[0]), count, recipe.seed),
         held_out=Examples(makes[1], held_out, held_out, recipe.seed + 1),
         collate=collates[0],
         held_out_collate=collates[1],
+        cases=parts[1],
         similar=similar,
     )

@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from transformers import JanusForConditionalGeneration
 
 from adapters.lora_recipe import ALL_LINEAR, Lora
+from adapters.speak import weighted
 from assistant.errors import SettingsError
 
 IGNORE = -100
@@ -60,8 +61,8 @@ class Pupil(JanusForConditionalGeneration):
         logits = self.lm_head(hidden[told])
         return F.cross_entropy(logits.float(), targets[told])
 
-    def _paint_loss(self, wishes, wish_mask, codes) -> torch.Tensor:
-        """Cross-entropy of the picture's codes (B, T) after the wish (B, L)."""
+    def _paint_loss(self, wishes, wish_mask, codes, weights=None) -> torch.Tensor:
+        """Cross-entropy of the picture's codes (B, T) after the wish (B, L); weights (B, T)."""
         picture = self.prepare_embeddings_for_image_generation(codes[:, :-1])
         words = self.get_input_embeddings()(wishes)
         embeds = torch.cat([words, picture.to(words.dtype)], dim=1)
@@ -73,7 +74,8 @@ class Pupil(JanusForConditionalGeneration):
             use_cache=False,
         ).last_hidden_state
         logits = self.model.generation_head(hidden[:, wishes.shape[1] - 1 :])
-        return F.cross_entropy(logits.float().flatten(0, 1), codes.flatten())
+        each = F.cross_entropy(logits.float().flatten(0, 1), codes.flatten(), reduction="none")
+        return weighted(each, weights)
 
 
 def branch_mask(branches: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:

@@ -64,6 +64,7 @@ class Recipe:
     focus: Stage
     tokenise: Stage
     speak: Stage
+    read: Stage
     sha256: str = ""  # of the text it was read from
 
     def as_dict(self) -> dict[str, Any]:
@@ -124,6 +125,7 @@ def read_recipe(name_or_path: str) -> Recipe:
         "focus": Stage,
         "tokenise": Stage,
         "speak": Stage,
+        "read": Stage,
     }
     if unknown := set(table) - set(top) - set(sections):
         raise SettingsError(

@@ -21,7 +21,7 @@ from torch import nn
 from torch.nn import functional as F
 from transformers import JanusForConditionalGeneration
 
-from adapters.data import PhantomArrays, questions_of
+from adapters.data import PhantomArrays, questions_of, reading_of
 from adapters.tokenise import shrink
 from assistant.prompts import (
     answer_request,
@@ -35,8 +35,10 @@ from assistant.prompts import (
 IGNORE = -100
 # A lesion is a few places of 256, and all that a wish is about: it counts for more. What is most
 # likely at a place stays the same.
-COVERED, ASKED_FOR = 20, 4.0  # of 255, share of a patch; times the rest
+ASKED_FOR = 4.0
 ANSWERS = 0.4  # share of what is read that are answers; the rest are reports
+TOLD = 0.85  # share of what is read that comes with what a probe reads in the film
+CAPTIONED = 0.5  # share of paintings asked for by a caption; the rest by an impression
 UNGUIDED = 0.12  # share of paintings trained without their prompt, for guidance
 
 
@@ -96,6 +98,17 @@ def _batches(parts: Sequence[np.ndarray], size: int) -> Iterator[torch.Tensor]:
             yield torch.from_numpy(part[start : start + size]).float().div_(255)
 
 
+@dataclass(frozen=True, slots=True)
+class Mix:
+    """Shares of a batch that are written and painted; all of it is read."""
+
+    written: float
+    painted: float
+
+
+SPEAK, READ = Mix(0.5, 0.6), Mix(0.1, 0.15)
+
+
 class SpeechBatches(torch.utils.data.Dataset):
     """Films to write and to paint; an item is an index, `collate` makes both batches."""
 
@@ -104,13 +117,11 @@ class SpeechBatches(torch.utils.data.Dataset):
         parts: Sequence[PhantomArrays],
         seen: Seen,
         tokenizer: Any,
-        paint_share: float,
+        mix: Mix = SPEAK,
     ) -> None:
         self.records = [record for part in parts for record in part.records]
-        self.patches = [part.patches for part in parts]
-        self.starts = np.cumsum([0, *(len(part) for part in parts)])
-        self.seen, self.tokenizer = seen, tokenizer
-        self.paint_share = paint_share
+        self.cover = np.concatenate([part.cover() for part in parts])
+        self.seen, self.tokenizer, self.mix = seen, tokenizer, mix
         self.tokens = seen.codes.shape[1]
 
     def __len__(self) -> int:
@@ -131,13 +142,14 @@ class SpeechBatches(torch.utils.data.Dataset):
     def _reading(self, index: int) -> tuple[list[int], list[int]]:
         """A report or an answer, asked for without a film."""
         record = self.records[index]
-        request = report_request(record["indication"])
+        reading = reading_of(record) if torch.rand(()) < TOLD else ""
+        request = report_request(record["indication"], reading=reading)
         answer = f" Findings: {record['findings']}\nImpression: {record['impression']}"
         if torch.rand(()) < ANSWERS:
             seed = int(torch.randint(2**31, ()))
             asked = questions_of(record, np.random.default_rng(seed))
             if asked:
-                request = answer_request(asked[0].question, asked[0].prior)
+                request = answer_request(asked[0].question, asked[0].prior, reading)
                 answer = f" {asked[0].answer}"
         prompt = self._encode(words_prompt(self.tokenizer, request))
         said = [*self._encode(answer), int(self.tokenizer.eos_token_id)]
@@ -146,27 +158,24 @@ class SpeechBatches(torch.utils.data.Dataset):
 
     def _painting(self, index: int) -> list[int]:
         record = self.records[index]
-        ids = self._encode(paint_prompt(self.tokenizer, record["caption"], record["site"]))
+        text = record["caption" if torch.rand(()) < CAPTIONED else "impression"]
+        ids = self._encode(paint_prompt(self.tokenizer, text, record["site"]))
         return unguided(ids, self.tokenizer)
-
-    def _weights(self, index: int) -> np.ndarray:
-        """What each place of a painting counts (256,): more where something was asked for."""
-        part = int(np.searchsorted(self.starts, index, side="right")) - 1
-        cover = self.patches[part][index - self.starts[part]].max(axis=1) > COVERED
-        return np.where(cover, ASKED_FOR, 1.0).astype(np.float32)
 
     def collate(self, indices: list[int]) -> dict[str, torch.Tensor]:
         """Writing padded on the right, painting on the left so that the pictures align."""
         pad = int(self.tokenizer.pad_token_id)
-        written = [self._writing(i) for i in indices]
+        written = [
+            self._writing(i) for i in indices[: max(1, round(len(indices) * self.mix.written))]
+        ]
         longest = max(len(ids) for ids, _ in written)
         read = [self._reading(i) for i in indices]
         width = max(len(ids) for ids, _ in read)
-        painted = indices[: max(1, round(len(indices) * self.paint_share))]
+        painted = indices[-max(1, round(len(indices) * self.mix.painted)) :]
         wishes = [self._painting(i) for i in painted]
         widest = max(len(ids) for ids in wishes)
         return {
-            "features": torch.from_numpy(self.seen.features[indices]),
+            "features": torch.from_numpy(self.seen.features[indices[: len(written)]]),
             "ids": torch.tensor([ids + [pad] * (longest - len(ids)) for ids, _ in written]),
             "targets": torch.tensor([t + [IGNORE] * (longest - len(t)) for _, t in written]),
             "read_ids": torch.tensor([ids + [pad] * (width - len(ids)) for ids, _ in read]),
@@ -174,8 +183,20 @@ class SpeechBatches(torch.utils.data.Dataset):
             "wishes": torch.tensor([[pad] * (widest - len(w)) + w for w in wishes]),
             "wish_mask": torch.tensor([[0] * (widest - len(w)) + [1] * len(w) for w in wishes]),
             "codes": torch.from_numpy(self.seen.codes[painted].astype(np.int64)),
-            "weights": torch.from_numpy(np.stack([self._weights(i) for i in painted])),
+            "weights": weights_of(self.cover[painted]),
         }
+
+
+def weights_of(cover: np.ndarray) -> torch.Tensor:
+    """What each place of paintings counts, float (B, T): more where something was asked for."""
+    return torch.from_numpy(np.where(cover, ASKED_FOR, 1.0).astype(np.float32))
+
+
+def weighted(loss: torch.Tensor, weights: torch.Tensor | None) -> torch.Tensor:
+    """The mean of a loss (B * T,) with weights (B, T); alike where there are none."""
+    if weights is None:
+        return loss.mean()
+    return (loss * weights.flatten()).sum() / weights.sum()
 
 
 def unguided(ids: list[int], tokenizer: Any) -> list[int]:
@@ -250,6 +271,4 @@ class Speaker(nn.Module):
         ).last_hidden_state
         logits = self.generation_head(hidden[:, wishes.shape[1] - 1 :])
         loss = F.cross_entropy(logits.float().flatten(0, 1), codes.flatten(), reduction="none")
-        if weights is None:
-            return loss.mean()
-        return (loss * weights.flatten()).sum() / weights.sum()
+        return weighted(loss, weights)

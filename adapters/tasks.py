@@ -7,11 +7,12 @@ it is made. This module knows prompts and texts; it knows no tokenizer and no mo
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import faiss
 import numpy as np
 
-from adapters.cases import Case, Cases, CaseSet
+from adapters.cases import Case, Cases
 from assistant.errors import SettingsError
 from assistant.precedent import precedent_of, summarise
 from assistant.prompts import answer_request, report_request
@@ -26,6 +27,7 @@ NEAREST = 8  # among which few and many are drawn
 TOLD_OF_PRIOR = 0.3  # share of the other questions that are told of the prior film too
 STYLELESS = 0.25  # share of wishes that name no site, so that one can paint without
 MOST_QUESTIONS = 12  # about one film in one example
+UNTOLD = 0.1  # share of examples without the probe's reading, which must be got from the film
 
 
 def fits(case: Case, task: str) -> bool:
@@ -48,7 +50,7 @@ def fitting(cases: Cases, task: str) -> Cases:
                 f"On one side of the split no case has what the task {task!r} learns from; "
                 "add films with reports or labels, of more patients."
             )
-        sets.append(CaseSet(tuple(part.cases[i] for i in kept), part.pictures.of(kept)))
+        sets.append(part.of(kept))
     return Cases(sets[0], sets[1], cases.sha256, cases.description)
 
 
@@ -101,9 +103,14 @@ def _of_claims(case: Case) -> str:
     return summarise(case.claims) if case.claims or case.complete else ""
 
 
+def sometimes_untold(case: Case, rng: np.random.Generator) -> Case:
+    """The case, now and then without its reading."""
+    return replace(case, reading="") if rng.random() < UNTOLD else case
+
+
 def report_pair(case: Case, similar: Sequence[str]) -> tuple[str, str]:
     """The request for a report and the report, as it stands after the assistant's mark."""
-    return report_request(case.indication, similar), f" {case.report}"
+    return report_request(case.indication, similar, case.reading), f" {case.report}"
 
 
 def questions_of(case: Case, rng: np.random.Generator) -> list[Question]:
@@ -117,7 +124,7 @@ def answer_pairs(case: Case, rng: np.random.Generator) -> list[tuple[str, str]]:
     pairs = []
     for asked in questions_of(case, rng)[:MOST_QUESTIONS] or [_beyond(rng)]:
         prior = asked.prior or (told if rng.random() < TOLD_OF_PRIOR else "")
-        pairs.append((answer_request(asked.question, prior), f" {asked.answer}"))
+        pairs.append((answer_request(asked.question, prior, case.reading), f" {asked.answer}"))
     return pairs
 
 

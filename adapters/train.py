@@ -23,7 +23,7 @@ from adapters.build import build_model, build_tokenizer
 from adapters.data import PhantomArrays, phantom_arrays, questions_of
 from adapters.recipe import Recipe
 from adapters.see import FilmBatches, Seer, start_well
-from adapters.speak import Speaker, SpeechBatches, look
+from adapters.speak import READ, SPEAK, Speaker, SpeechBatches, look
 from adapters.stages import run_stage
 from adapters.tokenise import Codebook, PictureBatches, Tokeniser
 from assistant.backbones.pooling import pool
@@ -33,7 +33,6 @@ from assistant.errors import SettingsError
 from assistant.gate import fit_reference
 
 ALIGNED = 8000  # films from which the embedding learns
-PAINT_SHARE = 0.4  # paintings for every report in a batch of the last stage
 Say = Callable[[str], None]
 
 
@@ -160,10 +159,12 @@ def _speak(
     seen = look(janus, films, run / "seen", recipe.model.painting_size, report)
     say("stage 3 of 3: the language model learns films and words together")
     set_seed(recipe.seed)
-    batches = SpeechBatches(parts, seen, tokenizer, PAINT_SHARE)
-    run_stage(
-        Speaker(janus), batches, batches.collate, recipe.speak, run / "speak", seed=recipe.seed
-    )
+    for number, (name, stage, mix) in enumerate(
+        (("speak", recipe.speak, SPEAK), ("read", recipe.read, READ))
+    ):
+        batches = SpeechBatches(parts, seen, tokenizer, mix)
+        seed = recipe.seed + number
+        run_stage(Speaker(janus), batches, batches.collate, stage, run / name, seed=seed)
 
 
 def _write(

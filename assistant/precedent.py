@@ -18,11 +18,11 @@ Claim = tuple[str, str | None, str | None, str | None]  # finding, side, zone, d
 _ORDER = {finding.key: number for number, finding in enumerate(FINDINGS)}
 
 
-def summarise(found: Iterable[Assertion]) -> str:
+def summarise(found: Iterable[Assertion], most: int = MOST) -> str:
     """What is asserted as present, with degree, side and zone, in the vocabulary's names.
 
     "moderate right pleural effusion, cardiomegaly", in the order of the vocabulary, at most
-    eight findings; "no finding" where nothing is present. What is only possible is left out.
+    `most` findings; "no finding" where nothing is present. What is only possible is left out.
     """
     claims = {
         (a.finding, a.side, a.zone, a.degree)
@@ -32,7 +32,7 @@ def summarise(found: Iterable[Assertion]) -> str:
     # The impression says again what the findings say more fully.
     full = (c for c in claims if not any(o != c and _covers(o, c) for o in claims))
     names = [_named(*claim) for claim in sorted(full, key=_place)]
-    return ", ".join(names[:MOST]) or NOTHING
+    return ", ".join(names[:most]) or NOTHING
 
 
 def precedent_of(report: str, labels: Sequence[str] = ()) -> str:

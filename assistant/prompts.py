@@ -30,11 +30,12 @@ def _line(text: str) -> str:
     return " ".join(text.split())
 
 
-def report_request(indication: str = "", similar: Sequence[str] = ()) -> str:
+def report_request(indication: str = "", similar: Sequence[str] = (), reading: str = "") -> str:
     """The words that ask for a report.
 
     The indication is the referrer's, put in one line. `similar` is one summary for each similar
-    case, as `assistant.precedent` makes them; the first five are named.
+    case, as `assistant.precedent` makes them; the first five are named. `reading` is what a probe
+    sees in the film, as `assistant.reading` says it.
     """
     parts = [REPORT]
     if reason := _line(indication):
@@ -42,13 +43,20 @@ def report_request(indication: str = "", similar: Sequence[str] = ()) -> str:
     if cases := [_line(case) for case in similar][:SIMILAR_MOST]:
         named = " ".join(f"{number}. {case}." for number, case in enumerate(cases, start=1))
         parts.append(f"Similar cases: {named}")
-    return " ".join(parts)
+    return " ".join([*parts, *_read(reading)])
 
 
-def answer_request(question: str, prior: str = "") -> str:
-    """The words that ask a question; `prior` is the summary of an earlier film of the patient."""
-    before = f"Prior film: {_line(prior)}. " if prior.strip() else ""
-    return f"{before}Question: {_line(question)}"
+def _read(reading: str) -> list[str]:
+    return [f"Reading: {_line(reading)}."] if reading.strip() else []
+
+
+def answer_request(question: str, prior: str = "", reading: str = "") -> str:
+    """The words that ask a question.
+
+    `prior` is the summary of an earlier film of the patient, `reading` what a probe sees in this.
+    """
+    before = [f"Prior film: {_line(prior)}."] if prior.strip() else []
+    return " ".join([*before, *_read(reading), f"Question: {_line(question)}"])
 
 
 def caption_request() -> str:

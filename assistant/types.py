@@ -160,6 +160,7 @@ class Seen:
     zone: str | None
     probability: float
     present: bool  # whether the probability is over the probe's threshold for it
+    degree: str | None = None  # where the probe tells one
 
 
 @dataclass(frozen=True, slots=True)

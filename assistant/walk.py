@@ -18,13 +18,14 @@ import numpy as np
 from assistant.backbones.base import Encoded, Sampling
 from assistant.backbones.janus import JanusBackbone
 from assistant.backbones.load import load_backbone
-from assistant.errors import SettingsError
+from assistant.errors import BackboneError, SettingsError
 from assistant.gate import judge_film
 from assistant.home import library_folder
 from assistant.intake import read_film
 from assistant.paintings import finished
 from assistant.precedent import precedent_of, similar_summaries
 from assistant.prompts import answer_request, paint_request, report_request
+from assistant.reading import reading_of
 from assistant.rules import judge_answer, judge_sentences
 from assistant.types import (
     Answer,
@@ -143,8 +144,8 @@ class Assistant:
         task = self._task("report") if use_adapter else None
         # Only the adapter has learnt to use precedent without copying it.
         requests = [
-            report_request(study.indication, similar_summaries(cited) if task else ())
-            for study, cited in zip(studies, near, strict=True)
+            report_request(study.indication, similar_summaries(cited) if task else (), read)
+            for study, cited, read in zip(studies, near, self._readings(encoded), strict=True)
         ]
         written = self.backbone.write(encoded, requests, Sampling(seed=seed), [task] * len(studies))
         reports = []
@@ -167,13 +168,13 @@ class Assistant:
     def ask(
         self, source: Source, question: str, *, prior_report: str = "", seed: int = 0
     ) -> Answer:
-        """Answer a question about one film, with the adapter "answer" where there is one.
+        """Answer a question about one film, with the adapter "answer".
 
         `prior_report` is the report of an earlier film of the same patient; by default that of
         the study. A comparison without it is not answered, and a number that nothing computed
         is withheld. The same film, question, versions and seed give the same answer. Raises
-        SettingsError for an empty question or one of more than 500 characters, IntakeError for
-        a film that cannot be read.
+        SettingsError for an empty question or one of more than 500 characters, BackboneError
+        for a backbone without the adapter, IntakeError for a film that cannot be read.
         """
         asked = " ".join(question.split())
         if not 1 <= len(asked) <= LONGEST_QUESTION:
@@ -182,8 +183,14 @@ class Assistant:
             )
         study = as_study(source)
         prior = prior_report or study.prior_report
-        request, task = answer_request(asked, precedent_of(prior)), self._task("answer")
+        task = self._task("answer")
+        if task is None:  # the base alone would answer with a report
+            raise BackboneError(
+                f"The backbone {self.backbone.identity.name!r} has no adapter that answers "
+                "questions; train one with `wetread train answer` or name its folder."
+            )
         code = self.backbone.encode([study.films[0]])[0]
+        request = answer_request(asked, precedent_of(prior), self._readings([code])[0])
         written = self.backbone.write([code], [request], Sampling(seed=seed), [task])[0]
         text, removed = judge_answer(asked, written.text, has_prior=bool(prior.strip()))
         logs = written.log_probabilities
@@ -251,6 +258,11 @@ class Assistant:
         hits = self.library.search(encoded.embedding, k + len(exclude), exclude_case=own)
         kept = [as_neighbour(h.case, h.similarity) for h in hits if h.case.id not in exclude]
         return tuple(kept[:k])
+
+    def _readings(self, encoded: Sequence[Encoded]) -> list[str]:
+        """What the probe sees in each film, in words; empty without a probe."""
+        seen = self.backbone.read(encoded)
+        return [""] * len(encoded) if seen is None else [reading_of(one) for one in seen]
 
     def _task(self, task: str) -> str | None:
         """The task, if the backbone has an adapter for it; None: the base alone."""

@@ -13,6 +13,7 @@ from assistant.errors import SettingsError
 from cli.words import (
     NOTES,
     OUTPUT,
+    Adapter,
     Backbone,
     Json,
     LibraryAt,
@@ -35,6 +36,7 @@ def draft(
     neighbours: Annotated[int, typer.Option(min=0, help="Similar cases to cite at most.")] = 5,
     seed: Seed = 0,
     backbone: Backbone = "mini",
+    adapter: Adapter = None,
     library: LibraryAt = None,
 ) -> None:
     """Draft the report of a film."""
@@ -42,7 +44,7 @@ def draft(
 
     if as_json and markdown:
         raise SettingsError("Choose one of --json and --markdown.")
-    with opened(backbone, library) as assistant:
+    with opened(backbone, library, adapter) as assistant:
         report = assistant.draft(film, indication=indication, neighbours=neighbours, seed=seed)
     if out is not None and not markdown:
         as_json = as_json or out.suffix.lower() == ".json"
@@ -64,13 +66,14 @@ def batch(
     seed: Seed = 0,
     as_json: Json = False,
     backbone: Backbone = "mini",
+    adapter: Adapter = None,
     library: LibraryAt = None,
 ) -> None:
     """Draft the reports of a folder of films."""
     from assistant.batch import draft_folder, read_manifest
 
     read_manifest(manifest)  # a wrong path is told before anything is loaded
-    with opened(backbone, library) as assistant, progress_of("films") as progress:
+    with opened(backbone, library, adapter) as assistant, progress_of("films") as progress:
         done = draft_folder(
             assistant, manifest, out, neighbours=neighbours, seed=seed, progress=progress
         )
@@ -90,9 +93,7 @@ def ask(
     prior_report: Annotated[
         Path | None, typer.Option(help="Text file with the report of an earlier film.")
     ] = None,
-    adapter: Annotated[
-        list[Path] | None, typer.Option(help="Adapter folder, instead of the backbone's own.")
-    ] = None,
+    adapter: Adapter = None,
     as_json: Json = False,
     seed: Seed = 0,
     backbone: Backbone = "mini",

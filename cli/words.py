@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,6 +22,10 @@ from assistant.errors import SettingsError
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same output.")]
 Backbone = Annotated[str, typer.Option(help="`mini`, or a checkpoint folder.")]
+Adapter = Annotated[
+    list[Path] | None,
+    typer.Option("--adapter", help="Adapter folder, instead of the backbone's own for its task."),
+]
 LibraryAt = Annotated[
     Path | None, typer.Option("--library", help="Folder of the library; default: the user's own.")
 ]
@@ -30,14 +34,16 @@ OUTPUT = Console(highlight=False, soft_wrap=True)
 
 
 @contextmanager
-def opened(backbone: str, library: Path | None) -> Iterator[Any]:
+def opened(
+    backbone: str, library: Path | None, adapters: Sequence[Path] | None = None
+) -> Iterator[Any]:
     """The assistant with its library, closed at the end."""
     from transformers.utils import logging
 
     from assistant import Assistant
 
     logging.disable_progress_bar()
-    with Assistant.load(backbone, library) as loaded:
+    with Assistant.load(backbone, library, adapters or ()) as loaded:
         stats = loaded.library.stats() if loaded.library else None
         if stats and stats.embedded < stats.cases:
             NOTES.print(

@@ -177,13 +177,17 @@ def test_the_command_line_asks_and_takes_an_adapter_folder(adapted, base, films,
     prior = tmp_path / "prior.txt"
     prior.write_text("The lungs are clear.", encoding="utf-8")
     asked = ("ask", film, "Is there a nodule?", "--backbone", base, "--json")
-    bare = json.loads(run(capfd, *asked).out)
-    assert bare["provenance"]["adapter"] is None
+    bare = run(capfd, *asked)
+    assert bare.code == 2
+    assert "no adapter that answers" in bare.err
     adapter = adapted / "adapters" / "answer"
     outcome = run(capfd, *asked, "--adapter", adapter, "--prior-report", prior)
     assert json.loads(outcome.out)["provenance"]["adapter"].startswith("answer@")
     assert run(capfd, *asked, "--prior-report", tmp_path / "none.txt").code == 2
-    assert "not for clinical use" in run(capfd, *asked[:-1]).out
+    assert "not for clinical use" in run(capfd, *asked[:-1], "--adapter", adapter).out
+    report = adapted / "adapters" / "report"
+    drafted = run(capfd, "draft", film, "--backbone", base, "--adapter", report, "--json")
+    assert json.loads(drafted.out)["provenance"]["adapter"].startswith("report@")
 
 
 def test_a_given_folder_takes_the_place_of_the_task_s_own(adapted, films, tmp_path):

@@ -59,6 +59,11 @@ steps = 3
 batch = 4
 learning_rate = 1e-3
 muon_rate = 5e-3
+[read]
+steps = 2
+batch = 4
+learning_rate = 1e-3
+muon_rate = 5e-3
 """
 
 

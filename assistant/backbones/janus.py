@@ -134,19 +134,22 @@ class JanusBackbone:
 
         The probe shares no weights with the writer or the painter.
         """
+        return self.read(self.encode(films)) if self._probe else None
+
+    @torch.inference_mode()
+    def read(self, encoded: Sequence[Encoded]) -> list[tuple[Seen, ...]] | None:
+        """`read_findings` of films that are encoded already."""
+        if not encoded:
+            return [] if self._probe else None
+        return self.read_features(np.stack([np.asarray(code.features) for code in encoded]))
+
+    @torch.inference_mode()
+    def read_features(self, features: np.ndarray) -> list[tuple[Seen, ...]] | None:
+        """`read_findings` of films by their features, float (N, P, W)."""
         if self._probe is None:
             return None
-        features = torch.stack([code.features for code in self.encode(films)])
-        chances = torch.sigmoid(self._probe(features)[0])
-        over = chances > self._probe.thresholds
-        return [
-            tuple(
-                Seen(label.finding, label.side, label.zone, round(chance, 4), yes)
-                for label, chance, yes in zip(self._probe.labels, row, on, strict=True)
-                if not label.degrees
-            )
-            for row, on in zip(chances.tolist(), over.tolist(), strict=True)
-        ]
+        hidden = torch.from_numpy(np.asarray(features, np.float32))
+        return self._probe.read(self._probe(hidden)[0])
 
     @torch.inference_mode()
     def reconstruct(self, films: Sequence[Film]) -> list[np.ndarray]:

@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from assistant.errors import BackboneError
+from assistant.types import Seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class Label:
     finding: str
     side: str | None = None
     zone: str | None = None
-    degrees: tuple[str, ...] = ()  # only at these degrees; any where empty
+    degrees: tuple[str, ...] = ()  # only at these degrees, the least first; any where empty
 
 
 class Probe(nn.Module):
@@ -69,6 +70,32 @@ class Probe(nn.Module):
         """Unit embeddings (B, D): what a film shows, with a trace of how it looks (B, W)."""
         about = torch.cat([torch.tanh(logits / 4), mean], dim=1)
         return nn.functional.normalize(self.embedder(about), dim=-1)
+
+    def read(self, logits: torch.Tensor) -> list[tuple[Seen, ...]]:
+        """What label logits (B, L) say of each film: every finding at every place it knows."""
+        chances = torch.sigmoid(logits)
+        over = chances > self.thresholds
+        return [
+            tuple(
+                Seen(
+                    *(label.finding, label.side, label.zone, round(chance, 4), yes),
+                    degree=self._degree(label, on) if yes else None,
+                )
+                for label, chance, yes in zip(self.labels, row, on, strict=True)
+                if not label.degrees
+            )
+            for row, on in zip(chances.tolist(), over.tolist(), strict=True)
+        ]
+
+    def _degree(self, label: Label, on: Sequence[bool]) -> str | None:
+        """The degree of the narrowest graded label that is on; None where none is."""
+        place = (label.finding, label.side, label.zone)
+        graded = [
+            other.degrees
+            for other, yes in zip(self.labels, on, strict=True)
+            if yes and other.degrees and (other.finding, other.side, other.zone) == place
+        ]
+        return min(graded, key=len)[0] if graded else None
 
     def save(self, path: Path) -> None:
         """Write weights, labels and channels to one safetensors file."""
