@@ -27,6 +27,7 @@ for _command in (pictures.paint, pictures.phantom):
     app.command()(_command)
 app.add_typer(library_app, name="library")
 app.command()(workshop.train)
+app.command()(workshop.calibrate)
 app.command("eval")(workshop.evaluate)
 app.command()(workshop.serve)
 

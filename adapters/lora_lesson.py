@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from transformers import AutoTokenizer
 
-from adapters.cases import Case, Cases, CaseSet, Say
+from adapters.cases import Cases, CaseSet, Say
 from adapters.lora_batches import (
     Collate,
     Examples,
@@ -21,7 +21,7 @@ from adapters.lora_batches import (
     image_examples,
     report_examples,
 )
-from adapters.lora_look import BATCH, codes_of, features_of
+from adapters.lora_look import Looked, codes_of, features_of
 from adapters.lora_recipe import AdapterRecipe
 from adapters.lora_train import examples_for, first_process
 from adapters.tasks import Precedents
@@ -56,7 +56,7 @@ def lesson_for(
     eyes = JanusBackbone(base, own=False)
     with first_process():
         looked = [features_of(eyes, p.pictures, seen / name, say) for name, p in sides(cases)]
-    parts = [_read(eyes, p, found) for (_, p), (found, _) in zip(sides(cases), looked, strict=True)]
+    parts = [_read(eyes, p, found) for (_, p), found in zip(sides(cases), looked, strict=True)]
     return _texts(recipe, parts, looked, tokens)
 
 
@@ -65,34 +65,31 @@ def sides(cases: Cases) -> tuple[tuple[str, CaseSet], ...]:
     return ("train", cases.train), ("validation", cases.validation)
 
 
-def _read(eyes: JanusBackbone, part: CaseSet, features: np.ndarray) -> CaseSet:
-    """The cases with what the base's probe reads in their features (N, P, W)."""
-    cases: list[Case] = []
-    for start in range(0, len(part), BATCH):
-        some = part.cases[start : start + BATCH]
-        readings = eyes.read_features(features[start : start + len(some)])
-        if readings is None:
-            return part
-        cases += [
-            replace(case, reading=reading_of(seen))
-            for case, seen in zip(some, readings, strict=True)
-        ]
-    return CaseSet(tuple(cases), part.pictures)
+def _read(eyes: JanusBackbone, part: CaseSet, looked: Looked) -> CaseSet:
+    """The cases with what the base's probe reads in their films."""
+    readings = eyes.read_logits(looked.logits)
+    if readings is None:
+        return part
+    cases = tuple(
+        replace(case, reading=reading_of(seen))
+        for case, seen in zip(part.cases, readings, strict=True)
+    )
+    return CaseSet(cases, part.pictures)
 
 
 def _texts(
     recipe: AdapterRecipe,
     parts: Sequence[CaseSet],
-    seen: Sequence[tuple[np.ndarray, np.ndarray]],
+    seen: Sequence[Looked],
     tokens: Tokens,
 ) -> Lesson:
-    (features, embeddings), (held_features, held_embeddings) = seen
+    learnt, held = seen
     train, held_out = parts[0].cases, parts[1].cases
     similar: tuple[tuple[str, ...], ...] = ()
     if recipe.task == "report":
-        precedents = Precedents(train, embeddings)
-        near = precedents.nearest([c.patient for c in train], embeddings)
-        held_near = precedents.nearest([c.patient for c in held_out], held_embeddings)
+        precedents = Precedents(train, learnt.embeddings)
+        near = precedents.nearest([c.patient for c in train], learnt.embeddings)
+        held_near = precedents.nearest([c.patient for c in held_out], held.embeddings)
         makes = (
             report_examples(train, near, precedents, tokens),
             report_examples(held_out, held_near, precedents, tokens),
@@ -100,9 +97,7 @@ def _texts(
         similar = tuple(precedents.summaries(row[:SIMILAR]) for row in held_near)
     else:
         makes = answer_examples(train, tokens), answer_examples(held_out, tokens)
-    return _lesson(
-        recipe, parts, makes, [collate_text(f, tokens) for f in (features, held_features)], similar
-    )
+    return _lesson(recipe, parts, makes, [collate_text(s.features, tokens) for s in seen], similar)
 
 
 def _images(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,21 +18,31 @@ from assistant.backbones.pixels import batch_of
 BATCH = 32
 
 
-def features_of(
-    backbone: JanusBackbone, pictures: Pictures, home: Path, say: Say
-) -> tuple[np.ndarray, np.ndarray]:
-    """Features float16 (N, P, W) and embeddings float32 (N, D) of all films, as drafts have them.
+@dataclass(frozen=True, slots=True, eq=False)
+class Looked:
+    """What a base says of each film, as drafts have it; N films."""
 
-    They are kept in `home`; where they are already, no film is looked at.
-    """
+    features: np.ndarray  # float16 (N, P, W)
+    embeddings: np.ndarray  # float32 (N, D)
+    logits: np.ndarray  # float32 (N, L): the probe's; L is 0 where there is none
 
-    def see(start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+
+def features_of(backbone: JanusBackbone, pictures: Pictures, home: Path, say: Say) -> Looked:
+    """Look at all films; it is kept in `home`, and where it is already no film is looked at."""
+
+    def see(start: int, stop: int) -> tuple[np.ndarray, ...]:
         encoded = backbone.encode([pictures.film(i) for i in range(start, stop)])
         features = np.stack([np.asarray(code.features) for code in encoded])
-        return features.astype(np.float16), np.stack([code.embedding for code in encoded])
+        told = [
+            np.zeros(0, np.float32) if c.logits is None else c.logits.mean(axis=0) for c in encoded
+        ]
+        return (
+            features.astype(np.float16),
+            np.stack([code.embedding for code in encoded]),
+            np.stack(told),
+        )
 
-    features, embeddings = _kept(home, ("features", "embeddings"), len(pictures), see, say)
-    return features, embeddings
+    return Looked(*_kept(home, ("features", "embeddings", "logits"), len(pictures), see, say))
 
 
 @torch.no_grad()

@@ -63,8 +63,10 @@ class Recipe:
     see: Stage
     focus: Stage
     tokenise: Stage
+    sharpen: Stage
     speak: Stage
     read: Stage
+    talk: Stage
     sha256: str = ""  # of the text it was read from
 
     def as_dict(self) -> dict[str, Any]:
@@ -124,8 +126,10 @@ def read_recipe(name_or_path: str) -> Recipe:
         "see": Stage,
         "focus": Stage,
         "tokenise": Stage,
+        "sharpen": Stage,
         "speak": Stage,
         "read": Stage,
+        "talk": Stage,
     }
     if unknown := set(table) - set(top) - set(sections):
         raise SettingsError(

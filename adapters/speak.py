@@ -21,23 +21,14 @@ from torch import nn
 from torch.nn import functional as F
 from transformers import JanusForConditionalGeneration
 
-from adapters.data import PhantomArrays, questions_of, reading_of
+from adapters.data import PhantomArrays
 from adapters.tokenise import shrink
-from assistant.prompts import (
-    answer_request,
-    caption_request,
-    film_prompt,
-    paint_prompt,
-    report_request,
-    words_prompt,
-)
+from adapters.words import IGNORE, reading_row
+from assistant.prompts import caption_request, film_prompt, paint_prompt
 
-IGNORE = -100
 # A lesion is a few places of 256, and all that a wish is about: it counts for more. What is most
 # likely at a place stays the same.
 ASKED_FOR = 4.0
-ANSWERS = 0.4  # share of what is read that are answers; the rest are reports
-TOLD = 0.85  # share of what is read that comes with what a probe reads in the film
 CAPTIONED = 0.5  # share of paintings asked for by a caption; the rest by an impression
 UNGUIDED = 0.12  # share of paintings trained without their prompt, for guidance
 
@@ -104,9 +95,10 @@ class Mix:
 
     written: float
     painted: float
+    turns: int  # questions at most in a row about one film that is read of
 
 
-SPEAK, READ = Mix(0.5, 0.6), Mix(0.1, 0.15)
+SPEAK, READ, TALK = Mix(0.5, 0.6, 1), Mix(0.1, 0.15, 1), Mix(0.1, 0.4, 6)
 
 
 class SpeechBatches(torch.utils.data.Dataset):
@@ -140,21 +132,8 @@ class SpeechBatches(torch.utils.data.Dataset):
         return prompt + answer, [IGNORE] * len(prompt) + answer
 
     def _reading(self, index: int) -> tuple[list[int], list[int]]:
-        """A report or an answer, asked for without a film."""
-        record = self.records[index]
-        reading = reading_of(record) if torch.rand(()) < TOLD else ""
-        request = report_request(record["indication"], reading=reading)
-        answer = f" Findings: {record['findings']}\nImpression: {record['impression']}"
-        if torch.rand(()) < ANSWERS:
-            seed = int(torch.randint(2**31, ()))
-            asked = questions_of(record, np.random.default_rng(seed))
-            if asked:
-                request = answer_request(asked[0].question, asked[0].prior, reading)
-                answer = f" {asked[0].answer}"
-        prompt = self._encode(words_prompt(self.tokenizer, request))
-        said = [*self._encode(answer), int(self.tokenizer.eos_token_id)]
-        # The request is read too: its words come in answers as well.
-        return prompt + said, [IGNORE, *prompt[1:], *said]
+        seed = int(torch.randint(2**31, ()))
+        return reading_row(self.records, index, self.tokenizer, self.mix.turns, seed)
 
     def _painting(self, index: int) -> list[int]:
         record = self.records[index]

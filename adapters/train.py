@@ -23,16 +23,17 @@ from adapters.build import build_model, build_tokenizer
 from adapters.data import PhantomArrays, phantom_arrays, questions_of
 from adapters.recipe import Recipe
 from adapters.see import FilmBatches, Seer, start_well
-from adapters.speak import READ, SPEAK, Speaker, SpeechBatches, look
+from adapters.speak import READ, SPEAK, TALK, Speaker, SpeechBatches, look
 from adapters.stages import run_stage
 from adapters.tokenise import Codebook, PictureBatches, Tokeniser
 from assistant.backbones.pooling import pool
 from assistant.backbones.probe import Probe
+from assistant.backbones.views import label_logits
 from assistant.chest.phantoms import FINDINGS, SITES
 from assistant.errors import SettingsError
 from assistant.gate import fit_reference
 
-ALIGNED = 8000  # films from which the embedding learns
+ALIGNED = 3000  # films from which the embedding and the gate's reference learn
 Say = Callable[[str], None]
 
 
@@ -102,12 +103,17 @@ def _see(janus, arrays: PhantomArrays, recipe: Recipe, run: Path, say: Say) -> P
 def _features(janus, films: np.ndarray, probe: Probe) -> tuple[torch.Tensor, ...]:
     """Label logits (N, L), mean features (N, W) and profiles (N, P) of films."""
     vision = janus.model.vision_model.eval()
+
+    def see(pixels: torch.Tensor) -> torch.Tensor:
+        return vision(pixel_values=pixels.to(janus.device)).last_hidden_state.cpu()
+
     parts = []
     for start in range(0, len(films), 32):
         batch = torch.from_numpy(films[start : start + 32]).float().div(255).mul(2).sub(1)
-        pixels = batch.unsqueeze(1).expand(-1, 3, -1, -1).to(janus.device)
-        hidden = vision(pixel_values=pixels).last_hidden_state.cpu()
-        parts.append((probe(hidden)[0], hidden.mean(dim=1), torch.from_numpy(pool(hidden.numpy()))))
+        pixels = batch.unsqueeze(1).expand(-1, 3, -1, -1)
+        hidden = see(pixels)
+        told = label_logits(probe, see, pixels, hidden, vision.config.patch_size)
+        parts.append((told.mean(dim=1), hidden.mean(dim=1), torch.from_numpy(pool(hidden.numpy()))))
     logits, mean, profiles = zip(*parts, strict=True)
     return torch.cat(logits), torch.cat(mean), torch.cat(profiles)
 
@@ -122,7 +128,7 @@ def _finish_encoder(
     align(probe, (logits, mean), some.records, tokenizer, FINDINGS, seed=recipe.seed)
     known, _, limits = _features(janus, held_out.films, probe)
     decide(probe, known, held_out.labels)
-    return fit_reference(profiles[:3000].numpy(), limits.numpy())
+    return fit_reference(profiles.numpy(), limits.numpy())
 
 
 def _tokenise(janus, parts: Sequence[PhantomArrays], recipe: Recipe, run: Path, say: Say) -> None:
@@ -137,6 +143,19 @@ def _tokenise(janus, parts: Sequence[PhantomArrays], recipe: Recipe, run: Path, 
         recipe.tokenise,
         run / "tokenise",
         seed=recipe.seed,
+        callbacks=(Codebook(tokeniser),),
+    )
+    sharper = PictureBatches(
+        pictures.films, pictures.size, np.concatenate([part.cover() for part in parts])
+    )
+    set_seed(recipe.seed)
+    run_stage(
+        tokeniser,
+        sharper,
+        sharper.collate,
+        recipe.sharpen,
+        run / "sharpen",
+        seed=recipe.seed + 1,
         callbacks=(Codebook(tokeniser),),
     )
     tokeniser.settle()
@@ -160,7 +179,7 @@ def _speak(
     say("stage 3 of 3: the language model learns films and words together")
     set_seed(recipe.seed)
     for number, (name, stage, mix) in enumerate(
-        (("speak", recipe.speak, SPEAK), ("read", recipe.read, READ))
+        (("speak", recipe.speak, SPEAK), ("read", recipe.read, READ), ("talk", recipe.talk, TALK))
     ):
         batches = SpeechBatches(parts, seen, tokenizer, mix)
         seed = recipe.seed + number

@@ -1,18 +1,48 @@
-"""What speaks for and against each sentence of a draft.
+"""What speaks for and against each sentence of a draft, in numbers and in words.
 
-First version: the similar cases only. A neighbour's report is precedent and never proof, so
-that a sentence with nothing but neighbours stays `unchecked` (rule 1 of the rules of evidence).
+A finding in this film is supported by this film alone: by the probe, by where the finding lights
+up. A similar case is precedent and other drafts are opinion: both move the risk and are shown,
+and neither makes a sentence supported (rule 1 of the rules of evidence).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
-from assistant.chest.vocabulary import finding_of_label
+import numpy as np
+
+from assistant.backbones.base import Look, Written
+from assistant.chest.vocabulary import finding_named, finding_of_label
 from assistant.findings import assertions
-from assistant.types import Assertion, Evidence, Neighbour
+from assistant.reports import ParsedSentence
+from assistant.signals import (
+    Claims,
+    Signals,
+    agreement_signal,
+    confidence_signal,
+    denies,
+    neighbours_signal,
+    probe_signal,
+    region_signal,
+    says,
+    steady_signal,
+)
+from assistant.types import Assertion, Evidence, Neighbour, Says
 
-UNCHECKED = "No calibrated check of the film exists for this backbone yet."
+UNCHECKED = "No calibrated check of the film exists for this backbone."
+EVEN = 0.5  # of a signal: over it the film speaks for the claim, under it against
+LIT = 0.5  # of the strongest patch: from here on a patch belongs to the finding's box
+FALLS_OFF = 0.25  # a similar case so much less alike than the nearest is no longer similar
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What one film's sentences are checked against."""
+
+    look: Look | None = None  # None: the backbone has no probe
+    neighbours: tuple[tuple[Neighbour, tuple[Assertion, ...]], ...] = ()
+    samples: tuple[tuple[Assertion, ...], ...] = ()  # what other drafts of the film assert
 
 
 def claims_of(neighbour: Neighbour) -> tuple[Assertion, ...]:
@@ -21,50 +51,127 @@ def claims_of(neighbour: Neighbour) -> tuple[Assertion, ...]:
     return assertions(neighbour.report) + tuple(Assertion(f) for f in labelled if f)
 
 
-def _sides_agree(ours: str | None, theirs: str | None) -> bool:
-    return ours is None or theirs is None or ours == theirs or "bilateral" in (ours, theirs)
+def ground_of(
+    look: Look | None, neighbours: Sequence[Neighbour], samples: Iterable[Written] = ()
+) -> Ground:
+    """The ground of one film: similar cases are cut where their likeness falls off."""
+    near = [n for n in neighbours if n.similarity >= neighbours[0].similarity - FALLS_OFF]
+    return Ground(
+        look,
+        tuple((n, claims_of(n)) for n in near),
+        tuple(assertions(sample.text) for sample in samples),
+    )
 
 
-def _stance(claim: Assertion, theirs: Iterable[Assertion]) -> str:
-    """Whether a case's claims support, contradict or are silent on one of ours."""
-    same = [t for t in theirs if t.finding == claim.finding]
-    if any(t.polarity == claim.polarity and _sides_agree(claim.side, t.side) for t in same):
-        return "supports"
-    if any({t.polarity, claim.polarity} == {"present", "absent"} for t in same):
-        return "contradicts"
-    return "silent"
-
-
-def from_neighbours(
-    claims: Sequence[Assertion], neighbours: Sequence[Neighbour]
-) -> tuple[tuple[Evidence, ...], tuple[str, ...]]:
-    """Evidence from the similar cases for one sentence, and the cases that assert the same.
-
-    A case is cited only if it supports every claim of the sentence.
-    """
-    evidence: list[Evidence] = []
-    cited: list[str] = []
-    for neighbour in neighbours if claims else ():
-        theirs = claims_of(neighbour)
-        stances = [_stance(claim, theirs) for claim in claims]
-        if all(stance == "supports" for stance in stances):
-            says = "supports"
-            cited.append(neighbour.case)
-        else:
-            says = "contradicts" if "contradicts" in stances else "silent"
-        verb = {
-            "supports": "asserts the same",
-            "contradicts": "says otherwise",
-            "silent": "is silent",
-        }
-        evidence.append(
-            Evidence(
-                kind="neighbour",
-                value=max(0.0, neighbour.similarity),
-                says=says,
-                where=neighbour.case,
-                detail=f"Similar case {neighbour.case} {verb[says]} "
-                f"(similarity {neighbour.similarity:.2f}).",
+def signals_of(
+    parsed: ParsedSentence, written: Written, ground: Ground
+) -> tuple[tuple[Assertion, Signals], ...]:
+    """The signals of every claim of a sentence."""
+    made = []
+    for claim in parsed.assertions:
+        look, (start, stop) = ground.look, claim.span
+        made.append(
+            (
+                claim,
+                Signals(
+                    probe=None if look is None else probe_signal(claim, look),
+                    steady=None if look is None else steady_signal(claim, look),
+                    region=None if look is None else region_signal(claim, look),
+                    agreement=agreement_signal(claim, ground.samples),
+                    neighbours=neighbours_signal(claim, ground.neighbours),
+                    confidence=confidence_signal(
+                        written, parsed.start + start, parsed.start + stop
+                    ),
+                ),
             )
         )
+    return tuple(made)
+
+
+def evidence_of(
+    claims: Sequence[tuple[Assertion, Signals]], ground: Ground
+) -> tuple[tuple[Evidence, ...], tuple[str, ...]]:
+    """The evidence for one sentence in words, and the similar cases that assert all of it."""
+    told = [e for claim, signals in claims for e in _of_film(claim, signals, ground)]
+    near, cited = _of_neighbours([claim for claim, _ in claims], ground)
+    return (*told, *near), cited
+
+
+def _of_film(claim: Assertion, signals: Signals, ground: Ground) -> list[Evidence]:
+    name = name_of(claim)
+    made = []
+    if signals.probe is not None:
+        words = f"Probe {signals.probe:.2f} for {name}."
+        made.append(Evidence("probe", signals.probe, _stance(signals.probe), "film", words))
+    if signals.region is not None and claim.polarity != "absent" and ground.look is not None:
+        box = box_of(claim, ground.look)
+        words = f"Strongest place of {name} {signals.region:.2f}."
+        stance = _stance(signals.region)
+        made.append(Evidence("region", signals.region, stance, "film", words, box))
+    if signals.agreement is not None:
+        count = len(ground.samples)
+        words = f"{round(signals.agreement * count)} of {count} other drafts agree on {name}."
+        stance = _stance(signals.agreement)
+        made.append(Evidence("agreement", signals.agreement, stance, "drafts", words))
+    return made
+
+
+def _stance(value: float) -> Says:
+    return "supports" if value >= EVEN else "contradicts"
+
+
+def name_of(claim: Assertion) -> str:
+    """A claim in the vocabulary's words: "no right pleural effusion"."""
+    zone = f"{claim.zone} zone" if claim.zone else None
+    parts = (claim.degree, claim.side, zone, finding_named(claim.finding).name)
+    words = " ".join(part for part in parts if part)
+    prefix = {"absent": "no ", "uncertain": "possible "}.get(claim.polarity, "")
+    return prefix + words
+
+
+def box_of(claim: Assertion, look: Look) -> tuple[float, float, float, float] | None:
+    """Where a finding lights up on the claimed side: left, top, right, bottom, parts of the film.
+
+    The patches joined to the strongest one that are at least half as strong; None where the probe
+    does not tell places for the finding.
+    """
+    places = look.places.get(claim.finding)
+    if places is None:
+        return None
+    from scipy import ndimage  # not needed to import this module
+
+    edge = places.shape[1]
+    held = places.copy()
+    if claim.side in ("right", "left"):  # the patient's right lies on the left of the film
+        dark = slice(edge // 2, None) if claim.side == "right" else slice(None, edge // 2)
+        held[:, dark] = 0
+    parts = np.zeros(held.shape, np.int32)
+    ndimage.label(held >= LIT * held.max(), output=parts)
+    peak = np.unravel_index(int(held.argmax()), held.shape)
+    rows, columns = np.nonzero(parts == parts[peak])
+    left, top = int(columns.min()), int(rows.min())
+    return left / edge, top / edge, (int(columns.max()) + 1) / edge, (int(rows.max()) + 1) / edge
+
+
+def _of_neighbours(claims: Claims, ground: Ground) -> tuple[tuple[Evidence, ...], tuple[str, ...]]:
+    """Evidence from the similar cases; a case is cited only if it supports every claim."""
+    evidence: list[Evidence] = []
+    cited: list[str] = []
+    verb: dict[Says, str] = {
+        "supports": "asserts the same",
+        "contradicts": "says otherwise",
+        "silent": "is silent",
+    }
+    for neighbour, theirs in ground.neighbours if claims else ():
+        stance: Says = "silent"
+        if all(says(theirs, claim) for claim in claims):
+            stance = "supports"
+            cited.append(neighbour.case)
+        elif any(denies(theirs, claim) for claim in claims):
+            stance = "contradicts"
+        words = (
+            f"Similar case {neighbour.case} {verb[stance]} (similarity {neighbour.similarity:.2f})."
+        )
+        value = max(0.0, neighbour.similarity)
+        evidence.append(Evidence("neighbour", value, stance, neighbour.case, words))
     return tuple(evidence), tuple(cited)

@@ -37,6 +37,7 @@ def _sentence(sentence: Sentence) -> dict[str, Any]:
         "verdict": sentence.verdict,
         "reason": sentence.reason,
         "risk": sentence.risk,
+        "action": sentence.action,
         "log_probability": sentence.log_probability,
         "assertions": [asdict(a) for a in sentence.assertions],
         "evidence": [asdict(e) for e in sentence.evidence],
@@ -67,6 +68,7 @@ def draft_dict(report: Report) -> dict[str, Any]:
         "sentences": [_sentence(s) for s in report.sentences],
         "removed": [{"text": text, "reason": reason} for text, reason in report.removed],
         "neighbours": [neighbour_dict(n) for n in report.neighbours],
+        "abstention": report.abstention,
         "hallucination_rate": report.hallucination_rate,
         "coverage": report.coverage,
         "provenance": provenance,
@@ -99,6 +101,8 @@ def draft_markdown(report: Report) -> str:
     lines = ["# Draft report", "", f"> {NOTICE}", ""]
     if report.gate.answer != "pass":
         lines += [f"> **Warning.** {report.gate.reason}", ""]
+    elif report.abstention:
+        lines += [f"> **Warning.** {report.abstention}", ""]
     for section in ("findings", "impression"):
         chosen = [s for s in report.sentences if s.section == section]
         if not chosen:

@@ -1,4 +1,4 @@
-"""Reads what the sentences of a report claim: finding, polarity, side, zone, degree, size.
+"""Reads what the sentences of a report claim: finding, polarity, place, degree, size, change.
 
 This module knows grammar (negation and its scope, hedges, history, what a place belongs to);
 the words for findings and places come as data from the vocabulary of a body part. It follows
@@ -8,8 +8,9 @@ NegEx (Chapman et al. 2001, doi:10.1006/jbin.2001.1029) with clauses added.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from assistant.changes import compare
 from assistant.chest.vocabulary import (
     FINDINGS,
     NORMALS,
@@ -20,6 +21,15 @@ from assistant.chest.vocabulary import (
     finding_named,
 )
 from assistant.cues import CUES, DEGREES, NEGATORS, SCALE, Cue, Degree
+from assistant.mentions import (
+    SPLITS,
+    Mention,
+    around,
+    describes_next,
+    kind_of,
+    list_goes_on,
+    names_finding,
+)
 from assistant.phrases import Hit, index_of, scan, tokens
 from assistant.types import Assertion, Polarity
 
@@ -28,26 +38,15 @@ _UNITS = {"mm": 1.0, "millimeter": 1.0, "millimeters": 1.0, "millimetre": 1.0, "
           "centimetres": 10.0}  # fmt: skip
 _CUE_GAP, _PHRASE_GAP = 2, 5  # words that a "~" may stand for
 _LONGEST_CLAUSE = 200  # events; no sentence has as many, and the work grows with its square
-_SPLITS = frozenset(("comma", "and", "or", "with", "link", "turn"))
 # "5 cm above the carina" is where a thing lies, not how large it is.
 _DISTANCE = frozenset(("above", "below", "from", "proximal", "distal", "cranial", "caudal"))
+# "From 12 mm" and "previously measured 12 mm" are sizes on another film.
+_EARLIER = frozenset(("from", "previously", "formerly"))
 
 
 @dataclass(frozen=True, slots=True)
 class _Size:
     mm: float
-
-
-@dataclass(slots=True)
-class _Mention:
-    """A finding or a statement of normality as its clause fills it in."""
-
-    hit: Hit
-    polarity: Polarity = "present"
-    skipped: bool = False
-    places: list[Place] = field(default_factory=list)
-    degree: str | None = None
-    mm: float | None = None
 
 
 _MEANINGS = index_of((*FINDINGS, *NORMALS, *PLACES, *DEGREES))
@@ -58,8 +57,9 @@ def assertions(text: str) -> tuple[Assertion, ...]:
     """Return every claim about a finding that a sentence, or a longer text, makes.
 
     In the order of the text; spans are characters of `text` and cover the finding's name.
-    Degrees are on one scale (mild is small, severe is large), sizes in millimetres. Mentions
-    that are history or a condition are left out. Never raises; () where nothing is claimed.
+    Degrees are on one scale (mild is small, severe is large), sizes in millimetres, changes
+    against an earlier film as `Assertion` lists them. Mentions that are history or a condition
+    are left out. Never raises; () where nothing is claimed.
     """
     words, spans = tokens(text)
     hits = scan(words, _MEANINGS, _PHRASE_GAP)
@@ -70,14 +70,14 @@ def assertions(text: str) -> tuple[Assertion, ...]:
     # At one place the finding comes before the cue: its own "no" must not negate it.
     events = sorted(hits + scan(words, _GRAMMAR, _CUE_GAP), key=_by_start)
     found: list[Assertion] = []
-    clause: list[Hit | _Mention] = []
+    clause: list[Hit | Mention] = []
     for event in events:
         ends = isinstance(event.entry, Cue) and event.entry.kind == "stop"
         if ends or len(clause) == _LONGEST_CLAUSE:
             found += _read_clause(clause, spans)
             clause = []
         if isinstance(event.entry, Finding | Normal):
-            clause.append(_Mention(event))
+            clause.append(Mention(event))
         elif not ends:
             clause.append(event)
     found += _read_clause(clause, spans)
@@ -89,43 +89,49 @@ def _by_start(hit: Hit) -> int:
 
 
 def _sizes(words: Sequence[str]) -> list[Hit]:
-    """Sizes with a unit; of "12 x 8 mm" the larger."""
+    """Sizes with a unit; of "12 x 8 mm" the larger, of "from 12 to 8 mm" the one of now."""
     hits = []
     for i, word in enumerate(words):
         if word not in _UNITS or (i + 1 < len(words) and words[i + 1] in _DISTANCE):
             continue
-        numbers = []
+        numbers: list[float] = []
         j = i - 1
         while j >= 0 and (words[j][0].isdecimal() or words[j] in ("x", "by", "to")):
             if words[j][0].isdecimal():
                 numbers.append(float(words[j]))
             j -= 1
+        k = j - 1 if j > 0 and words[j] in ("measured", "measuring") else j
+        if k >= 0 and words[k] in _EARLIER:
+            numbers = numbers[:1] if "to" in words[j + 1 : i] else []
         if numbers:
             hits.append(Hit(j + 1, i + 1, _Size(round(max(numbers) * _UNITS[word], 3))))
     return hits
 
 
 def _read_clause(
-    clause: Sequence[Hit | _Mention], spans: Sequence[tuple[int, int]]
+    clause: Sequence[Hit | Mention], spans: Sequence[tuple[int, int]]
 ) -> list[Assertion]:
-    mentions = [event for event in clause if isinstance(event, _Mention)]
+    mentions = [event for event in clause if isinstance(event, Mention)]
     if not mentions:
         return []
     _judge(clause)
+    compare(clause)
     _place(clause, mentions)
     return [
         claim for mention in mentions if not mention.skipped for claim in _claims(mention, spans)
     ]
 
 
-def _judge(clause: Sequence[Hit | _Mention]) -> None:
+def _judge(clause: Sequence[Hit | Mention]) -> None:
     """Set the polarity of every mention of a clause, reading left to right."""
-    no = maybe = past = said = False  # said: the negated list is followed by its verb
-    seen: list[_Mention] = []  # since the last change of subject
+    no = maybe = past = False
+    said = False  # the negated list is followed by its verb
+    listed = False  # hedged to the end of the clause
+    seen: list[Mention] = []  # since the last change of subject
     new = 0  # mentions since the negation
-    still = any(_kind(event) == "still" for event in clause)
+    still = any(kind_of(event) == "still" for event in clause)
     for i, event in enumerate(clause):
-        if isinstance(event, _Mention):
+        if isinstance(event, Mention):
             if isinstance(event.hit.entry, Normal):
                 no = False  # a statement of its own
             own = not event.hit.wording.isdisjoint(NEGATORS)
@@ -134,11 +140,18 @@ def _judge(clause: Sequence[Hit | _Mention]) -> None:
             seen.append(event)
             new += 1
             continue
-        kind = _kind(event)
-        if kind in ("no", "no_after", "maybe", "maybe_after"):
+        kind = kind_of(event)
+        if kind in ("maybe_either", "condition"):
+            if names_finding(clause[i + 1 :]):
+                maybe, listed = True, listed or kind == "condition"
+            elif seen:
+                _turn(seen[-1], "uncertain")
+        elif kind == "maybe_list":
+            maybe = listed = True
+        elif kind in ("no", "no_after", "maybe", "maybe_after"):
             polarity: Polarity = "absent" if kind.startswith("no") else "uncertain"
             back = kind.endswith("after") and bool(seen)
-            for mention in seen if back else _around(event, seen):
+            for mention in seen if back else around(event, seen):
                 _turn(mention, polarity)
             if not back:
                 no, maybe = no or polarity == "absent", maybe or polarity == "uncertain"
@@ -148,26 +161,19 @@ def _judge(clause: Sequence[Hit | _Mention]) -> None:
         elif kind == "verb":
             said = said or (no and new > 0)
         elif kind == "turn":
-            no = maybe = past = False
+            no = past = False
+            # "In the right setting, this is": no subject has been named yet.
+            maybe = listed = listed and not seen
             seen = []
         elif kind in ("comma", "and"):
-            ends = _describes_next(clause, i) and not _list_goes_on(clause, i)
+            ends = describes_next(clause, i) and not list_goes_on(clause, i)
             no = no and not said and not ends
-            maybe, past = maybe and not ends, past and not ends
+            maybe, past = maybe and (listed or not ends), past and not ends
         elif kind == "with":
             no, maybe = no and new == 0, maybe and new == 0
 
 
-def _kind(event: Hit | _Mention) -> str:
-    return event.entry.kind if isinstance(event, Hit) and isinstance(event.entry, Cue) else ""
-
-
-def _around(cue: Hit, mentions: Sequence[_Mention]) -> list[_Mention]:
-    """The mentions in whose gap a cue stands: "the heart is not enlarged"."""
-    return [m for m in mentions if m.hit.start < cue.start < m.hit.end]
-
-
-def _turn(mention: _Mention, polarity: Polarity) -> None:
+def _turn(mention: Mention, polarity: Polarity) -> None:
     if isinstance(mention.hit.entry, Normal):
         # "Not clear" denies the denial but does not say what was seen.
         mention.skipped = mention.skipped or polarity == "absent"
@@ -177,36 +183,23 @@ def _turn(mention: _Mention, polarity: Polarity) -> None:
         mention.polarity = "uncertain"
 
 
-def _list_goes_on(clause: Sequence[Hit | _Mention], at: int) -> bool:
-    """Whether an "or" is still to come: "no effusion, large nodule or pneumothorax"."""
-    return any(_kind(event) == "or" for event in clause[at + 1 :])
-
-
-def _describes_next(clause: Sequence[Hit | _Mention], at: int) -> bool:
-    """Whether a place or a degree follows, as where a new claim begins."""
-    following = clause[at + 1] if at + 1 < len(clause) else None
-    if not isinstance(following, Hit) or not isinstance(following.entry, Place | Degree):
-        return False
-    return _names_finding(clause[at + 2 :])
-
-
-def _place(clause: Sequence[Hit | _Mention], mentions: Sequence[_Mention]) -> None:
+def _place(clause: Sequence[Hit | Mention], mentions: Sequence[Mention]) -> None:
     """Give every place, degree and size of a clause to the mention it belongs to."""
-    pieces: list[list[Hit | _Mention]] = [[]]
+    pieces: list[list[Hit | Mention]] = [[]]
     joints: list[str] = []
     for event in clause:
-        kind = _kind(event)
-        if kind in _SPLITS or (kind == "maybe" and _names_finding(pieces[-1])):
+        kind = kind_of(event)
+        if kind in SPLITS or (kind == "maybe" and names_finding(pieces[-1])):
             pieces.append([])
             joints.append(kind)
         elif not kind:
             pieces[-1].append(event)
     joints.append("")
     for number, piece in enumerate(pieces):
-        own = [event for event in piece if isinstance(event, _Mention)]
+        own = [event for event in piece if isinstance(event, Mention)]
         after = pieces[number + 1] if joints[number] in ("and", "or") else []
         for event in piece:
-            if isinstance(event, _Mention):
+            if isinstance(event, Mention) or _tells_change(event, mentions):
                 continue
             owner = next((m for m in mentions if m.hit.start <= event.start < m.hit.end), None)
             if owner is None and own:
@@ -217,11 +210,13 @@ def _place(clause: Sequence[Hit | _Mention], mentions: Sequence[_Mention]) -> No
                 _attach(owner, event)
 
 
-def _names_finding(piece: Sequence[Hit | _Mention]) -> bool:
-    return any(isinstance(event, _Mention) for event in piece)
+def _tells_change(event: Hit, mentions: Sequence[Mention]) -> bool:
+    """Whether a degree tells how much has changed: "slightly improved edema"."""
+    cues = [m.changed_by for m in mentions if m.changed_by is not None]
+    return any(cue.start <= event.start < cue.end for cue in cues)
 
 
-def _distance(mention: _Mention, event: Hit) -> tuple[int, bool]:
+def _distance(mention: Mention, event: Hit) -> tuple[int, bool]:
     """Words in between; of two as near, the one that follows, as adjectives come first."""
     before = mention.hit.start < event.start
     gap = event.start - mention.hit.end if before else mention.hit.start - event.end
@@ -229,18 +224,18 @@ def _distance(mention: _Mention, event: Hit) -> tuple[int, bool]:
 
 
 def _neighbour(
-    event: Hit, after: Sequence[Hit | _Mention], mentions: Sequence[_Mention]
-) -> _Mention | None:
+    event: Hit, after: Sequence[Hit | Mention], mentions: Sequence[Mention]
+) -> Mention | None:
     """Whose place it is where its own part of the clause names no finding."""
     if after and isinstance(after[0], Hit) and isinstance(after[0].entry, Place):
         for other in after:  # "right and left effusions"
-            if isinstance(other, _Mention):
+            if isinstance(other, Mention):
                 return other
     earlier = [m for m in mentions if m.hit.end <= event.start]
     return earlier[-1] if earlier else mentions[0]
 
 
-def _attach(mention: _Mention, event: Hit) -> None:
+def _attach(mention: Mention, event: Hit) -> None:
     entry = event.entry
     if isinstance(entry, Place):
         mention.places.append(entry)
@@ -251,7 +246,7 @@ def _attach(mention: _Mention, event: Hit) -> None:
         mention.degree = max(entry.value, mention.degree or "small", key=SCALE.index)
 
 
-def _claims(mention: _Mention, spans: Sequence[tuple[int, int]]) -> list[Assertion]:
+def _claims(mention: Mention, spans: Sequence[tuple[int, int]]) -> list[Assertion]:
     """One assertion a finding and place."""
     entry, hit = mention.hit.entry, mention.hit
     span = (spans[hit.start][0], spans[hit.end - 1][1])
@@ -261,6 +256,7 @@ def _claims(mention: _Mention, spans: Sequence[tuple[int, int]]) -> list[Asserti
         keys, polarity = (entry.key,), mention.polarity
     else:
         return []
+    change = _change(mention, polarity)
     made = []
     for key in keys:
         finding = finding_named(key)
@@ -269,8 +265,18 @@ def _claims(mention: _Mention, spans: Sequence[tuple[int, int]]) -> list[Asserti
             (side if finding.sided else None, zone if finding.zoned else None)
             for side, zone in places
         ):
-            made.append(Assertion(key, polarity, side, zone, mention.degree, mention.mm, span))
+            made.append(
+                Assertion(key, polarity, side, zone, mention.degree, mention.mm, span, change)
+            )
     return made
+
+
+def _change(mention: Mention, polarity: Polarity) -> str | None:
+    """The change that goes with a polarity: what is absent has resolved, or was normal before."""
+    if polarity == "absent":
+        fits = ("unchanged",) if isinstance(mention.hit.entry, Normal) else ("resolved",)
+        return mention.change if mention.change in fits else None
+    return mention.change if mention.change != "resolved" else None
 
 
 def _places(places: Sequence[Place]) -> list[tuple[str | None, str | None]]:

@@ -14,6 +14,7 @@ import numpy as np
 Polarity = Literal["present", "absent", "uncertain"]
 Section = Literal["findings", "impression"]
 Verdict = Literal["supported", "contradicted", "unsupported", "unchecked"]
+Action = Literal["keep", "flag", "withhold"]
 Says = Literal["supports", "contradicts", "silent"]
 GateAnswer = Literal["pass", "warn", "refuse"]
 Shown = Literal["shown", "not shown", "unchecked"]
@@ -53,17 +54,19 @@ class Assertion:
     degree: str | None = None  # "small", "moderate", "large"
     measurement_mm: float | None = None  # a size stated in the text, in millimetres
     span: tuple[int, int] = (0, 0)  # where the finding is named: characters of the sentence
+    comparison: str | None = None  # "new", "larger", "smaller", "unchanged", "resolved"
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """One thing that speaks for or against a sentence."""
 
-    kind: str  # "neighbour" now; "probe", "measurement", "agreement", "prior" later
+    kind: str  # "probe", "region", "agreement", "neighbour"
     value: float  # its strength in [0, 1]
     says: Says
     where: str  # the case id or region it rests on
     detail: str = ""  # the same, in words
+    box: tuple[float, float, float, float] | None = None  # left, top, right, bottom in [0, 1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,7 @@ class Sentence:
     reason: str = ""  # why the verdict is what it is
     risk: float | None = None  # calibrated probability of being false; None: not measured
     log_probability: float | None = None  # mean over the sentence's tokens, natural log
+    action: Action | None = None  # by the risk; None: not measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,9 @@ class Gate:
     reason: str
     distance: float | None = None  # to the films the backbone knows
     limit: float | None = None  # the distance beyond which a film lies outside them
+    view: str | None = None  # "frontal", "lateral", "none", "blank", "noise"; None: not looked at
+    score: float | None = None  # in [0, 1]: how surely it is an upright frontal chest film
+    correction: str | None = None  # what would make it one, of `assistant.corrections`
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +133,7 @@ class Report:
     gate: Gate
     provenance: Provenance
     removed: tuple[tuple[str, str], ...] = ()  # (what the backbone wrote, why it is not there)
+    abstention: str = ""  # why the whole draft should not be used; empty: nothing speaks for that
 
     @property
     def coverage(self) -> float:

@@ -11,6 +11,7 @@ import hashlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from importlib import metadata
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -18,15 +19,17 @@ import numpy as np
 from assistant.backbones.base import Encoded, Sampling
 from assistant.backbones.janus import JanusBackbone
 from assistant.backbones.load import load_backbone
+from assistant.drafting import Drafted, Options, write_drafts
 from assistant.errors import BackboneError, SettingsError
 from assistant.gate import judge_film
 from assistant.home import library_folder
 from assistant.intake import read_film
 from assistant.paintings import finished
-from assistant.precedent import precedent_of, similar_summaries
-from assistant.prompts import answer_request, paint_request, report_request
+from assistant.precedent import precedent_of
+from assistant.prompts import answer_request, paint_request
 from assistant.reading import reading_of
-from assistant.rules import judge_answer, judge_sentences
+from assistant.risk import RiskModel
+from assistant.rules import Examined, abstention, examined, judge_answer, judge_sentences
 from assistant.types import (
     Answer,
     Film,
@@ -90,17 +93,20 @@ class Assistant:
         seed: int = 0,
         exclude: Sequence[str] = (),
         use_adapter: bool = True,
+        samples: int | None = None,
     ) -> Report:
         """Draft the report of one film or study.
 
         `neighbours` is how many similar cases to use at most, 0 for none; cases named in
         `exclude`, and the film's own case, are never among them. The backbone writes with its
         adapter "report" where it has one, told what the similar cases show, and as the base
-        alone if `use_adapter` is False. The same film, versions and seed give the same report,
-        but for its time. Raises IntakeError for a film that cannot be read.
+        alone if `use_adapter` is False. `samples` other drafts are drawn to see whether they
+        agree, by default as many as the risk was fitted with. The same film, versions and seed
+        give the same report, but for its time. Raises IntakeError for a film that cannot be
+        read, SettingsError for a bad option.
         """
-        study = as_study(source, indication)
-        return self._draft_batch([study], neighbours, seed, exclude, use_adapter)[0]
+        options = Options(neighbours, seed, tuple(exclude), use_adapter, samples)
+        return self._draft_batch([as_study(source, indication)], options)[0]
 
     def draft_many(
         self,
@@ -111,59 +117,69 @@ class Assistant:
         exclude: Sequence[str] = (),
         batch: int = 8,
         use_adapter: bool = True,
+        samples: int | None = None,
     ) -> Iterator[Report]:
         """Draft studies in batches, one report for each source, in order.
 
         The options are those of `draft`. Raises IntakeError at the first film that cannot be
         read; the reports before it have been given by then.
         """
-        waiting: list[Study] = []
-        for source in sources:
-            waiting.append(as_study(source))
-            if len(waiting) == batch:
-                yield from self._draft_batch(waiting, neighbours, seed, exclude, use_adapter)
-                waiting = []
-        if waiting:
-            yield from self._draft_batch(waiting, neighbours, seed, exclude, use_adapter)
+        options = Options(neighbours, seed, tuple(exclude), use_adapter, samples)
+        for studies in _batches(sources, batch):
+            yield from self._draft_batch(studies, options)
 
-    def _draft_batch(
-        self,
-        studies: Sequence[Study],
-        neighbours: int,
-        seed: int,
-        exclude: Sequence[str],
-        use_adapter: bool,
-    ) -> list[Report]:
-        if neighbours < 0:
-            raise SettingsError(f"neighbours = {neighbours} must be 0 or more.")
+    def examine(
+        self, sources: Iterable[Source], options: Options, *, batch: int = 8
+    ) -> Iterator[tuple[Examined, ...]]:
+        """The sentences of each source's draft with the signals of their claims, in order.
+
+        What a risk model is fitted on.
+        """
+        for studies in _batches(sources, batch):
+            for drafted in self._written(studies, options):
+                yield examined(drafted.written, drafted.ground)
+
+    def _written(self, studies: Sequence[Study], options: Options) -> list[Drafted]:
         encoded = self.backbone.encode([study.films[0] for study in studies])
         near = [
-            self._near(code, study.films[0], neighbours, exclude)
+            self._near(code, study.films[0], options.neighbours, options.exclude)
             for study, code in zip(studies, encoded, strict=True)
         ]
-        task = self._task("report") if use_adapter else None
-        # Only the adapter has learnt to use precedent without copying it.
-        requests = [
-            report_request(study.indication, similar_summaries(cited) if task else (), read)
-            for study, cited, read in zip(studies, near, self._readings(encoded), strict=True)
-        ]
-        written = self.backbone.write(encoded, requests, Sampling(seed=seed), [task] * len(studies))
+        task = self._task("report") if options.use_adapter else None
+        samples = options.samples
+        if samples is None:
+            risk = self._risk_for(task)
+            samples = risk.samples if risk else 0
+        return write_drafts(self.backbone, studies, encoded, near, task, options.seed, samples)
+
+    def _draft_batch(self, studies: Sequence[Study], options: Options) -> list[Report]:
+        task = self._task("report") if options.use_adapter else None
+        risk = self._risk_for(task)
         reports = []
-        for study, code, cited, request, text in zip(
-            studies, encoded, near, requests, written, strict=True
-        ):
-            sentences, removed = judge_sentences(text, cited, has_prior=bool(study.prior_report))
+        for drafted in self._written(studies, options):
+            has_prior = bool(drafted.study.prior_report)
+            sentences, removed = judge_sentences(
+                drafted.written, drafted.ground, risk, has_prior=has_prior
+            )
+            gate = self._gate(drafted.encoded)
             reports.append(
                 Report(
-                    study=study,
+                    study=drafted.study,
                     sentences=sentences,
-                    neighbours=cited,
-                    gate=self._gate(code),
-                    provenance=self._provenance(request, seed, task),
+                    neighbours=drafted.neighbours,
+                    gate=gate,
+                    provenance=self._provenance(drafted.request, options.seed, task),
                     removed=removed,
+                    abstention=abstention(gate, sentences),
                 )
             )
         return reports
+
+    def _risk_for(self, task: str | None) -> RiskModel | None:
+        """The risk model, if it was fitted on drafts of this backbone with this adapter."""
+        identity = self.backbone.identity_for(task)
+        risk = self.backbone.risk
+        return risk if risk and risk.fits(identity.revision, identity.adapter) else None
 
     def ask(
         self, source: Source, question: str, *, prior_report: str = "", seed: int = 0
@@ -217,7 +233,7 @@ class Assistant:
         seed: int = 0,
         count: int = 1,
         guidance: float = 3.0,
-        temperature: float = 0.9,
+        temperature: float = 0.5,
         site: str = "",
         mark: bool = True,
     ) -> tuple[Painting, ...]:
@@ -284,6 +300,12 @@ class Assistant:
             time=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             adapter=identity.adapter,
         )
+
+
+def _batches(sources: Iterable[Source], size: int) -> Iterator[list[Study]]:
+    rest = iter(sources)
+    while studies := [as_study(source) for source in islice(rest, size)]:
+        yield studies
 
 
 def _version(package: str) -> str:

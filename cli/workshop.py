@@ -60,12 +60,53 @@ def train(
     run(plan, folder, out, say)
 
 
+def calibrate(
+    backbone: Backbone = "mini",
+    cases: Annotated[
+        Path | None,
+        typer.Option(help="Case table or imagefolder with reports; default: phantoms."),
+    ] = None,
+    n: Annotated[int, typer.Option("--n", min=20, help="Films at most.")] = 600,
+    site: Annotated[str, typer.Option(help="Letter of the phantoms' site.")] = "A",
+    error: Annotated[
+        float, typer.Option(min=0.001, max=0.5, help="Share of false sentences among the kept.")
+    ] = 0.05,
+    samples: Annotated[int, typer.Option(min=0, max=16, help="Other drafts of each film.")] = 5,
+    library: LibraryAt = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for risk.json; default: the backbone's.")
+    ] = None,
+    work: Annotated[Path | None, typer.Option(help="Where films are kept.")] = None,
+) -> None:
+    """Fit the risk of a backbone's sentences on its own drafts of films whose truth is known."""
+    from adapters.calibrate import calibrate as run
+    from adapters.calibrate import known_cases, write_risk
+    from assistant.backbones.load import backbone_folder
+    from assistant.chest.phantoms.film import site_named
+    from assistant.home import cache_folder
+
+    def say(text: str) -> None:
+        NOTES.print(text, markup=False)
+
+    site_named(site)
+    known, about = known_cases(cases, n, site, work or cache_folder() / "calibrate", say)
+    with opened(backbone, library) as assistant:
+        model = run(assistant, known, about, samples=samples, error=error, say=say)
+    path = write_risk(model, out or backbone_folder(backbone))
+    OUTPUT.print(
+        f"{path}: {model.sentences} sentences of {model.fitted_on}; kept up to risk "
+        f"{model.keep:.3f}, withheld from {min(model.withhold, 1):.3f}",
+        markup=False,
+    )
+
+
 def evaluate(
     suite: Annotated[
         str,
         typer.Argument(
             help="`mini`: held-out phantoms; `real`: a folder of real films; `fidelity`: how far "
-            "phantoms lie from them."
+            "phantoms lie from them; `gate`: what is refused, and what is let pass; `labeller`: "
+            "how the words of the Open-i reports are read."
         ),
     ] = "mini",
     only: Annotated[

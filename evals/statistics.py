@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from scipy.stats import rankdata
 
 DRAWS = 1000
 
@@ -75,3 +76,43 @@ def precision(counts: np.ndarray) -> float:
 def ratio(counts: np.ndarray) -> float:
     """The first count over the second; NaN where the second is zero."""
     return float(counts[0] / counts[1]) if counts[1] else float("nan")
+
+
+def auroc(rows: np.ndarray) -> float:
+    """The chance that a false row has the higher score than a true one; rows (N, 2): score, false.
+
+    NaN where all are true or all false. Hanley and McNeil 1982.
+    """
+    scores, false = rows[:, 0], rows[:, 1].astype(bool)
+    if not 0 < false.sum() < len(false):
+        return float("nan")
+    ranks = rankdata(scores)
+    bad = int(false.sum())
+    wins = ranks[false].sum() - bad * (bad + 1) / 2
+    return float(wins / (bad * (len(false) - bad)))
+
+
+def calibration_error(rows: np.ndarray, bins: int = 10) -> float:
+    """How far risks lie from the rate of false rows, in bins of equal size; rows (N, 2).
+
+    The expected calibration error (Naeini et al. 2015), with bins that hold the same number.
+    """
+    order = rows[np.argsort(rows[:, 0], kind="stable")]
+    parts = [part for part in np.array_split(order, bins) if len(part)]
+    return float(sum(len(p) * abs(p[:, 0].mean() - p[:, 1].mean()) for p in parts) / len(rows))
+
+
+def bootstrap_rows(
+    rows: np.ndarray,
+    patients: Sequence[str],
+    statistic: Callable[[np.ndarray], float],
+    *,
+    seed: int = 0,
+    draws: int = 300,
+) -> tuple[float, float]:
+    """The 95 % interval of a statistic of all rows (N, K), resampling patients with their rows."""
+    names, member = np.unique(np.asarray(patients), return_inverse=True)
+    own = [np.flatnonzero(member == number) for number in range(len(names))]
+    rng = np.random.default_rng(seed)
+    picks = rng.integers(len(names), size=(draws, len(names)))
+    return _middle([statistic(rows[np.concatenate([own[i] for i in pick])]) for pick in picks])

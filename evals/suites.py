@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from assistant.errors import SettingsError
-from evals import fidelity, mini, real
+from evals import fidelity, gate, labeller, mini, real, risk
 from evals.results import SCHEMA, Measured, judged
 
-SUITES = ("mini", "real", "fidelity")
+SUITES = ("mini", "real", "fidelity", "gate", "risk", "labeller")
+BARS = {"mini": mini.BARS, "gate": gate.BARS, "risk": risk.BARS, "labeller": labeller.BARS}
 Progress = Callable[[int, int], None]
 
 
@@ -33,20 +34,27 @@ def run(
 
     `mini` makes held-out phantoms of a site from `seed`, for each part that is named in `only`,
     or for all: as many as the part holds right, or `n`. `real` takes the films of the folder
-    `data`, the first `n` or all; `fidelity` compares them with phantoms. Progress begins anew
+    `data`, the first `n` or all; `fidelity` compares them with phantoms; `gate` makes `n` films
+    of each kind that the gate is to tell, and takes those of `data` too; `risk` drafts `n`
+    phantoms of two sites and holds each sentence against the truth; `labeller` reads the
+    reports of the folder `data` and loads no backbone. Progress begins anew
     with each part, and `keep` is given the results so far after each. Raises SettingsError for
     an unknown suite, part or site, or a missing folder, BackboneError for a backbone that
     cannot load.
     """
     _check(suite, only, data)
+    if suite == "labeller" and data is not None:
+        found = labeller.measure(data=Path(data), n=n, progress=progress)
+        return _results(None, suite, {suite: found}, {"data": found.material})
     from assistant import Assistant
     from assistant.backbones.load import backbone_folder, load_backbone
     from assistant.chest.phantoms.film import site_named
 
     site_named(site)
     assistant = Assistant(load_backbone(backbone))
-    if data is not None and suite != "mini":
-        found = _of_folder(assistant, suite, Path(data), n, seed, site, progress)
+    if suite != "mini":
+        folder = None if data is None else Path(data)
+        found = _apart(assistant, suite, folder, n, seed, site, progress)
         return _results(assistant, suite, {suite: found}, {"data": found.material, "seed": seed})
     plan = mini.Plan(seed, backbone_folder(backbone), n, site)
     parts: dict[str, Measured] = {}
@@ -63,8 +71,10 @@ def run(
 def _check(suite: str, only: Sequence[str], data: str | Path | None) -> None:
     if suite not in SUITES:
         raise SettingsError(f"There is no suite {suite!r}; the suites are {', '.join(SUITES)}.")
-    if suite != "mini" and data is None:
+    if suite in ("real", "fidelity") and data is None:
         raise SettingsError(f"The suite {suite} needs a folder of films; name it with --data.")
+    if suite == "labeller" and data is None:
+        raise SettingsError("The suite labeller needs the folder of reports; name it with --data.")
     known = mini.PARTS if suite == "mini" else ()
     if odd := [name for name in only if name not in known]:
         raise SettingsError(
@@ -72,16 +82,20 @@ def _check(suite: str, only: Sequence[str], data: str | Path | None) -> None:
         )
 
 
-def _of_folder(
+def _apart(
     assistant: Any,
     suite: str,
-    data: Path,
+    data: Path | None,
     n: int | None,
     seed: int,
     site: str,
     progress: Progress,
 ) -> Measured:
-    """Measure real films: what is said of them, or how far phantoms lie from them."""
+    """Measure a suite of one part: the gate, the risk, or the real films of a folder."""
+    if suite == "risk":
+        return risk.measure(assistant, n=n, seed=seed, progress=progress)
+    if suite == "gate" or data is None:
+        return gate.measure(assistant, data=data, n=n, seed=seed, progress=progress)
     if suite == "real":
         return real.measure(assistant, data=data, n=n, progress=progress)
     return fidelity.measure(assistant, data=data, n=n, seed=seed, site=site, progress=progress)
@@ -93,8 +107,7 @@ def _results(
     import torch
 
     figures = {name: f for part in parts.values() for name, f in part.figures.items()}
-    held, bars = judged(figures, mini.BARS if suite == "mini" else {})
-    backbone = assistant.backbone
+    held, bars = judged(figures, BARS.get(suite, {}))
     return {
         "schema": SCHEMA,
         "suite": suite,
@@ -103,12 +116,22 @@ def _results(
         "notes": {name: text for part in parts.values() for name, text in part.notes.items()},
         "cases": [case for part in parts.values() for case in part.cases],
         "provenance": {
-            "backbone": backbone.identity.name,
-            "revision": backbone.identity.revision,
-            "adapters": [backbone.identity_for(task).adapter for task in backbone.tasks],
+            **_identity(assistant),
             **about,
             "machine": {"cores": os.cpu_count(), "threads": torch.get_num_threads()},
             "versions": {p: metadata.version(p) for p in ("torch", "transformers")},
             "time": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         },
+    }
+
+
+def _identity(assistant: Any) -> dict[str, Any]:
+    """Which backbone was measured; none where a suite needs none."""
+    if assistant is None:
+        return {"backbone": None, "revision": None, "adapters": []}
+    backbone = assistant.backbone
+    return {
+        "backbone": backbone.identity.name,
+        "revision": backbone.identity.revision,
+        "adapters": [backbone.identity_for(task).adapter for task in backbone.tasks],
     }

@@ -21,11 +21,11 @@ from assistant.types import Film
 
 KEYS = {
     "schema", "notice", "study", "gate", "sentences", "removed", "neighbours",
-    "hallucination_rate", "coverage", "provenance",
+    "abstention", "hallucination_rate", "coverage", "provenance",
 }  # fmt: skip
 SENTENCE_KEYS = {
-    "text", "section", "verdict", "reason", "risk", "log_probability", "assertions", "evidence",
-    "citations",
+    "text", "section", "verdict", "reason", "risk", "action", "log_probability", "assertions",
+    "evidence", "citations",
 }  # fmt: skip
 
 

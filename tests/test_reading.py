@@ -14,10 +14,14 @@ from toys import TOY, toy_base
 from adapters.align import decide
 from adapters.data import CHANNELS, FILM_LABELS, reading_of
 from assistant import Assistant
+from assistant.backbones.base import Sampling
 from assistant.backbones.load import load_backbone
 from assistant.backbones.probe import Probe
 from assistant.chest.phantoms import make_phantom, truth_assertions, tube_positions
+from assistant.drafting import slips
 from assistant.findings import assertions
+from assistant.intake import read_film
+from assistant.prompts import report_request
 from assistant.reading import reading_of as words_of
 from assistant.types import Film
 
@@ -132,5 +136,36 @@ def test_the_writer_is_told_what_the_probe_reads_and_nothing_without_a_probe(bas
     for backbone in (bare, sighted):
         Assistant(Listening(backbone)).draft(film)  # type: ignore[arg-type]
     assert "Reading" not in asked[0]
-    assert asked[1].endswith(f"Reading: {words_of(sighted.read_findings([film])[0])}.")
+    assert asked[1].endswith(f"Reading: {words_of((sighted.read_findings([film]) or [()])[0])}.")
     assert json.loads((bases[0] / "card.json").read_text())["name"] == "toy0"
+
+
+SLIPS = [
+    ("small right pleural effusion", "There is a small right pleural effusion.", 0),
+    ("small right pleural effusion", "Right pleural effusion.", 0),
+    ("small right pleural effusion", "Large right pleural effusion.", 2),
+    ("small right pleural effusion", "Left pleural effusion.", 2),
+    ("small right pleural effusion", "No pleural effusion.", 1),
+    ("small right pleural effusion", "Right pleural effusion. Left pneumothorax.", 1),
+    ("no finding", "No acute cardiopulmonary process.", 0),
+    ("no finding", "Cardiomegaly.", 1),
+    ("right upper zone nodule, cardiomegaly", "Right lower zone nodule. Cardiomegaly.", 2),
+]
+
+
+@pytest.mark.parametrize(("told", "said", "count"), SLIPS)
+def test_a_slip_is_what_is_lacking_or_was_not_told(told, said, count):
+    assert slips(assertions(told), assertions(said)) == count
+
+
+def test_a_draft_slips_no_more_than_the_first_that_was_written(assistant, phantoms):
+    films = [read_film(path) for path in sorted((phantoms / "images").glob("*.png"))]
+    drafts = list(assistant.draft_many(films, neighbours=0))
+    encoded = assistant.backbone.encode(films)
+    readings = [words_of(seen) for seen in assistant.backbone.read(encoded) or ()]
+    requests = [report_request("", (), reading) for reading in readings]
+    first = assistant.backbone.write(encoded, requests, Sampling(), ["report"] * len(films))
+    for reading, draft, one in zip(readings, drafts, first, strict=True):
+        told = assertions(reading)
+        said = [a for sentence in draft.sentences for a in sentence.assertions]
+        assert slips(told, said) <= slips(told, assertions(one.text))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from assistant.backbones.base import Written
+from assistant.evidence import ground_of
 from assistant.types import Neighbour
 from assistant.walk import judge_sentences
 
@@ -10,7 +11,7 @@ from assistant.walk import judge_sentences
 def judged(text: str, neighbours: tuple[Neighbour, ...] = (), *, has_prior: bool = False):
     spans = tuple((i, i + 1) for i in range(len(text)))
     written = Written(text, spans, tuple(-0.5 for _ in text))
-    return judge_sentences(written, neighbours, has_prior=has_prior)
+    return judge_sentences(written, ground_of(None, neighbours), has_prior=has_prior)
 
 
 def test_a_neighbour_alone_never_supports_a_sentence():
@@ -64,5 +65,7 @@ def test_a_number_nothing_computed_is_withheld_and_recorded():
 def test_a_sentence_carries_the_confidence_of_its_own_tokens():
     text = "Findings: One nodule. Two."
     spans = ((0, 21), (21, len(text)))
-    sentences, _ = judge_sentences(Written(text, spans, (-1.0, -3.0)), (), has_prior=False)
+    sentences, _ = judge_sentences(
+        Written(text, spans, (-1.0, -3.0)), ground_of(None, ()), has_prior=False
+    )
     assert [s.log_probability for s in sentences] == [-1.0, -3.0]

@@ -54,6 +54,11 @@ steps = 6
 batch = 4
 learning_rate = 1e-3
 muon_rate = 5e-3
+[sharpen]
+steps = 3
+batch = 4
+learning_rate = 1e-3
+muon_rate = 5e-3
 [speak]
 steps = 3
 batch = 4
@@ -61,6 +66,11 @@ learning_rate = 1e-3
 muon_rate = 5e-3
 [read]
 steps = 2
+batch = 4
+learning_rate = 1e-3
+muon_rate = 5e-3
+[talk]
+steps = 3
 batch = 4
 learning_rate = 1e-3
 muon_rate = 5e-3

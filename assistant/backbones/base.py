@@ -6,7 +6,7 @@ the backbone that made them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -22,6 +22,27 @@ class Encoded:
     features: Any  # what the writer of the same backbone reads
     embedding: np.ndarray  # float32 (D,), unit length, for retrieval
     profile: np.ndarray  # float32 (P,), for the gate
+    logits: np.ndarray | None = None  # float32 (V, L): the probe's, of the film moved V times
+
+
+@dataclass(frozen=True, slots=True)
+class Chance:
+    """How likely one thing is by a probe."""
+
+    finding: str
+    side: str | None
+    zone: str | None
+    degrees: tuple[str, ...]  # only at these degrees, the least first; any where empty
+    probability: float  # 0.5 where the probe decides
+    spread: float  # standard deviation of the probability as the film is moved, at most 0.5
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Look:
+    """All that a probe says of one film."""
+
+    chances: tuple[Chance, ...]
+    places: Mapping[str, np.ndarray]  # finding: float32 (G, G), is it in this patch?
 
 
 @dataclass(frozen=True, slots=True)

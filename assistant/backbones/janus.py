@@ -26,12 +26,14 @@ from transformers import (
 )
 
 from assistant.backbones.adapters import Adapters, find_adapters
-from assistant.backbones.base import Encoded, Identity, Sampling, Written
+from assistant.backbones.base import Encoded, Identity, Look, Sampling, Written
 from assistant.backbones.pixels import batch_of
 from assistant.backbones.pooling import pool
 from assistant.backbones.probe import Probe
+from assistant.backbones.views import label_logits
 from assistant.errors import BackboneError
 from assistant.prompts import film_prompt, paint_prompt
+from assistant.risk import FILE, RiskModel
 from assistant.types import Film, Seen
 
 FROZEN = ("model.vision_model", "model.vqmodel")  # what every task shares
@@ -83,6 +85,8 @@ class JanusBackbone:
         self._model.to("cuda" if torch.cuda.is_available() else "cpu")
         probe = folder / "probe.safetensors"
         self._probe = Probe.load(probe) if probe.is_file() else None
+        risk = folder / FILE
+        self.risk = RiskModel.load(risk) if risk.is_file() else None
         self._adapters = Adapters(self._model, find_adapters(folder, adapters, own=own), FROZEN)
         self._lock = threading.Lock()
         digest = hashlib.sha256(weights.read_bytes())
@@ -113,20 +117,29 @@ class JanusBackbone:
     @torch.inference_mode()
     def encode(self, films: Sequence[Film]) -> list[Encoded]:
         """Encode films in one batch; features are float32 (patches, width)."""
-        vision = self._model.model.vision_model
-        pixels = torch.from_numpy(batch_of(films, vision.config.image_size))
+        config = self._model.config.vision_config
+        pixels = torch.from_numpy(batch_of(films, config.image_size))
         with self._lock:
-            hidden = vision(pixel_values=pixels.to(self._model.device)).last_hidden_state.cpu()
+            hidden = self._see(pixels)
+            logits = None
+            if self._probe:
+                logits = label_logits(self._probe, self._see, pixels, hidden, config.patch_size)
         pooled = pool(hidden.numpy())
-        if self._probe:
-            embeddings = self._probe.embed(hidden, self._probe(hidden)[0]).numpy()
+        if self._probe and logits is not None:
+            embeddings = self._probe.embed(hidden, logits.mean(dim=1)).numpy()
         else:
             embeddings = (pooled - self.reference["pool_mean"]) / self.reference["pool_scale"]
             embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True).clip(min=1e-6)
+        told = [None] * len(films) if logits is None else logits.numpy()
         return [
-            Encoded(hidden[i], embeddings[i].astype(np.float32), pooled[i])
+            Encoded(hidden[i], embeddings[i].astype(np.float32), pooled[i], told[i])
             for i in range(len(films))
         ]
+
+    def _see(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Patch features (B, N, W) of pixels (B, 3, H, W)."""
+        vision = self._model.model.vision_model
+        return vision(pixel_values=pixels.to(self._model.device)).last_hidden_state.cpu()
 
     @torch.inference_mode()
     def read_findings(self, films: Sequence[Film]) -> list[tuple[Seen, ...]] | None:
@@ -141,15 +154,23 @@ class JanusBackbone:
         """`read_findings` of films that are encoded already."""
         if not encoded:
             return [] if self._probe else None
-        return self.read_features(np.stack([np.asarray(code.features) for code in encoded]))
-
-    @torch.inference_mode()
-    def read_features(self, features: np.ndarray) -> list[tuple[Seen, ...]] | None:
-        """`read_findings` of films by their features, float (N, P, W)."""
         if self._probe is None:
             return None
-        hidden = torch.from_numpy(np.asarray(features, np.float32))
-        return self._probe.read(self._probe(hidden)[0])
+        return self.read_logits(np.stack([np.asarray(c.logits).mean(axis=0) for c in encoded]))
+
+    @torch.inference_mode()
+    def read_logits(self, logits: np.ndarray) -> list[tuple[Seen, ...]] | None:
+        """`read_findings` of films by what the probe said of them, float (N, L)."""
+        if self._probe is None:
+            return None
+        return self._probe.read(torch.from_numpy(np.asarray(logits, np.float32)))
+
+    @torch.inference_mode()
+    def look(self, encoded: Sequence[Encoded]) -> list[Look] | None:
+        """All that the probe says of encoded films, patch by patch too; None without one."""
+        if self._probe is None:
+            return None
+        return [self._probe.look(c.features, torch.from_numpy(c.logits)) for c in encoded]
 
     @torch.inference_mode()
     def reconstruct(self, films: Sequence[Film]) -> list[np.ndarray]:

@@ -17,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
+from assistant.backbones.base import Chance, Look
 from assistant.errors import BackboneError
 from assistant.types import Seen
 
@@ -86,6 +87,25 @@ class Probe(nn.Module):
             )
             for row, on in zip(chances.tolist(), over.tolist(), strict=True)
         ]
+
+    def look(self, hidden: torch.Tensor, logits: torch.Tensor) -> Look:
+        """All that is known of one film: features (N, W), N a square grid, and logits (V, L).
+
+        Chances are told against the probe's thresholds: 0.5 is where it decides.
+        """
+        logits = logits - torch.logit(self.thresholds, eps=1e-4)
+        chances = torch.sigmoid(logits)
+        means = torch.sigmoid(logits.mean(dim=0)).tolist()
+        spreads = chances.std(dim=0, correction=0).tolist()
+        edge = round(hidden.shape[0] ** 0.5)
+        lit = torch.sigmoid(self.patches(hidden)).T.view(-1, edge, edge).numpy()
+        return Look(
+            tuple(
+                Chance(*(one.finding, one.side, one.zone, one.degrees), mean, spread)
+                for one, mean, spread in zip(self.labels, means, spreads, strict=True)
+            ),
+            dict(zip(self.channels, lit, strict=True)),
+        )
 
     def _degree(self, label: Label, on: Sequence[bool]) -> str | None:
         """The degree of the narrowest graded label that is on; None where none is."""

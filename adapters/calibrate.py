@@ -1,0 +1,100 @@
+"""`wetread calibrate`: the risk of a backbone's sentences, from its own drafts of known films.
+
+The errors are the backbone's natural ones: nothing is injected. Half of the films are drafted
+without similar cases, so that the risk also holds where a library is empty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from adapters.cases import CaseSet, Say, load_cases
+from adapters.lora_recipe import FolderData, PhantomData
+from adapters.risk_fit import About, Judged, fit_risk
+from assistant import Assistant
+from assistant.chest.truths import is_false
+from assistant.drafting import Options
+from assistant.risk import FILE, RiskModel
+from assistant.rules import Examined
+from assistant.types import Study
+
+SAMPLES = 5
+ERROR = 0.05
+SEED = 2  # of the phantoms: those of seed 1 set the probe's thresholds
+EDGE = 1024  # pixels that films of a folder are kept at, at most
+
+
+def known_cases(
+    source: Path | None, n: int, site: str, folder: Path, say: Say
+) -> tuple[CaseSet, str]:
+    """Cases to calibrate on, with what they are in words; `folder` keeps their films.
+
+    The films of a case table or an imagefolder, `n` of them, but for one patient's; without a
+    source `n` phantoms of a site, of the split validation.
+    """
+    if source is None:
+        data = PhantomData(train=1, validation=n, seed=SEED, sites=(site,))
+        told = f"phantoms of site {site}, seed {SEED}, split validation"
+        return load_cases(data, folder, seed=SEED, edge=EDGE, say=say).validation, told
+    cases = load_cases(FolderData(source, 1.0), folder, seed=SEED, edge=EDGE, say=say).validation
+    return cases.of(range(min(n, len(cases)))), f"films of {source.name}"
+
+
+def calibrate(
+    assistant: Assistant,
+    cases: CaseSet,
+    about: str,
+    *,
+    samples: int = SAMPLES,
+    error: float = ERROR,
+    seed: int = 0,
+    say: Say = lambda text: None,
+) -> RiskModel:
+    """Fit the risk on drafts of `cases`, none of which the backbone or its probe has learnt from.
+
+    `about` says in words what the cases are; `error` is the share of false sentences allowed
+    among those kept, in (0, 1). Raises SettingsError where too few sentences are true or false.
+    """
+    judged = judged_sentences(assistant, cases, samples=samples, seed=seed, say=say)
+    task = "report" if "report" in assistant.backbone.tasks else None
+    identity = assistant.backbone.identity_for(task)
+    told = f"{len(cases)} {about}"
+    return fit_risk(
+        judged, About(identity.revision, identity.adapter, told, samples, error), seed=seed
+    )
+
+
+def judged_sentences(
+    assistant: Assistant, cases: CaseSet, *, samples: int, seed: int, say: Say
+) -> list[Judged]:
+    """Every sentence of the cases' drafts of which something is known to be true or false."""
+    found: list[Judged] = []
+    half = len(cases) // 2
+    for part, neighbours in ((range(half), 5), (range(half, len(cases)), 0)):
+        options = Options(neighbours=neighbours, seed=seed, samples=samples)
+        studies = (Study((cases.pictures.film(i),), cases.cases[i].indication) for i in part)
+        for number, examined in zip(part, assistant.examine(studies, options), strict=True):
+            found += _judged(number, examined, cases)
+            if (number + 1) % 100 == 0:
+                say(f"drafted {number + 1} of {len(cases)} films")
+    return found
+
+
+def _judged(number: int, examined: Sequence[Examined], cases: CaseSet) -> list[Judged]:
+    made, case = [], cases.cases[number]
+    for one in examined:
+        claims = tuple(
+            (claim, signals, is_false(claim, case.claims, complete=case.complete))
+            for claim, signals in one.claims
+        )
+        if any(wrong is not None for _, _, wrong in claims):
+            made.append(Judged(number, claims))
+    return made
+
+
+def write_risk(model: RiskModel, folder: Path) -> Path:
+    """Put the risk model into a backbone's folder."""
+    path = folder / FILE
+    model.save(path)
+    return path

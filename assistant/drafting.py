@@ -1,0 +1,147 @@
+"""What a backbone writes of a batch of films, and all that its sentences are checked against.
+
+Nothing is judged here: `assistant.rules` does, with the risk model of `assistant.risk`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from assistant.backbones.base import Encoded, Look, Sampling, Written
+from assistant.backbones.janus import JanusBackbone
+from assistant.errors import SettingsError
+from assistant.evidence import Ground, ground_of
+from assistant.findings import assertions
+from assistant.precedent import similar_summaries
+from assistant.prompts import report_request
+from assistant.reading import reading_of
+from assistant.signals import says
+from assistant.types import Assertion, Neighbour, Study
+
+WARMTH = 0.7  # the temperature of the other drafts: with less they agree on every error
+SAMPLES_MOST = 16
+DRAWS = 6  # further drafts of a film whose first says otherwise than it was told
+NORMAL = "no_finding"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to draft."""
+
+    neighbours: int = 5  # similar cases at most
+    seed: int = 0
+    exclude: tuple[str, ...] = ()  # cases that are never among them
+    use_adapter: bool = True
+    samples: int | None = None  # other drafts of each film; None: as many as the risk takes
+
+    def __post_init__(self) -> None:
+        if self.neighbours < 0:
+            raise SettingsError(f"neighbours = {self.neighbours} must be 0 or more.")
+        if self.samples is not None and not 0 <= self.samples <= SAMPLES_MOST:
+            raise SettingsError(f"samples = {self.samples} must be 0 to {SAMPLES_MOST}.")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Drafted:
+    """One film's draft as it was written."""
+
+    study: Study
+    encoded: Encoded
+    neighbours: tuple[Neighbour, ...]
+    request: str
+    written: Written
+    ground: Ground
+
+
+def write_drafts(
+    backbone: JanusBackbone,
+    studies: Sequence[Study],
+    encoded: Sequence[Encoded],
+    near: Sequence[tuple[Neighbour, ...]],
+    task: str | None,
+    seed: int,
+    samples: int,
+) -> list[Drafted]:
+    """Write each study's draft, greedily, and `samples` others of it that are drawn.
+
+    `task` names the adapter, None the base alone. Only the adapter is told of similar cases: it
+    alone has learnt to use precedent without copying it.
+    """
+    read, looks = backbone.read(encoded), _looks(backbone, encoded)
+    readings = [""] * len(studies) if read is None else [reading_of(seen) for seen in read]
+    requests = [
+        report_request(study.indication, similar_summaries(cited) if task else (), reading)
+        for study, cited, reading in zip(studies, near, readings, strict=True)
+    ]
+    tasks = [task] * len(studies)
+    written = backbone.write(encoded, requests, Sampling(seed=seed), tasks)
+    if task:
+        written = _without_slips(backbone, encoded, requests, readings, written, task, seed)
+    others: list[Written] = []
+    if samples:
+        others = backbone.write(
+            [code for code in encoded for _ in range(samples)],
+            [request for request in requests for _ in range(samples)],
+            Sampling(seed=seed, temperature=WARMTH),
+            tasks * samples,
+        )
+    return [
+        Drafted(
+            *(study, code, cited, request, text),
+            ground_of(look, cited, others[i * samples : (i + 1) * samples]),
+        )
+        for i, (study, code, cited, request, text, look) in enumerate(
+            zip(studies, encoded, near, requests, written, looks, strict=True)
+        )
+    ]
+
+
+def _without_slips(
+    backbone: JanusBackbone,
+    encoded: Sequence[Encoded],
+    requests: Sequence[str],
+    readings: Sequence[str],
+    written: Sequence[Written],
+    task: str,
+    seed: int,
+) -> list[Written]:
+    """The drafts, those that say otherwise than they were told replaced by the best of others."""
+    told = [assertions(reading) if reading else None for reading in readings]
+    slipped = [
+        i for i, t in enumerate(told) if t is not None and slips(t, assertions(written[i].text))
+    ]
+    drawn = backbone.write(
+        [encoded[i] for i in slipped for _ in range(DRAWS)],
+        [requests[i] for i in slipped for _ in range(DRAWS)],
+        Sampling(seed=seed, temperature=WARMTH),
+        [task] * (DRAWS * len(slipped)),
+    )
+    best = list(written)
+    for at, i in enumerate(slipped):
+        mine = [written[i], *drawn[at * DRAWS : (at + 1) * DRAWS]]
+        # The first of the least wrong: the greedy draft where none is better.
+        best[i] = min(mine, key=lambda one: slips(told[i] or (), assertions(one.text)))
+    return best
+
+
+def slips(told: Sequence[Assertion], said: Sequence[Assertion]) -> int:
+    """How many findings a text lacks of those it was told, and has that it was not told."""
+    there = [claim for claim in said if claim.polarity == "present" and claim.finding != NORMAL]
+    known = [claim for claim in told if claim.finding != NORMAL]
+    lacking = sum(not _among(claim, there) for claim in known)
+    return lacking + sum(not _among(claim, known) for claim in there)
+
+
+def _among(claim: Assertion, others: Sequence[Assertion]) -> bool:
+    """Whether a claim is made among others, at the same degree where both tell one."""
+    return any(
+        says((other,), claim)
+        and (None in (claim.degree, other.degree) or claim.degree == other.degree)
+        for other in others
+    )
+
+
+def _looks(backbone: JanusBackbone, encoded: Sequence[Encoded]) -> list[Look | None]:
+    looks = backbone.look(encoded)
+    return [None] * len(encoded) if looks is None else [*looks]

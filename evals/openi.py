@@ -1,0 +1,96 @@
+"""The reports of the Indiana University collection (Open-i) with NegBio's labels of their findings.
+
+Demner-Fushman et al. 2016, doi:10.1093/jamia/ocv080; labels: Peng et al. 2018, arXiv:1712.05898.
+The reports are read where they lie and never kept.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import tarfile
+import xml.etree.ElementTree as ElementTree
+from dataclasses import dataclass
+from pathlib import Path
+
+from assistant.chest.vocabulary import finding_of_label
+from assistant.errors import SettingsError
+
+ARCHIVE, TABLE = "NLMCXR_reports.tgz", "gold_labels.csv"
+_LARGEST = 1_000_000  # bytes; a report has a few thousand
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """One report, and which findings its annotators found in it."""
+
+    name: str
+    text: str  # findings and impression; empty where the report has neither
+    findings: frozenset[str]  # keys of the vocabulary
+
+    @property
+    def held_out(self) -> bool:
+        """Whether it is of the half that nobody reads while mending, by a hash of its name."""
+        return hashlib.sha256(self.name.encode()).digest()[0] >= 128
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """The labelled reports, and what is known of their labels."""
+
+    reports: tuple[Labelled, ...]
+    labels: tuple[tuple[str, str], ...]  # (the column's name, the key of the vocabulary)
+    empty: tuple[str, ...]  # columns without one report, which cannot be scored
+    missing: int  # rows of the table whose report is not in the archive, or cannot be read
+
+
+def read(folder: Path) -> Collection:
+    """The labelled reports of a folder with the archive and the table of labels.
+
+    Raises SettingsError where either is missing or cannot be read.
+    """
+    try:
+        with (folder / TABLE).open(encoding="utf-8", newline="") as file:
+            rows = {row["filename"]: row for row in csv.DictReader(file)}
+        texts = _texts(folder / ARCHIVE)
+    except (OSError, KeyError, UnicodeDecodeError, csv.Error, tarfile.TarError):
+        raise SettingsError(
+            f"{folder} has no readable {TABLE} and {ARCHIVE}; name the Open-i folder with --data."
+        ) from None
+    columns = [
+        (name, key)
+        for name in next(iter(rows.values()), {})
+        if name not in ("filename", "normal") and (key := finding_of_label(name)) is not None
+    ]
+    used = [c for c in columns if any(row[c[0]] == "1" for row in rows.values())]
+    reports = tuple(
+        Labelled(name, texts[name], frozenset(key for column, key in used if row[column] == "1"))
+        for name, row in rows.items()
+        if name in texts
+    )
+    return Collection(
+        reports,
+        tuple(used),
+        tuple(name for name, _ in columns if name not in dict(used)),
+        len(rows) - len(reports),
+    )
+
+
+def _texts(archive: Path) -> dict[str, str]:
+    """Findings and impression of every report that can be read, by its id."""
+    texts = {}
+    with tarfile.open(archive) as files:
+        for member in files:
+            file = files.extractfile(member) if member.name.endswith(".xml") else None
+            if file is None or member.size > _LARGEST:
+                continue
+            try:
+                root = ElementTree.parse(file).getroot()  # noqa: S314 (the user's own archive)
+            except ElementTree.ParseError:
+                continue
+            name = root.find("uId")
+            if name is not None:
+                parts = {a.get("Label"): a.text or "" for a in root.iter("AbstractText")}
+                said = (parts.get("FINDINGS", ""), parts.get("IMPRESSION", ""))
+                texts[name.get("id", "")] = "\n".join(said).strip()
+    return texts

@@ -1,0 +1,115 @@
+"""The risk of sentences: does it tell the false ones, is it calibrated, and what does it save?
+
+The errors are the backbone's own, in its drafts of held-out phantoms: nothing is injected. A
+sentence is false where any of its claims is (`assistant.chest.truths`); sentences of which nothing
+is known, or that the risk model does not judge, are unscored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from assistant import Assistant
+from assistant.chest.phantoms import Phantom, truth_assertions
+from assistant.chest.truths import is_false
+from assistant.types import Report, Sentence, Study
+from evals.mini.films import Progress, as_film, batched, phantoms
+from evals.results import Bar, Figure, Measured, figure, stated
+from evals.statistics import auroc, bootstrap_rows, calibration_error, ratio
+
+FILMS = 300
+SITES = {"A": "of site A", "B": "of site B, on which nothing was calibrated"}
+SHOWN = "false sentences shown unflagged in 100 drafts"
+FEWER = "of these, times fewer than without the risk, site A"
+BARS = {
+    f"AUROC, {SITES['A']}": Bar("at least", 0.92),
+    f"AUROC, {SITES['B']}": Bar("at least", 0.87),
+    f"expected calibration error, {SITES['A']}": Bar("at most", 0.03),
+    f"expected calibration error, {SITES['B']}": Bar("at most", 0.08),
+    f"false among the kept, {SITES['A']}": Bar("at most", 0.06),
+    f"share kept, {SITES['A']}": Bar("at least", 0.85),
+    FEWER: Bar("at least", 5.0),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One sentence of a draft of which it is known whether it is false."""
+
+    film: str
+    sentence: Sentence
+    false: bool
+
+
+def measure(assistant: Assistant, *, n: int | None, seed: int, progress: Progress) -> Measured:
+    """Draft `n` held-out phantoms of each site and hold the risks against the truth."""
+    count = FILMS if n is None else n
+    figures: dict[str, Figure] = {}
+    cases: list[dict] = []
+    for site, words in SITES.items():
+        rows: list[Row] = []
+        silent = 0
+        for block in batched(phantoms(seed, range(count), site)):
+            studies = [Study((as_film(p),), p.indication) for p in block]
+            reports = assistant.draft_many(studies, neighbours=0)
+            for phantom, report in zip(block, reports, strict=True):
+                found = _rows(f"{site}{len(cases)}", phantom, report)
+                silent += len(report.sentences) - len(found)
+                rows += found
+                cases.append({"site": site, "false": sum(r.false for r in found)})
+            progress(len(cases), len(SITES) * count)
+        figures |= _figures(rows, silent, words, count)
+    return Measured(figures, cases, {}, f"{count} phantoms a site, seed {seed}, split test")
+
+
+def _rows(film: str, phantom: Phantom, report: Report) -> list[Row]:
+    known = truth_assertions(phantom)
+    made = []
+    for sentence in report.sentences:
+        wrong = [is_false(claim, known, complete=True) for claim in sentence.assertions]
+        if sentence.risk is not None and any(one is not None for one in wrong):
+            made.append(Row(film, sentence, any(wrong)))
+    return made
+
+
+def _figures(rows: Sequence[Row], silent: int, words: str, films: int) -> dict[str, Figure]:
+    people = [r.film for r in rows]
+    table = np.array([[r.sentence.risk, r.false] for r in rows], float).reshape(-1, 2)
+    kept = [[r.false and r.sentence.action == "keep", r.sentence.action == "keep"] for r in rows]
+    share = [[r.sentence.action == "keep", 1] for r in rows]
+    false = [[r.false, 1] for r in rows]
+
+    def of_rows(statistic) -> Figure:
+        if not len(table):
+            return stated(None, 0, unscored=silent)
+        between = bootstrap_rows(table, people, statistic)
+        return stated(statistic(table), len(table), between, unscored=silent)
+
+    def of_counts(counts) -> Figure:
+        return figure(np.array(counts, float).reshape(-1, 2), people, ratio, unscored=silent)
+
+    figures = {
+        f"AUROC, {words}": of_rows(auroc),
+        f"expected calibration error, {words}": of_rows(calibration_error),
+        f"false sentences, {words}": of_counts(false),
+        f"false among the kept, {words}": of_counts(kept),
+        f"share kept, {words}": of_counts(share),
+    }
+    if words == SITES["A"]:
+        figures |= _saved(rows, silent, films)
+    return figures
+
+
+def _saved(rows: Sequence[Row], silent: int, films: int) -> dict[str, Figure]:
+    """False sentences that a reader sees without a mark, with the risk and without."""
+    all_false = sum(r.false for r in rows)
+    unmarked = sum(r.false and r.sentence.action == "keep" for r in rows)
+    times = all_false / unmarked if unmarked else None
+    return {
+        f"{SHOWN}, with the risk, site A": stated(100 * unmarked / films, films, unscored=silent),
+        f"{SHOWN}, without, site A": stated(100 * all_false / films, films, unscored=silent),
+        FEWER: stated(times, all_false, unscored=silent),
+    }
