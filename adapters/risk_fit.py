@@ -107,7 +107,7 @@ def _out_of_fold(sentences: Sequence[Judged], about: About, seed: int) -> np.nda
     for number in range(FOLDS):
         train = [s for s, f in zip(sentences, fold, strict=True) if f != number]
         model = _model(_polarities(train), about, len(train), (1.0, 0.0), (0.0, NEVER))
-        for at in np.flatnonzero(fold == number):
+        for at in np.flatnonzero(fold == number).tolist():
             claims = sentences[at].claims
             found = [model.claim(claim, signals) for claim, signals, _ in claims]
             odds[at] = max((o for o in found if o is not None), default=0.0)
