@@ -58,9 +58,10 @@ def align(
     `hidden` is the label logits (N, L) and the mean feature (N, W) of the films of `records`.
     """
     generator = torch.Generator().manual_seed(seed)
+    liken(probe, findings)
     keys = torch.from_numpy(_keys(records, findings))
     texts = [tokenizer(r["impression"], add_special_tokens=False)["input_ids"] for r in records]
-    words = Words(len(tokenizer), probe.dim)
+    words = Words(len(tokenizer), probe.learnt)
     scale = nn.Parameter(torch.tensor([10.0, -6.0]))  # sharpness and bias of the sigmoid
     probe.embedder.requires_grad_(True)
     trained = [*probe.embedder.parameters(), *words.parameters(), scale]
@@ -70,7 +71,7 @@ def align(
     logits, mean = hidden
     for _ in range(steps):
         picked = torch.randint(len(records), (BATCH,), generator=generator)
-        film = probe.embed_from(logits[picked], mean[picked])
+        film = probe.described(logits[picked], mean[picked])
         chosen = [texts[i] for i in picked.tolist()]
         lengths = torch.tensor([0, *(len(t) for t in chosen[:-1])]).cumsum(0)
         report = words(torch.tensor([i for t in chosen for i in t]), lengths)
@@ -85,6 +86,16 @@ def align(
         loss.backward()
         optimiser.step()
         plan.step()
+
+
+def liken(probe: Probe, findings: Sequence[str]) -> None:
+    """Let films be alike where the probe tells the same findings on the same sides."""
+    places = [
+        (one.finding, one.side) if one.finding in findings and not one.degrees else None
+        for one in probe.labels
+    ]
+    numbers = {place: i for i, place in enumerate(dict.fromkeys(p for p in places if p))}
+    probe.alike[:] = torch.tensor([-1 if p is None else numbers[p] for p in places])
 
 
 def decide(probe: Probe, logits: torch.Tensor, labels: np.ndarray) -> None:

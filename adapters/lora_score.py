@@ -12,6 +12,7 @@ from adapters.cases import CaseSet
 from adapters.tasks import answer_pairs, report_pair
 from assistant.backbones.base import Sampling
 from assistant.backbones.janus import JanusBackbone
+from assistant.chest.vocabulary import NORMAL
 from assistant.findings import assertions
 from assistant.types import Assertion
 
@@ -23,7 +24,7 @@ def claims_of(found: Iterable[Assertion]) -> set[Claim]:
     """Present findings with their side; on both sides counts as one on each."""
     claims: set[Claim] = set()
     for a in found:
-        if a.polarity == "present" and a.finding != "no_finding":
+        if a.polarity == "present" and a.finding != NORMAL:
             sides = ("right", "left") if a.side == "bilateral" else (a.side,)
             claims |= {(a.finding, side) for side in sides}
     return claims

@@ -13,6 +13,7 @@ import faiss
 import numpy as np
 
 from adapters.cases import Case, Cases
+from assistant.chest.vocabulary import NORMAL
 from assistant.errors import SettingsError
 from assistant.precedent import precedent_of, summarise
 from assistant.prompts import answer_request, report_request
@@ -36,7 +37,7 @@ def fits(case: Case, task: str) -> bool:
         return bool(case.report)
     if task == "answer":
         told = (a for a in case.claims if a.polarity != "uncertain")
-        return case.complete or any(a.finding != "no_finding" for a in told)
+        return case.complete or any(a.finding != NORMAL for a in told)
     return bool(case.impression or case.findings or case.caption)
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Sequence
+from typing import Any
 
 import faiss
 import numpy as np
@@ -20,11 +21,14 @@ from torch import nn
 from torch.nn import functional as F
 from transformers import JanusVQVAE, TrainerCallback
 
+from assistant.backbones.grain import measure_grain
+
 PLAIN = 0.3  # share of the training without codes
 REVIVE_EVERY, REVIVE_UNTIL = 40, 0.85  # steps; share of the training
 KEPT = 160  # batches whose latents the codebook begins from
 # A lesion is a small part of a film, and what a painting is asked for: it counts for more.
 LESIONS = 8.0
+GRAIN_FROM = 200  # films of a site
 CELL = 8  # pixels along one edge of where texture is compared
 
 
@@ -172,6 +176,26 @@ class Tokeniser(nn.Module):
         weight = self.vq.quantize.embedding.weight
         with torch.no_grad():
             weight.copy_(F.normalize(weight, dim=-1))
+
+
+@torch.no_grad()
+def grain_of(vq: Any, films: np.ndarray, size: int) -> np.ndarray:
+    """What the tokeniser loses of the grain of films uint8 (N, H, H): float32 (LEVELS,)."""
+    vq.eval()
+    whole, remade = [], []
+    for start in range(0, min(len(films), GRAIN_FROM), 32):
+        batch = (
+            torch.from_numpy(np.array(films[start : min(start + 32, GRAIN_FROM)])).float().div(255)
+        )
+        pixels = shrink(batch, size).contiguous().to(vq.device)
+        codes = vq.encode(pixels).image_tokens
+        whole += list(_grey(pixels))
+        remade += list(_grey(vq.decode(codes.view(len(batch), -1))))
+    return measure_grain(whole, remade)
+
+
+def _grey(pixels: torch.Tensor) -> np.ndarray:
+    return pixels.mean(dim=1).add(1).div(2).clamp(0, 1).cpu().numpy()
 
 
 class Codebook(TrainerCallback):

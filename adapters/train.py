@@ -25,7 +25,7 @@ from adapters.recipe import Recipe
 from adapters.see import FilmBatches, Seer, start_well
 from adapters.speak import READ, SPEAK, TALK, Speaker, SpeechBatches, look
 from adapters.stages import run_stage
-from adapters.tokenise import Codebook, PictureBatches, Tokeniser
+from adapters.tokenise import Codebook, PictureBatches, Tokeniser, grain_of
 from assistant.backbones.pooling import pool
 from assistant.backbones.probe import Probe
 from assistant.backbones.views import label_logits
@@ -61,6 +61,9 @@ def train(recipe: Recipe, folder: Path, out: Path, say: Say = lambda text: None)
     probe = _see(janus, arrays, recipe, run, say)
     reference = _finish_encoder(janus, probe, arrays, held_out, tokenizer, recipe, run, say)
     _tokenise(janus, parts, recipe, run, say)
+    size = recipe.model.painting_size
+    for site, part in zip(("A", *others), parts, strict=True):
+        reference[f"grain.{site}"] = grain_of(janus.model.vqmodel, part.films, size)
     _speak(janus, tokenizer, parts, recipe, run, say)
     minutes = (time.monotonic() - started) / 60
     _write(janus, tokenizer, probe, reference, recipe, out, minutes)
@@ -133,31 +136,22 @@ def _finish_encoder(
 
 def _tokenise(janus, parts: Sequence[PhantomArrays], recipe: Recipe, run: Path, say: Say) -> None:
     say("stage 2 of 3: the picture tokeniser")
-    set_seed(recipe.seed)  # each stage starts alike, whether the one before it ran or was loaded
-    pictures = PictureBatches([part.films for part in parts], recipe.model.painting_size)
+    whole = PictureBatches([part.films for part in parts], recipe.model.painting_size)
+    cover = np.concatenate([part.cover() for part in parts])
+    sharper = PictureBatches(whole.films, whole.size, cover)
     tokeniser = Tokeniser(janus.model.vqmodel)
-    run_stage(
-        tokeniser,
-        pictures,
-        pictures.collate,
-        recipe.tokenise,
-        run / "tokenise",
-        seed=recipe.seed,
-        callbacks=(Codebook(tokeniser),),
-    )
-    sharper = PictureBatches(
-        pictures.films, pictures.size, np.concatenate([part.cover() for part in parts])
-    )
-    set_seed(recipe.seed)
-    run_stage(
-        tokeniser,
-        sharper,
-        sharper.collate,
-        recipe.sharpen,
-        run / "sharpen",
-        seed=recipe.seed + 1,
-        callbacks=(Codebook(tokeniser),),
-    )
+    stages = (("tokenise", whole, recipe.tokenise), ("sharpen", sharper, recipe.sharpen))
+    for number, (name, pictures, stage) in enumerate(stages):
+        set_seed(recipe.seed)  # each begins alike, whether the one before it ran or was loaded
+        run_stage(
+            tokeniser,
+            pictures,
+            pictures.collate,
+            stage,
+            run / name,
+            seed=recipe.seed + number,
+            callbacks=(Codebook(tokeniser),),
+        )
     tokeniser.settle()
 
 

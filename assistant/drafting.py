@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from assistant.backbones.base import Encoded, Look, Sampling, Written
 from assistant.backbones.janus import JanusBackbone
+from assistant.chest.vocabulary import NORMAL
 from assistant.errors import SettingsError
 from assistant.evidence import Ground, ground_of
 from assistant.findings import assertions
@@ -22,7 +23,6 @@ from assistant.types import Assertion, Neighbour, Study
 WARMTH = 0.7  # the temperature of the other drafts: with less they agree on every error
 SAMPLES_MOST = 16
 DRAWS = 6  # further drafts of a film whose first says otherwise than it was told
-NORMAL = "no_finding"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,8 @@ class Options:
     exclude: tuple[str, ...] = ()  # cases that are never among them
     use_adapter: bool = True
     samples: int | None = None  # other drafts of each film; None: as many as the risk takes
+    correct: bool = False  # put a film right that the gate says lies wrongly
+    anyway: bool = False  # write about a film that the gate refuses, too
 
     def __post_init__(self) -> None:
         if self.neighbours < 0:
@@ -89,7 +91,12 @@ def write_drafts(
     return [
         Drafted(
             *(study, code, cited, request, text),
-            ground_of(look, cited, others[i * samples : (i + 1) * samples]),
+            ground_of(
+                look,
+                cited,
+                others[i * samples : (i + 1) * samples],
+                study.films[0].pixels.shape,
+            ),
         )
         for i, (study, code, cited, request, text, look) in enumerate(
             zip(studies, encoded, near, requests, written, looks, strict=True)

@@ -43,6 +43,7 @@ class Ground:
     look: Look | None = None  # None: the backbone has no probe
     neighbours: tuple[tuple[Neighbour, tuple[Assertion, ...]], ...] = ()
     samples: tuple[tuple[Assertion, ...], ...] = ()  # what other drafts of the film assert
+    shape: tuple[int, int] = (1, 1)  # height and width of the film, of which boxes are parts
 
 
 def claims_of(neighbour: Neighbour) -> tuple[Assertion, ...]:
@@ -52,7 +53,10 @@ def claims_of(neighbour: Neighbour) -> tuple[Assertion, ...]:
 
 
 def ground_of(
-    look: Look | None, neighbours: Sequence[Neighbour], samples: Iterable[Written] = ()
+    look: Look | None,
+    neighbours: Sequence[Neighbour],
+    samples: Iterable[Written] = (),
+    shape: tuple[int, int] = (1, 1),
 ) -> Ground:
     """The ground of one film: similar cases are cut where their likeness falls off."""
     near = [n for n in neighbours if n.similarity >= neighbours[0].similarity - FALLS_OFF]
@@ -60,6 +64,7 @@ def ground_of(
         look,
         tuple((n, claims_of(n)) for n in near),
         tuple(assertions(sample.text) for sample in samples),
+        shape,
     )
 
 
@@ -104,7 +109,7 @@ def _of_film(claim: Assertion, signals: Signals, ground: Ground) -> list[Evidenc
         words = f"Probe {signals.probe:.2f} for {name}."
         made.append(Evidence("probe", signals.probe, _stance(signals.probe), "film", words))
     if signals.region is not None and claim.polarity != "absent" and ground.look is not None:
-        box = box_of(claim, ground.look)
+        box = box_of(claim, ground.look, ground.shape)
         words = f"Strongest place of {name} {signals.region:.2f}."
         stance = _stance(signals.region)
         made.append(Evidence("region", signals.region, stance, "film", words, box))
@@ -129,7 +134,9 @@ def name_of(claim: Assertion) -> str:
     return prefix + words
 
 
-def box_of(claim: Assertion, look: Look) -> tuple[float, float, float, float] | None:
+def box_of(
+    claim: Assertion, look: Look, shape: tuple[int, int] = (1, 1)
+) -> tuple[float, float, float, float] | None:
     """Where a finding lights up on the claimed side: left, top, right, bottom, parts of the film.
 
     The patches joined to the strongest one that are at least half as strong; None where the probe
@@ -149,8 +156,17 @@ def box_of(claim: Assertion, look: Look) -> tuple[float, float, float, float] | 
     ndimage.label(held >= LIT * held.max(), output=parts)
     peak = np.unravel_index(int(held.argmax()), held.shape)
     rows, columns = np.nonzero(parts == parts[peak])
-    left, top = int(columns.min()), int(rows.min())
-    return left / edge, top / edge, (int(columns.max()) + 1) / edge, (int(rows.max()) + 1) / edge
+    (left, right), (top, bottom) = (
+        _of_film_edge(int(at.min()) / edge, (int(at.max()) + 1) / edge, length / max(shape))
+        for at, length in ((columns, shape[1]), (rows, shape[0]))
+    )
+    return left, top, right, bottom
+
+
+def _of_film_edge(start: float, stop: float, share: float) -> tuple[float, float]:
+    """From parts of the square that an encoder sees to parts of the film, `share` of its edge."""
+    low, high = (min(max((at - 0.5) / share + 0.5, 0.0), 1.0) for at in (start, stop))
+    return low, high
 
 
 def _of_neighbours(claims: Claims, ground: Ground) -> tuple[tuple[Evidence, ...], tuple[str, ...]]:

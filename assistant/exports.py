@@ -100,7 +100,8 @@ def draft_markdown(report: Report) -> str:
     """The draft as Markdown for people to read."""
     lines = ["# Draft report", "", f"> {NOTICE}", ""]
     if report.gate.answer != "pass":
-        lines += [f"> **Warning.** {report.gate.reason}", ""]
+        head = "Refused" if report.gate.answer == "refuse" else "Warning"
+        lines += [f"> **{head}.** {report.gate.reason}", ""]
     elif report.abstention:
         lines += [f"> **Warning.** {report.abstention}", ""]
     for section in ("findings", "impression"):

@@ -1,4 +1,4 @@
-"""May the backbone be trusted with this film at all?
+"""May the backbone be trusted with this film at all? Asked before anything is written.
 
 Three questions, the cheapest first. Of the pixels: is there anything on the film but one grey or
 noise? Of the view: is it a frontal chest film, upright, with bone bright? Of the backbone's

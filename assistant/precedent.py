@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from assistant.chest.vocabulary import FINDINGS, finding_named
+from assistant.chest.vocabulary import FINDINGS, NORMAL, finding_named
 from assistant.evidence import claims_of
 from assistant.types import Assertion, Neighbour
 
@@ -27,7 +27,7 @@ def summarise(found: Iterable[Assertion], most: int = MOST) -> str:
     claims = {
         (a.finding, a.side, a.zone, a.degree)
         for a in found
-        if a.polarity == "present" and a.finding in _ORDER and a.finding != "no_finding"
+        if a.polarity == "present" and a.finding in _ORDER and a.finding != NORMAL
     }
     # The impression says again what the findings say more fully.
     full = (c for c in claims if not any(o != c and _covers(o, c) for o in claims))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from assistant.chest.vocabulary import finding_named
+from assistant.chest.vocabulary import NORMAL, finding_named
 from assistant.precedent import summarise
 from assistant.question_words import (
     ASKED,
@@ -121,7 +121,7 @@ def ask_about(
 def _known(claims: Sequence[Assertion], complete: bool) -> _Known:
     there: dict[str, list[_Instance]] = {}
     for a in claims:
-        if a.polarity == "present" and a.finding != "no_finding":
+        if a.polarity == "present" and a.finding != NORMAL:
             for side in SIDES if a.side == "bilateral" else (a.side,):
                 there.setdefault(a.finding, []).append(_Instance(side, a.zone, a.degree))
     denied = frozenset(

@@ -11,11 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from assistant.chest.vocabulary import FINDINGS
+from assistant.chest.vocabulary import FINDINGS, NORMAL
 from assistant.reports import parse
 from assistant.types import Asked, Film, ReadBack, Seen
 
-NORMAL = "no_finding"  # the vocabulary's key for a film without any
 NAMES = {finding.key: finding.name for finding in FINDINGS}
 Claim = tuple[str, str | None, str | None]  # finding, side, zone
 

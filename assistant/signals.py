@@ -98,7 +98,7 @@ def region_signal(claim: Assertion, look: Look) -> float | None:
 def says(claims: Claims, claim: Assertion) -> bool:
     """Whether a text's claims hold one of ours: what is not told of side or zone fits any."""
     return any(
-        c.polarity == claim.polarity and _sides_agree(claim, c) and _zones_agree(claim, c)
+        c.polarity == claim.polarity and claim.side_fits(c) and _zones_agree(claim, c)
         for c in claims
         if c.finding == claim.finding
     )
@@ -108,21 +108,7 @@ def denies(claims: Claims, claim: Assertion) -> bool:
     """Whether a text's claims say the opposite of one of ours."""
     opposite = "present" if claim.polarity == "absent" else "absent"
     return not says(claims, claim) and any(
-        c.polarity == opposite and _sides_agree(claim, c)
-        for c in claims
-        if c.finding == claim.finding
-    )
-
-
-def _sides_agree(one: Assertion, other: Assertion) -> bool:
-    return (
-        None in (one.side, other.side)
-        or one.side == other.side
-        or "bilateral"
-        in (
-            one.side,
-            other.side,
-        )
+        c.polarity == opposite and claim.side_fits(c) for c in claims if c.finding == claim.finding
     )
 
 

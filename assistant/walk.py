@@ -16,12 +16,12 @@ from pathlib import Path
 
 import numpy as np
 
+from assistant.admission import Admitted, admit, gate_of
 from assistant.backbones.base import Encoded, Sampling
 from assistant.backbones.janus import JanusBackbone
 from assistant.backbones.load import load_backbone
 from assistant.drafting import Drafted, Options, write_drafts
 from assistant.errors import BackboneError, SettingsError
-from assistant.gate import judge_film
 from assistant.home import library_folder
 from assistant.intake import read_film
 from assistant.paintings import finished
@@ -33,7 +33,6 @@ from assistant.rules import Examined, abstention, examined, judge_answer, judge_
 from assistant.types import (
     Answer,
     Film,
-    Gate,
     Neighbour,
     Painting,
     PaintSettings,
@@ -45,6 +44,7 @@ from retrieval import Case, Library
 
 PACKAGES = ("wetread", "torch", "transformers")
 LONGEST_QUESTION = 500
+NOT_ANSWERED = "The film was refused, so that nothing is answered."
 LONGEST_PROMPT = 2000  # characters
 Source = str | os.PathLike | Film | Study
 
@@ -94,6 +94,8 @@ class Assistant:
         exclude: Sequence[str] = (),
         use_adapter: bool = True,
         samples: int | None = None,
+        correct: bool = False,
+        anyway: bool = False,
     ) -> Report:
         """Draft the report of one film or study.
 
@@ -101,11 +103,16 @@ class Assistant:
         `exclude`, and the film's own case, are never among them. The backbone writes with its
         adapter "report" where it has one, told what the similar cases show, and as the base
         alone if `use_adapter` is False. `samples` other drafts are drawn to see whether they
-        agree, by default as many as the risk was fitted with. The same film, versions and seed
-        give the same report, but for its time. Raises IntakeError for a film that cannot be
-        read, SettingsError for a bad option.
+        agree, by default as many as the risk was fitted with. Of a film that the gate refuses
+        nothing is written, unless `anyway`; with `correct` a film that is turned or inverted is
+        put right first. The same film, versions and seed give the same report, but for its
+        time. Raises IntakeError for a film that cannot be read, SettingsError for a bad option.
         """
-        options = Options(neighbours, seed, tuple(exclude), use_adapter, samples)
+        options = Options(
+            *(neighbours, seed, tuple(exclude), use_adapter, samples),
+            correct=correct,
+            anyway=anyway,
+        )
         return self._draft_batch([as_study(source, indication)], options)[0]
 
     def draft_many(
@@ -118,13 +125,19 @@ class Assistant:
         batch: int = 8,
         use_adapter: bool = True,
         samples: int | None = None,
+        correct: bool = False,
+        anyway: bool = False,
     ) -> Iterator[Report]:
         """Draft studies in batches, one report for each source, in order.
 
         The options are those of `draft`. Raises IntakeError at the first film that cannot be
         read; the reports before it have been given by then.
         """
-        options = Options(neighbours, seed, tuple(exclude), use_adapter, samples)
+        options = Options(
+            *(neighbours, seed, tuple(exclude), use_adapter, samples),
+            correct=correct,
+            anyway=anyway,
+        )
         for studies in _batches(sources, batch):
             yield from self._draft_batch(studies, options)
 
@@ -136,41 +149,55 @@ class Assistant:
         What a risk model is fitted on.
         """
         for studies in _batches(sources, batch):
-            for drafted in self._written(studies, options):
-                yield examined(drafted.written, drafted.ground)
+            for _, drafted in self._written(studies, options):
+                yield () if drafted is None else examined(drafted.written, drafted.ground)
 
-    def _written(self, studies: Sequence[Study], options: Options) -> list[Drafted]:
-        encoded = self.backbone.encode([study.films[0] for study in studies])
+    def _written(
+        self, studies: Sequence[Study], options: Options
+    ) -> list[tuple[Admitted, Drafted | None]]:
+        """Each study with what the gate says, and what was written of it if anything was."""
+        asked = admit(self.backbone, studies, correct=options.correct, anyway=options.anyway)
+        read = [one for one in asked if one.read]
         near = [
-            self._near(code, study.films[0], options.neighbours, options.exclude)
-            for study, code in zip(studies, encoded, strict=True)
+            self._near(one.encoded, one.study.films[0], options.neighbours, options.exclude)
+            for one in read
         ]
         task = self._task("report") if options.use_adapter else None
         samples = options.samples
         if samples is None:
             risk = self._risk_for(task)
             samples = risk.samples if risk else 0
-        return write_drafts(self.backbone, studies, encoded, near, task, options.seed, samples)
+        texts = iter(
+            write_drafts(
+                self.backbone,
+                [one.study for one in read],
+                [one.encoded for one in read],
+                *(near, task, options.seed, samples),
+            )
+        )
+        return [(one, next(texts) if one.read else None) for one in asked]
 
     def _draft_batch(self, studies: Sequence[Study], options: Options) -> list[Report]:
         task = self._task("report") if options.use_adapter else None
         risk = self._risk_for(task)
         reports = []
-        for drafted in self._written(studies, options):
-            has_prior = bool(drafted.study.prior_report)
-            sentences, removed = judge_sentences(
-                drafted.written, drafted.ground, risk, has_prior=has_prior
+        for one, drafted in self._written(studies, options):
+            has_prior = bool(one.study.prior_report)
+            sentences, removed = (
+                judge_sentences(drafted.written, drafted.ground, risk, has_prior=has_prior)
+                if drafted
+                else ((), ())
             )
-            gate = self._gate(drafted.encoded)
+            request = drafted.request if drafted else ""
             reports.append(
                 Report(
-                    study=drafted.study,
+                    study=one.study,
                     sentences=sentences,
-                    neighbours=drafted.neighbours,
-                    gate=gate,
-                    provenance=self._provenance(drafted.request, options.seed, task),
+                    neighbours=drafted.neighbours if drafted else (),
+                    gate=one.gate,
+                    provenance=self._provenance(request, options.seed, task),
                     removed=removed,
-                    abstention=abstention(gate, sentences),
+                    abstention=abstention(one.gate, sentences),
                 )
             )
         return reports
@@ -182,15 +209,22 @@ class Assistant:
         return risk if risk and risk.fits(identity.revision, identity.adapter) else None
 
     def ask(
-        self, source: Source, question: str, *, prior_report: str = "", seed: int = 0
+        self,
+        source: Source,
+        question: str,
+        *,
+        prior_report: str = "",
+        seed: int = 0,
+        anyway: bool = False,
     ) -> Answer:
         """Answer a question about one film, with the adapter "answer".
 
         `prior_report` is the report of an earlier film of the same patient; by default that of
         the study. A comparison without it is not answered, and a number that nothing computed
-        is withheld. The same film, question, versions and seed give the same answer. Raises
-        SettingsError for an empty question or one of more than 500 characters, BackboneError
-        for a backbone without the adapter, IntakeError for a film that cannot be read.
+        is withheld; nor is anything of a film that the gate refuses, unless `anyway`. The same
+        film, question, versions and seed give the same answer. Raises SettingsError for an
+        empty question or one of more than 500 characters, BackboneError for a backbone without
+        the adapter, IntakeError for a film that cannot be read.
         """
         asked = " ".join(question.split())
         if not 1 <= len(asked) <= LONGEST_QUESTION:
@@ -206,14 +240,17 @@ class Assistant:
                 "questions; train one with `wetread train answer` or name its folder."
             )
         code = self.backbone.encode([study.films[0]])[0]
+        gate = gate_of(self.backbone, study.films[0], code)
         request = answer_request(asked, precedent_of(prior), self._readings([code])[0])
-        written = self.backbone.write([code], [request], Sampling(seed=seed), [task])[0]
-        text, removed = judge_answer(asked, written.text, has_prior=bool(prior.strip()))
-        logs = written.log_probabilities
+        text, removed, logs = NOT_ANSWERED, (), ()
+        if anyway or gate.answer != "refuse":
+            written = self.backbone.write([code], [request], Sampling(seed=seed), [task])[0]
+            text, removed = judge_answer(asked, written.text, has_prior=bool(prior.strip()))
+            logs = written.log_probabilities
         return Answer(
             question=asked,
             text=text,
-            gate=self._gate(code),
+            gate=gate,
             provenance=self._provenance(request, seed, task),
             log_probability=round(float(np.mean(logs)), 5) if logs else None,
             removed=removed,
@@ -283,10 +320,6 @@ class Assistant:
     def _task(self, task: str) -> str | None:
         """The task, if the backbone has an adapter for it; None: the base alone."""
         return task if task in self.backbone.tasks else None
-
-    def _gate(self, encoded: Encoded) -> Gate:
-        knows = self.backbone.card["knows"]
-        return judge_film(self.backbone.reference, encoded.profile, knows)
 
     def _provenance(self, request: str, seed: int, task: str | None) -> Provenance:
         identity = self.backbone.identity_for(task)

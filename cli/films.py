@@ -14,6 +14,7 @@ from cli.words import (
     NOTES,
     OUTPUT,
     Adapter,
+    Anyway,
     Backbone,
     Json,
     LibraryAt,
@@ -21,6 +22,7 @@ from cli.words import (
     opened,
     print_json,
     progress_of,
+    show_gate,
     show_neighbour,
     text_of,
     write,
@@ -34,6 +36,10 @@ def draft(
     markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
     out: Annotated[Path | None, typer.Option(help="Write there instead of printing.")] = None,
     neighbours: Annotated[int, typer.Option(min=0, help="Similar cases to cite at most.")] = 5,
+    correct: Annotated[
+        bool, typer.Option("--correct", help="First put right a film that is turned or inverted.")
+    ] = False,
+    anyway: Anyway = False,
     seed: Seed = 0,
     backbone: Backbone = "mini",
     adapter: Adapter = None,
@@ -45,7 +51,14 @@ def draft(
     if as_json and markdown:
         raise SettingsError("Choose one of --json and --markdown.")
     with opened(backbone, library, adapter) as assistant:
-        report = assistant.draft(film, indication=indication, neighbours=neighbours, seed=seed)
+        report = assistant.draft(
+            film,
+            indication=indication,
+            neighbours=neighbours,
+            seed=seed,
+            correct=correct,
+            anyway=anyway,
+        )
     if out is not None and not markdown:
         as_json = as_json or out.suffix.lower() == ".json"
     if as_json or markdown or out is not None:
@@ -93,6 +106,7 @@ def ask(
     prior_report: Annotated[
         Path | None, typer.Option(help="Text file with the report of an earlier film.")
     ] = None,
+    anyway: Anyway = False,
     adapter: Adapter = None,
     as_json: Json = False,
     seed: Seed = 0,
@@ -108,13 +122,12 @@ def ask(
     before = text_of(prior_report) if prior_report is not None else ""
     logging.disable_progress_bar()
     assistant = Assistant(load_backbone(backbone, adapter or ()))
-    answer = assistant.ask(film, question, prior_report=before, seed=seed)
+    answer = assistant.ask(film, question, prior_report=before, seed=seed, anyway=anyway)
     if as_json:
         print_json(answer_dict(answer))
         return
     OUTPUT.print(ANSWER_NOTICE, style="dim")
-    if answer.gate.answer != "pass":
-        OUTPUT.print(f"\nWARNING: {answer.gate.reason}", style="bold yellow", markup=False)
+    show_gate(answer.gate)
     OUTPUT.print(f"\n{answer.text}", markup=False)
 
 
@@ -144,8 +157,9 @@ def _show(report: Any) -> None:
     from assistant.exports import NOTICE
 
     OUTPUT.print(NOTICE, style="dim")
-    if report.gate.answer != "pass":
-        OUTPUT.print(f"\nWARNING: {report.gate.reason}", style="bold yellow", markup=False)
+    show_gate(report.gate)
+    if report.gate.answer == "refuse" and report.gate.correction and not report.sentences:
+        OUTPUT.print("With --correct Wetread puts it right before it reads it.")
     for section in ("findings", "impression"):
         chosen = [s for s in report.sentences if s.section == section]
         if chosen:

@@ -26,6 +26,9 @@ Adapter = Annotated[
     list[Path] | None,
     typer.Option("--adapter", help="Adapter folder, instead of the backbone's own for its task."),
 ]
+Anyway = Annotated[
+    bool, typer.Option("--anyway", help="Read the film even where the gate refuses it.")
+]
 LibraryAt = Annotated[
     Path | None, typer.Option("--library", help="Folder of the library; default: the user's own.")
 ]
@@ -91,6 +94,13 @@ def text_of(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         raise SettingsError(f"{path} cannot be read as UTF-8 text; name another file.") from None
+
+
+def show_gate(gate: Any) -> None:
+    """What the gate says, if that is more than that the film passes."""
+    if gate.answer != "pass":
+        head = "REFUSED" if gate.answer == "refuse" else "WARNING"
+        OUTPUT.print(f"\n{head}: {gate.reason}", style="bold yellow", markup=False)
 
 
 def show_neighbour(neighbour: Any) -> None:

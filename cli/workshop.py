@@ -105,7 +105,9 @@ def evaluate(
         str,
         typer.Argument(
             help="`mini`: held-out phantoms; `real`: a folder of real films; `fidelity`: how far "
-            "phantoms lie from them; `gate`: what is refused, and what is let pass; `labeller`: "
+            "phantoms lie from them; `gate`: what is refused and what let pass; `risk`: whether "
+            "the risk of a sentence tells the false ones; `looking`: whether the writer looks at "
+            "the film; `labeller`: "
             "how the words of the Open-i reports are read."
         ),
     ] = "mini",

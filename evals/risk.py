@@ -15,7 +15,8 @@ import numpy as np
 from assistant import Assistant
 from assistant.chest.phantoms import Phantom, truth_assertions
 from assistant.chest.truths import is_false
-from assistant.types import Report, Sentence, Study
+from assistant.evidence import name_of
+from assistant.types import Assertion, Report, Sentence, Study
 from evals.mini.films import Progress, as_film, batched, phantoms
 from evals.results import Bar, Figure, Measured, figure, stated
 from evals.statistics import auroc, bootstrap_rows, calibration_error, ratio
@@ -23,6 +24,7 @@ from evals.statistics import auroc, bootstrap_rows, calibration_error, ratio
 FILMS = 300
 SITES = {"A": "of site A", "B": "of site B, on which nothing was calibrated"}
 SHOWN = "false sentences shown unflagged in 100 drafts"
+REGION = "centre of the region inside the true lesion's box, site A"
 FEWER = "of these, times fewer than without the risk, site A"
 BARS = {
     f"AUROC, {SITES['A']}": Bar("at least", 0.92),
@@ -32,6 +34,7 @@ BARS = {
     f"false among the kept, {SITES['A']}": Bar("at most", 0.06),
     f"share kept, {SITES['A']}": Bar("at least", 0.85),
     FEWER: Bar("at least", 5.0),
+    REGION: Bar("at least", 0.80),
 }
 
 
@@ -51,6 +54,7 @@ def measure(assistant: Assistant, *, n: int | None, seed: int, progress: Progres
     cases: list[dict] = []
     for site, words in SITES.items():
         rows: list[Row] = []
+        hits: list[tuple[str, bool]] = []
         silent = 0
         for block in batched(phantoms(seed, range(count), site)):
             studies = [Study((as_film(p),), p.indication) for p in block]
@@ -59,9 +63,13 @@ def measure(assistant: Assistant, *, n: int | None, seed: int, progress: Progres
                 found = _rows(f"{site}{len(cases)}", phantom, report)
                 silent += len(report.sentences) - len(found)
                 rows += found
+                hits += [(f"{site}{len(cases)}", hit) for hit in _hits(phantom, report)]
                 cases.append({"site": site, "false": sum(r.false for r in found)})
             progress(len(cases), len(SITES) * count)
         figures |= _figures(rows, silent, words, count)
+        if site == "A":
+            inside = np.array([[hit, 1] for _, hit in hits], float).reshape(-1, 2)
+            figures[REGION] = figure(inside, [film for film, _ in hits], ratio)
     return Measured(figures, cases, {}, f"{count} phantoms a site, seed {seed}, split test")
 
 
@@ -73,6 +81,43 @@ def _rows(film: str, phantom: Phantom, report: Report) -> list[Row]:
         if sentence.risk is not None and any(one is not None for one in wrong):
             made.append(Row(film, sentence, any(wrong)))
     return made
+
+
+def _hits(phantom: Phantom, report: Report) -> list[bool]:
+    """Of each true claim that has a box: whether its centre lies in a box of such a lesion."""
+    known = (*phantom.lesions, *phantom.distractors, *phantom.devices)
+    found = {}
+    for sentence in report.sentences:
+        for claim, box in _boxed(sentence):
+            there = [
+                lesion
+                for lesion in known
+                if lesion.finding == claim.finding
+                and claim.side_fits(Assertion(lesion.finding, side=lesion.side))
+            ]
+            if there:
+                found[claim.finding, claim.side] = any(_inside(box, one.mask) for one in there)
+    return list(found.values())
+
+
+def _boxed(sentence: Sentence) -> list[tuple[Assertion, tuple[float, float, float, float]]]:
+    """The claims of a sentence with their boxes; the evidence names its claim in words."""
+    return [
+        (claim, e.box)
+        for claim in sentence.assertions
+        for e in sentence.evidence
+        if e.box is not None and f" {name_of(claim)} " in e.detail
+    ]
+
+
+def _inside(box: tuple[float, float, float, float], mask: np.ndarray) -> bool:
+    """Whether the centre of a box, in parts of the film, lies in the box around a mask (H, W)."""
+    rows, columns = np.nonzero(mask > 0)
+    if not len(rows):
+        return False
+    x, y = (box[0] + box[2]) / 2 * mask.shape[1], (box[1] + box[3]) / 2 * mask.shape[0]
+    across = columns.min() <= x <= columns.max() + 1
+    return bool(across and rows.min() <= y <= rows.max() + 1)
 
 
 def _figures(rows: Sequence[Row], silent: int, words: str, films: int) -> dict[str, Figure]:

@@ -10,11 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from assistant.errors import SettingsError
-from evals import fidelity, gate, labeller, mini, real, risk
+from evals import fidelity, gate, labeller, looking, mini, real, risk
 from evals.results import SCHEMA, Measured, judged
 
-SUITES = ("mini", "real", "fidelity", "gate", "risk", "labeller")
-BARS = {"mini": mini.BARS, "gate": gate.BARS, "risk": risk.BARS, "labeller": labeller.BARS}
+SUITES = ("mini", "real", "fidelity", "gate", "risk", "looking", "labeller")
+BARS = {
+    "mini": mini.BARS,
+    "gate": gate.BARS,
+    "risk": risk.BARS,
+    "looking": looking.BARS,
+    "labeller": labeller.BARS,
+}
 Progress = Callable[[int, int], None]
 
 
@@ -36,7 +42,8 @@ def run(
     or for all: as many as the part holds right, or `n`. `real` takes the films of the folder
     `data`, the first `n` or all; `fidelity` compares them with phantoms; `gate` makes `n` films
     of each kind that the gate is to tell, and takes those of `data` too; `risk` drafts `n`
-    phantoms of two sites and holds each sentence against the truth; `labeller` reads the
+    phantoms of two sites and holds each sentence against the truth; `looking` drafts `n`
+    phantoms with a wrong film, or wrong similar cases, in their place; `labeller` reads the
     reports of the folder `data` and loads no backbone. Progress begins anew
     with each part, and `keep` is given the results so far after each. Raises SettingsError for
     an unknown suite, part or site, or a missing folder, BackboneError for a backbone that
@@ -94,6 +101,8 @@ def _apart(
     """Measure a suite of one part: the gate, the risk, or the real films of a folder."""
     if suite == "risk":
         return risk.measure(assistant, n=n, seed=seed, progress=progress)
+    if suite == "looking":
+        return looking.measure(assistant, n=n, seed=seed, progress=progress)
     if suite == "gate" or data is None:
         return gate.measure(assistant, data=data, n=n, seed=seed, progress=progress)
     if suite == "real":

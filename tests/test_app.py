@@ -24,6 +24,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 import app
+import pages
 from assistant.chest.phantoms import make_phantom
 from assistant.errors import SettingsError
 from assistant.exports import NOTICE
@@ -304,12 +305,12 @@ def test_nothing_that_was_written_elsewhere_is_taken_as_html():
         removed=((evil, evil),),
     )
     nobody = SimpleNamespace(library=None)
-    shown = app.film_html(film) + app.draft_html(report) + app.cases_html(nobody, (near,))  # type: ignore[arg-type]
+    shown = pages.film_html(film) + pages.draft_html(report) + pages.cases_html(nobody, (near,))  # type: ignore[arg-type]
     assert "<img src=x" not in shown
     assert shown.count("&lt;img src=x") >= 9
 
 
 def test_a_large_film_is_shrunk_for_the_page():
     film = Film(np.zeros((2600, 3000), np.float32), "0" * 64)
-    shown = app.film_html(film).partition("base64,")[2].partition('"')[0]
-    assert max(read_film_bytes(base64.b64decode(shown)).pixels.shape) <= app.SHOWN_EDGE
+    shown = pages.film_html(film).partition("base64,")[2].partition('"')[0]
+    assert max(read_film_bytes(base64.b64decode(shown)).pixels.shape) <= pages.SHOWN_EDGE

@@ -14,6 +14,7 @@ from films import SECRETS, dicom, levels, written
 from PIL import Image
 from pydicom.data import get_testdata_file
 
+from assistant.corrections import correct_film
 from assistant.errors import BackboneError, IntakeError, LibraryError, SettingsError
 from assistant.exports import draft_dict, draft_json, draft_markdown
 from assistant.intake import read_film
@@ -139,11 +140,36 @@ def test_a_real_film_carries_the_warning(assistant, source):
         assert report.gate.reason in draft_markdown(report)
 
 
-def test_noise_and_a_blank_film_carry_the_warning(assistant):
+def test_of_noise_and_a_blank_film_nothing_is_written_unless_one_insists(assistant):
     noise = np.random.default_rng(0).random((256, 256), dtype=np.float32)
     for number, pixels in enumerate((noise, np.zeros((256, 256), np.float32))):
-        report = assistant.draft(Film(pixels, f"{number}" * 64))
-        assert report.gate.answer == "warn"
+        film = Film(pixels, f"{number}" * 64)
+        report = assistant.draft(film)
+        assert (report.gate.answer, report.sentences, report.neighbours) == ("refuse", (), ())
+        assert report.gate.reason in report.abstention
+        assert report.gate.reason in draft_markdown(report)
+        insisted = assistant.draft(film, anyway=True)
+        assert insisted.sentences
+        assert insisted.abstention == report.abstention
+
+
+def test_a_film_that_lies_wrongly_is_refused_and_read_once_it_is_put_right(assistant, sample):
+    film = read_film(sample)
+    for spoil, needed in (("rotate 90", "rotate 270"), ("invert", "invert")):
+        wrong = correct_film(film, spoil)
+        refused, read = assistant.draft(wrong), assistant.draft(wrong, correct=True)
+        assert (refused.gate.answer, refused.gate.correction) == ("refuse", needed)
+        assert not refused.sentences
+        assert read.gate.answer != "refuse"
+        assert f"corrected: {needed}" in read.study.films[0].flags
+        assert read.text() == assistant.draft(film).text()
+
+
+def test_refused_films_leave_the_others_of_a_batch_as_they_are(assistant, sample):
+    film, blank = read_film(sample), Film(np.zeros((256, 256), np.float32), "0" * 64)
+    alone = assistant.draft(film).text()
+    found = [report.text() for report in assistant.draft_many([blank, film, blank, film])]
+    assert found == ["", alone, "", alone]
 
 
 def test_a_phantom_mostly_does_not_carry_it(assistant, phantoms):
@@ -158,7 +184,7 @@ def test_pydicoms_own_film_gives_a_draft_or_a_refusal(assistant):
         if path is None:
             continue
         try:
-            assert draft_dict(assistant.draft(path))["gate"]["answer"] == "warn"
+            assert draft_dict(assistant.draft(path))["gate"]["answer"] != "pass"
         except IntakeError as error:
             assert "\n" not in str(error)
 

@@ -9,13 +9,14 @@ import sys
 import pytest
 from conftest import REPO
 
-ROOMS = ("retrieval", "assistant", "adapters", "evals", "app", "cli", "wetread")
+ROOMS = ("retrieval", "assistant", "adapters", "evals", "app", "pages", "cli", "wetread")
 MAY_USE = {
     "retrieval": set(),
     "assistant": {"retrieval"},
     "adapters": {"assistant"},
     "evals": {"assistant", "retrieval"},
-    "app": {"assistant", "retrieval"},
+    "app": {"assistant", "pages"},
+    "pages": {"assistant"},  # what the chat shows
     "cli": {"assistant", "retrieval", "adapters", "evals", "app"},  # the commands
     "wetread": {"assistant", "cli"},
 }

@@ -27,6 +27,7 @@ from transformers import (
 
 from assistant.backbones.adapters import Adapters, find_adapters
 from assistant.backbones.base import Encoded, Identity, Look, Sampling, Written
+from assistant.backbones.grain import add_grain
 from assistant.backbones.pixels import batch_of
 from assistant.backbones.pooling import pool
 from assistant.backbones.probe import Probe
@@ -117,6 +118,8 @@ class JanusBackbone:
     @torch.inference_mode()
     def encode(self, films: Sequence[Film]) -> list[Encoded]:
         """Encode films in one batch; features are float32 (patches, width)."""
+        if not films:
+            return []
         config = self._model.config.vision_config
         pixels = torch.from_numpy(batch_of(films, config.image_size))
         with self._lock:
@@ -302,4 +305,8 @@ class JanusBackbone:
             with self._adapters.only("image" if "image" in self.tasks else None):
                 codes = model.generate(**batch, generation_mode="image", generation_config=settings)
             painted = model.decode_image_tokens(codes).mean(dim=-1)  # (B, H, W)
-        return [p.add(1).div(2).clamp(0, 1).cpu().numpy().astype(np.float32) for p in painted]
+        films = [p.add(1).div(2).clamp(0, 1).cpu().numpy().astype(np.float32) for p in painted]
+        grain = self.reference.get(f"grain.{site}", self.reference.get("grain.A"))
+        if grain is None:
+            return films
+        return [add_grain(p, grain, np.random.default_rng([seed, i])) for i, p in enumerate(films)]

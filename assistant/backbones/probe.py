@@ -21,6 +21,8 @@ from assistant.backbones.base import Chance, Look
 from assistant.errors import BackboneError
 from assistant.types import Seen
 
+LEARNT = 0.25  # of the embedding, what is learnt from reports; the rest is what the probe says
+
 
 @dataclass(frozen=True, slots=True)
 class Label:
@@ -46,13 +48,21 @@ class Probe(nn.Module):
         self.pull = nn.Parameter(torch.ones(count))
         self.heads = nn.Linear(width, count)
         self.embedder = nn.Sequential(nn.Linear(count + width, 192), nn.GELU(), nn.Linear(192, dim))
-        self.dim = dim  # length of the embedding
+        self.learnt = dim  # length of what the embedder gives
         self.register_buffer("thresholds", torch.full((count,), 0.5))
+        # Which labels say two films alike: those of one number are one thing, -1 says nothing.
+        self.register_buffer("alike", torch.full((count,), -1))
         at = [self.channels.index(label.finding) for label in self.labels]
         self.register_buffer("channel_of", torch.tensor(at), persistent=False)
 
     thresholds: torch.Tensor
+    alike: torch.Tensor
     channel_of: torch.Tensor
+
+    @property
+    def dim(self) -> int:
+        """Length of the embedding."""
+        return self.learnt + int(self.alike.max()) + 1
 
     def forward(self, hidden: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Label logits (B, L) and patch logits (B, N, C) of patch features (B, N, W)."""
@@ -68,7 +78,25 @@ class Probe(nn.Module):
         return self.embed_from(logits, hidden.mean(dim=1))
 
     def embed_from(self, logits: torch.Tensor, mean: torch.Tensor) -> torch.Tensor:
-        """Unit embeddings (B, D): what a film shows, with a trace of how it looks (B, W)."""
+        """Unit embeddings (B, D): what is in a film, and a little of `described`.
+
+        What the probe says of each finding and side is the better measure of likeness, and needs
+        no learning; what is learnt from reports parts the films in which it says the same.
+        """
+        surely = torch.tanh((logits - torch.logit(self.thresholds, eps=1e-4)) / 2)
+        things = surely.new_full((len(surely), int(self.alike.max()) + 1), -1.0)
+        told = self.alike >= 0
+        where = self.alike[told].expand(len(surely), -1)
+        things = things.scatter_reduce(1, where, surely[:, told], "amax")
+        words = self.described(logits, mean)
+        parts = [nn.functional.normalize(things, dim=-1), LEARNT * words]
+        return nn.functional.normalize(torch.cat(parts, dim=1), dim=-1)
+
+    def described(self, logits: torch.Tensor, mean: torch.Tensor) -> torch.Tensor:
+        """Unit vectors (B, E), each near those of the reports that fit the film.
+
+        They are of what the film shows, with a trace of how it looks (B, W).
+        """
         about = torch.cat([torch.tanh(logits / 4), mean], dim=1)
         return nn.functional.normalize(self.embedder(about), dim=-1)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from assistant.chest.phantoms import DEVICES, DISTRACTORS
+from assistant.chest.vocabulary import NORMAL
 from assistant.types import Assertion
 
-NORMAL = "no_finding"
 HARMLESS = frozenset((*DEVICES, *DISTRACTORS))  # what a film without findings may hold
 Known = Sequence[Assertion]
 
@@ -26,14 +26,14 @@ def is_false(claim: Assertion, known: Known, *, complete: bool) -> bool | None:
     maybe = [a for a in same if a.polarity == "uncertain"]
     denied = [a for a in same if a.polarity == "absent"]
     if claim.polarity == "absent":
-        if any(_same_side(claim, a) for a in there):
+        if any(claim.side_fits(a) for a in there):
             return True
         return False if not maybe and (complete or denied) else None
     if _shown(claim, there):
         return False
-    if any(_same_side(claim, a) for a in maybe):
+    if any(claim.side_fits(a) for a in maybe):
         return False if claim.polarity == "uncertain" else None
-    sure = complete or there or any(_same_side(claim, a) for a in denied)
+    sure = complete or there or any(claim.side_fits(a) for a in denied)
     return True if sure else None
 
 
@@ -54,12 +54,7 @@ def _shown(claim: Assertion, there: Known) -> bool:
     return "bilateral" in sides or None in sides or {"right", "left"} <= sides
 
 
-def _same_side(one: Assertion, other: Assertion) -> bool:
-    sides = (one.side, other.side)
-    return None in sides or "bilateral" in sides or one.side == other.side
-
-
 def _fits(claim: Assertion, known: Assertion) -> bool:
     """Whether what is known is what is claimed; what either does not tell fits."""
     pairs = ((claim.zone, known.zone), (claim.degree, known.degree))
-    return _same_side(claim, known) and all(None in pair or pair[0] == pair[1] for pair in pairs)
+    return claim.side_fits(known) and all(None in pair or pair[0] == pair[1] for pair in pairs)

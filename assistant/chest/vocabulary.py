@@ -42,6 +42,7 @@ class Place:
     phrases: tuple[str, ...]
 
 
+NORMAL = "no_finding"  # the key of what is said of a film without any
 HEART = "heart|cardiac|cardiopericardial"
 LUNG = "lung|lungs|pulmonary"
 OPACITY = "opacity|opacities|opacification|opacifications|density|densities"
@@ -241,7 +242,7 @@ FINDINGS: tuple[Finding, ...] = (
     Finding("support_device", "support device", (
         "support device|devices|apparatus", "lines and|or tubes", "monitoring device|devices|leads",
     ), labels=("Support Devices",)),
-    Finding("no_finding", "no acute finding", (
+    Finding(NORMAL, "no acute finding", (
         f"{NONE} ~ {ACUTE} {TROUBLE}", f"{NONE} ~ {ACUTE} {CHEST} {CHEST}? {TROUBLE}",
         f"{NONE} {CHEST} {TROUBLE}", f"no {ACUTE} {TROUBLE} in|of the chest|thorax",
         "normal frontal|pa|portable|two|2? view|and|lateral? chest radiograph|radiographs|film?",

@@ -20,7 +20,7 @@ import torch
 
 from assistant import Assistant
 from assistant.chest.phantoms import FINDINGS, Phantom, make_phantom, truth_assertions
-from assistant.chest.vocabulary import finding_named
+from assistant.chest.vocabulary import NORMAL, finding_named
 from assistant.types import Assertion, Film
 
 T = TypeVar("T")
@@ -99,7 +99,7 @@ def claims(assertions: Iterable[Assertion], polarity: str = "present") -> set[Cl
     """Findings of a polarity with their side; `bilateral` counts as one on each side."""
     found: set[Claim] = set()
     for a in assertions:
-        if a.polarity != polarity or a.finding == "no_finding":
+        if a.polarity != polarity or a.finding == NORMAL:
             continue
         if not finding_named(a.finding).sided:
             found.add((a.finding, None))

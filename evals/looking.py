@@ -1,0 +1,158 @@
+"""Does the writer look at the film? Its drafts of the right film against those of wrong ones.
+
+A blank film, noise, another patient's film and the mirrored film must not give the right film's
+draft; a mirrored film must swap the sides; and wrong similar cases must not bring in errors. The
+gate is told to let every film through, so that it cannot take the credit. Only drafts with a
+finding count where drafts are compared: that two healthy patients get the same is right.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from assistant import Assistant
+from assistant.chest.phantoms import FINDINGS, Phantom, truth_assertions
+from assistant.chest.truths import is_false
+from assistant.previews import preview
+from assistant.types import Film, Report, Sentence
+from evals.mini.films import Claim, as_film, batched, claims, film_of, phantoms
+from evals.results import Bar, Figure, Measured, figure
+from evals.statistics import ratio
+from retrieval import Library, NewCase
+
+FILMS = 120
+CASES = 300  # of the library whose reports are exchanged
+WRONG = ("blank", "noise", "another patient's", "mirrored")
+SAME = "same draft for a film that is {} as for the right one"
+SWAPPED = "one-sided findings that change sides with a mirrored film"
+MISLED = "sentences that wrong similar cases turn into unflagged errors"
+BARS = {
+    **{SAME.format(kind): Bar("at most", 0.01) for kind in WRONG},
+    SWAPPED: Bar("at least", 0.95),
+    MISLED: Bar("at most", 0.02),
+}
+OTHER = {"right": "left", "left": "right"}
+
+
+def measure(
+    assistant: Assistant, *, n: int | None, seed: int, progress: Callable[[int, int], None]
+) -> Measured:
+    """Draft `n` held-out phantoms of site A, and the same with what is wrong in place of it."""
+    count = FILMS if n is None else n
+    made = list(phantoms(seed, range(count)))
+    films = [as_film(phantom) for phantom in made]
+    total = count * (len(WRONG) + 2)
+    right = _drafts(assistant, films, progress, 0, total)
+    said = [_said(report) for report in right]
+    wrong: dict[str, list[Film]] = {
+        "blank": [film_of(np.zeros_like(films[0].pixels))] * count,
+        "noise": [_noise(seed, i, films[0].pixels.shape) for i in range(count)],
+        "another patient's": [*films[1:], films[0]],
+        "mirrored": [film_of(film.pixels[:, ::-1]) for film in films],
+    }
+    figures: dict[str, Figure] = {}
+    for at, (kind, others) in enumerate(wrong.items(), start=1):
+        found = _drafts(assistant, others, progress, at * count, total)
+        same = [[a.text() == b.text(), 1] for a, b in zip(right, found, strict=True) if _said(a)]
+        people = [str(i) for i in range(count) if said[i]]
+        figures[SAME.format(kind)] = _share(same, people, count - len(same))
+        if kind == "mirrored":
+            figures[SWAPPED] = _swapped(said, [_said(report) for report in found])
+    figures[MISLED] = _misled(assistant, made, films, seed, progress, total)
+    return Measured(figures, (), {}, f"{count} phantoms of site A, seed {seed}, split test")
+
+
+def _drafts(assistant: Assistant, films: Sequence[Film], progress, done: int, total: int):
+    reports = []
+    for report in assistant.draft_many(films, neighbours=0, anyway=True):
+        reports.append(report)
+        progress(done + len(reports), total)
+    return reports
+
+
+def _said(report: Report) -> set[Claim]:
+    """The findings that a draft asserts, with their sides."""
+    told = [a for s in report.sentences for a in s.assertions if a.finding in FINDINGS]
+    return claims(told)
+
+
+def _noise(seed: int, number: int, shape: tuple[int, ...]) -> Film:
+    return film_of(np.random.default_rng([seed, 11, number]).random(shape))
+
+
+def _swapped(said: Sequence[set[Claim]], mirrored: Sequence[set[Claim]]) -> Figure:
+    """The share of findings, on one side only, that the mirrored film has on the other only."""
+    counts, people = [], []
+    for number, (before, after) in enumerate(zip(said, mirrored, strict=True)):
+        for finding, side in sorted(before, key=str):
+            other = OTHER.get(side or "")
+            if other is None or (finding, other) in before:
+                continue
+            counts.append([(finding, other) in after and (finding, side) not in after, 1])
+            people.append(str(number))
+    return _share(counts, people)
+
+
+def _misled(
+    assistant: Assistant, made: Sequence[Phantom], films: Sequence[Film], seed: int, progress, total
+) -> Figure:
+    """Sentences, false and unflagged, that a draft has with wrong similar cases only."""
+    counts: list[list[int]] = []
+    people: list[str] = []
+    drafts: list[list[Report]] = []
+    for shuffled in (False, True):
+        with _library(assistant, seed, shuffled) as library:
+            told = Assistant(assistant.backbone, library)
+            drafts.append(list(told.draft_many(films, anyway=True)))
+        progress(total - len(films) * (not shuffled), total)
+    for number, (phantom, right, wrong) in enumerate(zip(made, *drafts, strict=True)):
+        before = {s.text for s in right.sentences}
+        for sentence in wrong.sentences:
+            bad = sentence.text not in before and _shown_false(sentence, phantom)
+            counts.append([bad, 1])
+            people.append(str(number))
+    return _share(counts, people)
+
+
+def _shown_false(sentence: Sentence, phantom: Phantom) -> bool:
+    """Whether a sentence is false for a phantom and bears no mark of risk."""
+    known = truth_assertions(phantom)
+    wrong = any(is_false(claim, known, complete=True) for claim in sentence.assertions)
+    return wrong and sentence.action in (None, "keep")
+
+
+@contextmanager
+def _library(assistant: Assistant, seed: int, shuffled: bool) -> Iterator[Library]:
+    """A library of training phantoms for a while, with each other's reports if shuffled."""
+    backbone = assistant.backbone
+    cases: list[NewCase] = []
+    for block in batched(phantoms(seed, range(CASES), split="train")):
+        films = [as_film(phantom) for phantom in block]
+        cases += [
+            NewCase(film.sha256, preview(film.pixels), code.embedding, report=phantom.report)
+            for phantom, film, code in zip(block, films, backbone.encode(films), strict=True)
+        ]
+    if shuffled:
+        order = np.random.default_rng(seed).permutation(len(cases))
+        told = [cases[i].report for i in order]
+        cases = [replace(c, report=r) for c, r in zip(cases, told, strict=True)]
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Library.open(
+            Path(folder) / "library", encoder=backbone.encoder_id, dim=backbone.dim
+        ) as library,
+    ):
+        for _ in library.add_many(cases):
+            pass
+        yield library
+
+
+def _share(counts: Sequence[Sequence[float]], people: Sequence[str], unscored: int = 0) -> Figure:
+    rows = np.array(counts, float).reshape(-1, 2)
+    return figure(rows, people, ratio, unscored=unscored)
