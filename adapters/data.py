@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from adapters.measure_fit import measured_in
 from assistant.backbones.probe import Label
 from assistant.chest import phantoms
 from assistant.chest.phantoms import (
@@ -118,6 +119,7 @@ def _record(phantom: Phantom) -> dict[str, Any]:
         "comparison": phantom.comparison,
         "truth": [astuple(a)[:5] for a in truth_assertions(phantom)],
         "tube": tube_positions(phantom),
+        "measured": measured_in(phantom),
         "prior": None
         if prior is None
         else [

@@ -21,11 +21,14 @@ from transformers import JanusForConditionalGeneration, PreTrainedTokenizerFast,
 from adapters.align import align, decide
 from adapters.build import build_model, build_tokenizer
 from adapters.data import PhantomArrays, phantom_arrays, questions_of
+from adapters.measure_fit import fit_measures
 from adapters.recipe import Recipe
 from adapters.see import FilmBatches, Seer, start_well
 from adapters.speak import READ, SPEAK, TALK, Speaker, SpeechBatches, look
 from adapters.stages import run_stage
 from adapters.tokenise import Codebook, PictureBatches, Tokeniser, grain_of
+from assistant.backbones.measures import FILE as MEASURES
+from assistant.backbones.measures import Measures
 from assistant.backbones.pooling import pool
 from assistant.backbones.probe import Probe
 from assistant.backbones.views import label_logits
@@ -59,14 +62,14 @@ def train(recipe: Recipe, folder: Path, out: Path, say: Say = lambda text: None)
     if torch.cuda.is_available():
         janus.to("cuda")
     probe = _see(janus, arrays, recipe, run, say)
-    reference = _finish_encoder(janus, probe, arrays, held_out, tokenizer, recipe, run, say)
+    reference, measures = _finish_encoder(janus, probe, arrays, held_out, tokenizer, recipe, say)
     _tokenise(janus, parts, recipe, run, say)
     size = recipe.model.painting_size
     for site, part in zip(("A", *others), parts, strict=True):
         reference[f"grain.{site}"] = grain_of(janus.model.vqmodel, part.films, size)
     _speak(janus, tokenizer, parts, recipe, run, say)
     minutes = (time.monotonic() - started) / 60
-    _write(janus, tokenizer, probe, reference, recipe, out, minutes)
+    _write(janus, tokenizer, probe, measures, reference, recipe, out, minutes)
     say(f"written to {out} after {minutes:.0f} minutes of this run")
     return out
 
@@ -122,16 +125,22 @@ def _features(janus, films: np.ndarray, probe: Probe) -> tuple[torch.Tensor, ...
 
 
 def _finish_encoder(
-    janus, probe: Probe, arrays, held_out, tokenizer, recipe: Recipe, run: Path, say: Say
-) -> dict[str, np.ndarray]:
-    """The embedding, the probe's thresholds and the gate's reference, from finished features."""
+    janus, probe: Probe, arrays, held_out, tokenizer, recipe: Recipe, say: Say
+) -> tuple[dict[str, np.ndarray], Measures]:
+    """The gate's reference and the measurements; the probe's embedding and thresholds in place."""
     say("the embedding learns from reports; thresholds and the gate's limit from validation films")
     some = arrays.first(min(len(arrays), ALIGNED))
     logits, mean, profiles = _features(janus, some.films, probe)
     align(probe, (logits, mean), some.records, tokenizer, FINDINGS, seed=recipe.seed)
-    known, _, limits = _features(janus, held_out.films, probe)
+    known, middle, limits = _features(janus, held_out.films, probe)
     decide(probe, known, held_out.labels)
-    return fit_reference(profiles.numpy(), limits.numpy())
+    measures = fit_measures(
+        torch.cat([logits, mean], dim=1).numpy(),
+        [record["measured"] for record in some.records],
+        torch.cat([known, middle], dim=1).numpy(),
+        [record["measured"] for record in held_out.records],
+    )
+    return fit_reference(profiles.numpy(), limits.numpy()), measures
 
 
 def _tokenise(janus, parts: Sequence[PhantomArrays], recipe: Recipe, run: Path, say: Say) -> None:
@@ -181,7 +190,14 @@ def _speak(
 
 
 def _write(
-    janus, tokenizer, probe: Probe, reference, recipe: Recipe, out: Path, minutes: float
+    janus,
+    tokenizer,
+    probe: Probe,
+    measures: Measures,
+    reference,
+    recipe: Recipe,
+    out: Path,
+    minutes: float,
 ) -> None:
     beside = out.with_name(f".{out.name}.part")
     shutil.rmtree(beside, ignore_errors=True)
@@ -190,6 +206,7 @@ def _write(
     tokenizer.save_pretrained(beside)
     save_file(reference, beside / "reference.safetensors")
     probe.save(beside / "probe.safetensors")
+    measures.save(beside / MEASURES)
     card = {
         "name": recipe.name,
         "architecture": "Janus (transformers), trained from scratch",

@@ -25,10 +25,11 @@ from assistant.signals import (
     neighbours_signal,
     probe_signal,
     region_signal,
+    same_place,
     says,
     steady_signal,
 )
-from assistant.types import Assertion, Evidence, Neighbour, Says
+from assistant.types import Assertion, Evidence, Film, Neighbour, Says
 
 UNCHECKED = "No calibrated check of the film exists for this backbone."
 EVEN = 0.5  # of a signal: over it the film speaks for the claim, under it against
@@ -43,6 +44,7 @@ class Ground:
     look: Look | None = None  # None: the backbone has no probe
     neighbours: tuple[tuple[Neighbour, tuple[Assertion, ...]], ...] = ()
     samples: tuple[tuple[Assertion, ...], ...] = ()  # what other drafts of the film assert
+    edge_mm: float | None = None  # of the longer edge of the film; None: its spacing is not known
     shape: tuple[int, int] = (1, 1)  # height and width of the film, of which boxes are parts
 
 
@@ -56,7 +58,7 @@ def ground_of(
     look: Look | None,
     neighbours: Sequence[Neighbour],
     samples: Iterable[Written] = (),
-    shape: tuple[int, int] = (1, 1),
+    film: Film | None = None,
 ) -> Ground:
     """The ground of one film: similar cases are cut where their likeness falls off."""
     near = [n for n in neighbours if n.similarity >= neighbours[0].similarity - FALLS_OFF]
@@ -64,8 +66,15 @@ def ground_of(
         look,
         tuple((n, claims_of(n)) for n in near),
         tuple(assertions(sample.text) for sample in samples),
-        shape,
+        None if film is None or film.spacing_mm is None else _edge_mm(film),
+        (1, 1) if film is None else film.pixels.shape,
     )
+
+
+def _edge_mm(film: Film) -> float:
+    """The longer edge of a film, in mm."""
+    spacing = film.spacing_mm or (0.0, 0.0)
+    return max(n * mm for n, mm in zip(film.pixels.shape, spacing, strict=True))
 
 
 def signals_of(
@@ -113,11 +122,33 @@ def _of_film(claim: Assertion, signals: Signals, ground: Ground) -> list[Evidenc
         words = f"Strongest place of {name} {signals.region:.2f}."
         stance = _stance(signals.region)
         made.append(Evidence("region", signals.region, stance, "film", words, box))
+    made += _of_measurement(claim, ground)
     if signals.agreement is not None:
         count = len(ground.samples)
         words = f"{round(signals.agreement * count)} of {count} other drafts agree on {name}."
         stance = _stance(signals.agreement)
         made.append(Evidence("agreement", signals.agreement, stance, "drafts", words))
+    return made
+
+
+def _of_measurement(claim: Assertion, ground: Ground) -> list[Evidence]:
+    """What the film measures of the finding that is claimed; lengths only where a mm is known."""
+    made = []
+    for one in ground.look.measured if ground.look else ():
+        measure = one.measure
+        if measure.finding != claim.finding or not same_place(claim, measure.side, None):
+            continue
+        if measure.length and (ground.edge_mm is None or claim.polarity == "absent"):
+            continue
+        scale = ground.edge_mm if measure.length and ground.edge_mm else 1.0
+        form, unit = (".0f", " mm") if measure.length else (".2f", "")
+        of = f" of the {measure.side}" if measure.side else ""
+        words = (
+            f"Measured {measure.name}{of}: {scale * one.value:{form}}{unit}, "
+            f"give or take {scale * measure.error:{form}}{unit}."
+        )
+        value = 1 - one.beyond if claim.polarity == "absent" else one.beyond
+        made.append(Evidence("measurement", value, _stance(value), "film", words))
     return made
 
 

@@ -18,10 +18,15 @@ MOST = 12  # findings that a reading names
 
 def reading_of(seen: Iterable[Seen] | None) -> str:
     """The reading of one film, as `reading_words` puts it; empty where there is no probe."""
-    if seen is None:
-        return ""
-    return reading_words(
-        Assertion(s.finding, side=s.side, zone=s.zone, degree=s.degree) for s in seen if s.present
+    return "" if seen is None else reading_words(claims_read(seen))
+
+
+def claims_read(seen: Iterable[Seen]) -> tuple[Assertion, ...]:
+    """What a probe sees in a film, as claims; small is what is graded and has no degree."""
+    return tuple(
+        _graded(Assertion(s.finding, side=s.side, zone=s.zone, degree=s.degree))
+        for s in seen
+        if s.present
     )
 
 

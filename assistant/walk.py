@@ -6,28 +6,28 @@ the batch run and the evaluation all call these methods; there is no second infe
 
 from __future__ import annotations
 
-import datetime
-import hashlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from importlib import metadata
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
 from assistant.admission import Admitted, admit, gate_of
-from assistant.backbones.base import Encoded, Sampling
+from assistant.answering import write_answer
+from assistant.backbones.base import Encoded
 from assistant.backbones.janus import JanusBackbone
 from assistant.backbones.load import load_backbone
 from assistant.drafting import Drafted, Options, write_drafts
 from assistant.errors import BackboneError, SettingsError
+from assistant.findings import assertions
 from assistant.home import library_folder
 from assistant.intake import read_film
 from assistant.paintings import finished
 from assistant.precedent import precedent_of
 from assistant.prompts import answer_request, paint_request
-from assistant.reading import reading_of
+from assistant.provenance import provenance_of
+from assistant.reading import claims_read, reading_words
 from assistant.risk import RiskModel
 from assistant.rules import Examined, abstention, examined, judge_answer, judge_sentences
 from assistant.types import (
@@ -42,7 +42,6 @@ from assistant.types import (
 )
 from retrieval import Case, Library
 
-PACKAGES = ("wetread", "torch", "transformers")
 LONGEST_QUESTION = 500
 NOT_ANSWERED = "The film was refused, so that nothing is answered."
 LONGEST_PROMPT = 2000  # characters
@@ -241,10 +240,15 @@ class Assistant:
             )
         code = self.backbone.encode([study.films[0]])[0]
         gate = gate_of(self.backbone, study.films[0], code)
-        request = answer_request(asked, precedent_of(prior), self._readings([code])[0])
+        read = self.backbone.read([code])
+        seen = None if read is None else claims_read(read[0])
+        told = "" if seen is None else reading_words(seen)
+        request = answer_request(asked, precedent_of(prior), told)
         text, removed, logs = NOT_ANSWERED, (), ()
         if anyway or gate.answer != "refuse":
-            written = self.backbone.write([code], [request], Sampling(seed=seed), [task])[0]
+            written = write_answer(
+                self.backbone, code, request, asked, seen, assertions(prior), seed
+            )
             text, removed = judge_answer(asked, written.text, has_prior=bool(prior.strip()))
             logs = written.log_probabilities
         return Answer(
@@ -312,40 +316,18 @@ class Assistant:
         kept = [as_neighbour(h.case, h.similarity) for h in hits if h.case.id not in exclude]
         return tuple(kept[:k])
 
-    def _readings(self, encoded: Sequence[Encoded]) -> list[str]:
-        """What the probe sees in each film, in words; empty without a probe."""
-        seen = self.backbone.read(encoded)
-        return [""] * len(encoded) if seen is None else [reading_of(one) for one in seen]
-
     def _task(self, task: str) -> str | None:
         """The task, if the backbone has an adapter for it; None: the base alone."""
         return task if task in self.backbone.tasks else None
 
     def _provenance(self, request: str, seed: int, task: str | None) -> Provenance:
-        identity = self.backbone.identity_for(task)
-        return Provenance(
-            backbone=identity.name,
-            revision=identity.revision,
-            library=self.library.snapshot_id() if self.library else "none",
-            prompt_sha256=hashlib.sha256(request.encode()).hexdigest(),
-            seed=seed,
-            versions=tuple((name, _version(name)) for name in PACKAGES),
-            time=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            adapter=identity.adapter,
-        )
+        return provenance_of(self.backbone.identity_for(task), self.library, request, seed)
 
 
 def _batches(sources: Iterable[Source], size: int) -> Iterator[list[Study]]:
     rest = iter(sources)
     while studies := [as_study(source) for source in islice(rest, size)]:
         yield studies
-
-
-def _version(package: str) -> str:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return "source"
 
 
 def as_study(source: Source, indication: str = "") -> Study:

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from assistant.backbones.measures import Measured
 from assistant.types import Film
 
 
@@ -43,6 +44,7 @@ class Look:
 
     chances: tuple[Chance, ...]
     places: Mapping[str, np.ndarray]  # finding: float32 (G, G), is it in this patch?
+    measured: tuple[Measured, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

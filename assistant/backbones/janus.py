@@ -28,6 +28,8 @@ from transformers import (
 from assistant.backbones.adapters import Adapters, find_adapters
 from assistant.backbones.base import Encoded, Identity, Look, Sampling, Written
 from assistant.backbones.grain import add_grain
+from assistant.backbones.measures import FILE as MEASURES
+from assistant.backbones.measures import Measures
 from assistant.backbones.pixels import batch_of
 from assistant.backbones.pooling import pool
 from assistant.backbones.probe import Probe
@@ -86,14 +88,17 @@ class JanusBackbone:
         self._model.to("cuda" if torch.cuda.is_available() else "cpu")
         probe = folder / "probe.safetensors"
         self._probe = Probe.load(probe) if probe.is_file() else None
+        measures = folder / MEASURES
+        self._measures = Measures.load(measures) if measures.is_file() else None
         risk = folder / FILE
         self.risk = RiskModel.load(risk) if risk.is_file() else None
         self._adapters = Adapters(self._model, find_adapters(folder, adapters, own=own), FROZEN)
         self._lock = threading.Lock()
         digest = hashlib.sha256(weights.read_bytes())
         digest.update((folder / "reference.safetensors").read_bytes())
-        if self._probe:
-            digest.update(probe.read_bytes())
+        for told in (probe, measures):
+            if told.is_file():
+                digest.update(told.read_bytes())
         self.identity = Identity(self.card["name"], digest.hexdigest(), self.card["licence"])
 
     @property
@@ -173,7 +178,14 @@ class JanusBackbone:
         """All that the probe says of encoded films, patch by patch too; None without one."""
         if self._probe is None:
             return None
-        return [self._probe.look(c.features, torch.from_numpy(c.logits)) for c in encoded]
+        looks = [self._probe.look(c.features, torch.from_numpy(c.logits)) for c in encoded]
+        if self._measures is None:
+            return looks
+        taken = [
+            self._measures.take(np.asarray(c.logits).mean(axis=0), c.features.numpy().mean(axis=0))
+            for c in encoded
+        ]
+        return [replace(look, measured=found) for look, found in zip(looks, taken, strict=True)]
 
     @torch.inference_mode()
     def reconstruct(self, films: Sequence[Film]) -> list[np.ndarray]:
