@@ -27,7 +27,7 @@ from evals.statistics import ratio
 from retrieval import Library, NewCase
 
 FILMS = 120
-CASES = 300  # of the library whose reports are exchanged
+CASES, A_FILM = 300, 10  # of the library whose reports are exchanged: in all, and for each film
 WRONG = ("blank", "noise", "another patient's", "mirrored")
 SAME = "same draft for a film that is {} as for the right one"
 SWAPPED = "one-sided findings that change sides with a mirrored film"
@@ -107,7 +107,7 @@ def _misled(
     people: list[str] = []
     drafts: list[list[Report]] = []
     for shuffled in (False, True):
-        with _library(assistant, seed, shuffled) as library:
+        with _library(assistant, min(CASES, A_FILM * len(films)), seed, shuffled) as library:
             told = Assistant(assistant.backbone, library)
             drafts.append(list(told.draft_many(films, anyway=True)))
         progress(total - len(films) * (not shuffled), total)
@@ -128,11 +128,11 @@ def _shown_false(sentence: Sentence, phantom: Phantom) -> bool:
 
 
 @contextmanager
-def _library(assistant: Assistant, seed: int, shuffled: bool) -> Iterator[Library]:
+def _library(assistant: Assistant, count: int, seed: int, shuffled: bool) -> Iterator[Library]:
     """A library of training phantoms for a while, with each other's reports if shuffled."""
     backbone = assistant.backbone
     cases: list[NewCase] = []
-    for block in batched(phantoms(seed, range(CASES), split="train")):
+    for block in batched(phantoms(seed, range(count), split="train")):
         films = [as_film(phantom) for phantom in block]
         cases += [
             NewCase(film.sha256, preview(film.pixels), code.embedding, report=phantom.report)
