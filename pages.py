@@ -16,7 +16,7 @@ from PIL import Image
 
 from assistant import previews
 from assistant.errors import WetreadError
-from assistant.exports import NOTICE, draft_json, draft_markdown
+from assistant.exports import ACTIONS, NOTICE, draft_json, draft_markdown
 from assistant.paintings import caption, file_of
 from assistant.types import Film, Gate, Neighbour, Painting, Report, Sentence
 from assistant.walk import Assistant
@@ -35,8 +35,6 @@ BOX = (
     '<rect x="{0:.1f}" y="{1:.1f}" width="{2:.1f}" height="{3:.1f}" class="{4}"/>'
     '<text x="{0:.1f}" y="{5:.1f}" class="{4}">{6}</text>'
 )
-# How risky a sentence is, in the words that a reader sees.
-TOLD = {"keep": "kept", "flag": "check this", "withhold": "withheld"}
 ERROR = '<p class="error" role="alert">{}</p>'
 
 # The page may ask nothing of any other host, whatever a model or a library writes into it.
@@ -155,7 +153,7 @@ def sentence_html(number: int, sentence: Sentence, numbers: dict[str, int]) -> s
         reasons.append(f'<p class="{e.says}">{case}{escape(words)}</p>')
     told = ""
     if sentence.action:
-        words = f"{TOLD[sentence.action]}, risk {risk}"
+        words = f"{ACTIONS[sentence.action]}, risk {risk}"
         told = f'<span class="verdict {sentence.action}">{words}</span>'
     return (
         f'<li><details><summary class="{sentence.action}"><b>{number}</b>'

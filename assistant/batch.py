@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ class Drafted:
     drafted: int
     failed: int  # films that could not be read; each has its line
     warned: int  # drafts whose film the backbone does not know
+    refused: int = 0  # films that the gate refused: nothing is written of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,14 +99,16 @@ def draft_folder(
     if out.resolve() in {file.resolve() for file in taken}:
         raise SettingsError(f"{out} is part of the manifest; name another file for the drafts.")
     beside = out.with_name(f".{out.name}.part")
-    total, failed, warned = len(manifest.rows), 0, 0
+    total, failed = len(manifest.rows), 0
+    gates: Counter[str] = Counter()
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with beside.open("w", encoding="utf-8") as lines:
             for done, line in enumerate(_lines(assistant, manifest, neighbours, seed), start=1):
                 lines.write(json.dumps(line, ensure_ascii=False) + "\n")
                 failed += "error" in line
-                warned += "draft" in line and line["draft"]["gate"]["answer"] != "pass"
+                if "draft" in line:
+                    gates[line["draft"]["gate"]["answer"]] += 1
                 progress(done, total)
         beside.replace(out)
     except OSError as error:
@@ -112,7 +116,8 @@ def draft_folder(
     finally:
         with suppress(OSError):  # renamed already, or never made
             beside.unlink()
-    return Drafted(total, total - failed, failed, warned)
+    drafted = total - failed - gates["refuse"]
+    return Drafted(total, drafted, failed, gates["warn"], gates["refuse"])
 
 
 def _lines(

@@ -96,6 +96,25 @@ def draft_json(report: Report) -> str:
     return json.dumps(draft_dict(report), indent=2, ensure_ascii=False) + "\n"
 
 
+ACTIONS = {"keep": "kept", "flag": "check this", "withhold": "withheld"}
+
+
+def risk_words(sentence: Sentence) -> str:
+    """What is to be made of a sentence: "supported, risk 1 %, kept"."""
+    if sentence.risk is None or sentence.action is None:
+        return sentence.verdict
+    risk = "under 1 %" if sentence.risk < 0.01 else f"{sentence.risk:.0%}".replace("%", " %")
+    return f"{sentence.verdict}, risk {risk}, {ACTIONS[sentence.action]}"
+
+
+def evidence_words(sentence: Sentence, neighbours: int) -> list[str]:
+    """What speaks for and against a sentence, each in a few words."""
+    told = [e.detail for e in sentence.evidence if e.kind != "neighbour"]
+    if neighbours and sentence.assertions:
+        told.append(f"{len(sentence.citations)} of {neighbours} similar cases assert the same.")
+    return told
+
+
 def draft_markdown(report: Report) -> str:
     """The draft as Markdown for people to read."""
     lines = ["# Draft report", "", f"> {NOTICE}", ""]
@@ -111,7 +130,9 @@ def draft_markdown(report: Report) -> str:
         lines += [f"## {section.capitalize()}", ""]
         for sentence in chosen:
             cited = f" [{', '.join(sentence.citations)}]" if sentence.citations else ""
-            lines.append(f"- {sentence.text} *({sentence.verdict})*{cited}")
+            text = f"~~{sentence.text}~~" if sentence.action == "withhold" else sentence.text
+            lines.append(f"- {text} *({risk_words(sentence)})*{cited}")
+            lines += [f"  - {words}" for words in evidence_words(sentence, len(report.neighbours))]
         lines.append("")
     if report.neighbours:
         lines += ["## Similar cases", "", "| case | similarity | report |", "|---|---|---|"]

@@ -155,10 +155,11 @@ class Report:
         return sum(v in ("contradicted", "unsupported") for v in checked) / len(checked)
 
     def text(self) -> str:
-        """The draft as plain text, with its section headings."""
+        """The draft as plain text with its section headings, without what is withheld."""
         parts = []
         for section in ("findings", "impression"):
-            body = " ".join(s.text for s in self.sentences if s.section == section)
+            shown = [s for s in self.sentences if s.section == section and s.action != "withhold"]
+            body = " ".join(s.text for s in shown)
             if body:
                 parts.append(f"{section.capitalize()}: {body}")
         return "\n".join(parts)

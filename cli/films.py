@@ -36,6 +36,10 @@ def draft(
     markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
     out: Annotated[Path | None, typer.Option(help="Write there instead of printing.")] = None,
     neighbours: Annotated[int, typer.Option(min=0, help="Similar cases to cite at most.")] = 5,
+    samples: Annotated[
+        int | None,
+        typer.Option(min=0, max=16, help="Other drafts to draw; default: what the risk needs."),
+    ] = None,
     correct: Annotated[
         bool, typer.Option("--correct", help="First put right a film that is turned or inverted.")
     ] = False,
@@ -56,6 +60,7 @@ def draft(
             indication=indication,
             neighbours=neighbours,
             seed=seed,
+            samples=samples,
             correct=correct,
             anyway=anyway,
         )
@@ -95,7 +100,7 @@ def batch(
         return
     OUTPUT.print(
         f"{done.drafted} of {done.cases} films drafted to {out}; {done.warned} of them carry a "
-        f"warning, {done.failed} could not be read",
+        f"warning, {done.refused} were refused, {done.failed} could not be read",
         markup=False,
     )
 
@@ -154,7 +159,7 @@ def similar(
 
 def _show(report: Any) -> None:
     """The draft on the terminal."""
-    from assistant.exports import NOTICE
+    from assistant.exports import NOTICE, evidence_words, risk_words
 
     OUTPUT.print(NOTICE, style="dim")
     show_gate(report.gate)
@@ -165,12 +170,13 @@ def _show(report: Any) -> None:
         if chosen:
             OUTPUT.print(f"\n{section.capitalize()}", style="bold")
         for sentence in chosen:
-            cited = f"; {len(sentence.citations)} of {len(report.neighbours)} similar cases agree"
-            note = (
-                f"[{sentence.verdict}{cited if sentence.assertions and report.neighbours else ''}]"
-            )
-            OUTPUT.print(f"  {sentence.text}", markup=False, end=" ")
-            OUTPUT.print(note, style="dim", markup=False)
+            style = {"withhold": "strike", "flag": "yellow"}.get(sentence.action or "", "")
+            OUTPUT.print(f"  {sentence.text}", style=style, markup=False, end=" ")
+            OUTPUT.print(f"[{risk_words(sentence)}]", style="dim", markup=False)
+            for words in evidence_words(sentence, len(report.neighbours)):
+                OUTPUT.print(f"      {words}", style="dim", markup=False)
+    if report.abstention and report.gate.answer == "pass":
+        OUTPUT.print(f"\n{report.abstention}", style="bold yellow", markup=False)
     if report.neighbours:
         OUTPUT.print("\nSimilar cases", style="bold")
     for n in report.neighbours:

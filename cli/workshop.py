@@ -70,7 +70,7 @@ def calibrate(
     site: Annotated[str, typer.Option(help="Letter of the phantoms' site.")] = "A",
     error: Annotated[
         float, typer.Option(min=0.001, max=0.5, help="Share of false sentences among the kept.")
-    ] = 0.05,
+    ] = 0.005,
     samples: Annotated[int, typer.Option(min=0, max=16, help="Other drafts of each film.")] = 5,
     library: LibraryAt = None,
     out: Annotated[

@@ -59,7 +59,8 @@ def measure(
     figures: dict[str, Figure] = {}
     for at, (kind, others) in enumerate(wrong.items(), start=1):
         found = _drafts(assistant, others, progress, at * count, total)
-        same = [[a.text() == b.text(), 1] for a, b in zip(right, found, strict=True) if _said(a)]
+        pairs = zip(right, found, strict=True)
+        same = [[_words(a) == _words(b), 1] for a, b in pairs if _said(a)]
         people = [str(i) for i in range(count) if said[i]]
         figures[SAME.format(kind)] = _share(same, people, count - len(same))
         if kind == "mirrored":
@@ -80,6 +81,11 @@ def _said(report: Report) -> set[Claim]:
     """The findings that a draft asserts, with their sides."""
     told = [a for s in report.sentences for a in s.assertions if a.finding in FINDINGS]
     return claims(told)
+
+
+def _words(report: Report) -> list[str]:
+    """All that a draft says, what is withheld too."""
+    return [sentence.text for sentence in report.sentences]
 
 
 def _noise(seed: int, number: int, shape: tuple[int, ...]) -> Film:

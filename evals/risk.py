@@ -7,6 +7,7 @@ is known, or that the risk model does not judge, are unscored.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,15 +17,16 @@ from assistant import Assistant
 from assistant.chest.phantoms import Phantom, truth_assertions
 from assistant.chest.truths import is_false
 from assistant.evidence import name_of
-from assistant.types import Assertion, Report, Sentence, Study
+from assistant.types import Assertion, Film, Report, Sentence, Study
 from evals.mini.films import Progress, as_film, batched, phantoms
-from evals.results import Bar, Figure, Measured, figure, stated
+from evals.results import Bar, Figure, Measured, figure, median, stated
 from evals.statistics import auroc, bootstrap_rows, calibration_error, ratio
 
-FILMS = 300
+FILMS, TIMED = 300, 9
 SITES = {"A": "of site A", "B": "of site B, on which nothing was calibrated"}
 SHOWN = "false sentences shown unflagged in 100 drafts"
 REGION = "centre of the region inside the true lesion's box, site A"
+COST = "time of a draft with all its evidence, over that without other drafts"
 FEWER = "of these, times fewer than without the risk, site A"
 BARS = {
     f"AUROC, {SITES['A']}": Bar("at least", 0.92),
@@ -35,6 +37,7 @@ BARS = {
     f"share kept, {SITES['A']}": Bar("at least", 0.85),
     FEWER: Bar("at least", 5.0),
     REGION: Bar("at least", 0.80),
+    COST: Bar("at most", 2.5),
 }
 
 
@@ -70,6 +73,7 @@ def measure(assistant: Assistant, *, n: int | None, seed: int, progress: Progres
         if site == "A":
             inside = np.array([[hit, 1] for _, hit in hits], float).reshape(-1, 2)
             figures[REGION] = figure(inside, [film for film, _ in hits], ratio)
+    figures[COST] = _cost(assistant, [as_film(p) for p in phantoms(seed, range(min(count, TIMED)))])
     return Measured(figures, cases, {}, f"{count} phantoms a site, seed {seed}, split test")
 
 
@@ -81,6 +85,18 @@ def _rows(film: str, phantom: Phantom, report: Report) -> list[Row]:
         if sentence.risk is not None and any(one is not None for one in wrong):
             made.append(Row(film, sentence, any(wrong)))
     return made
+
+
+def _cost(assistant: Assistant, films: Sequence[Film]) -> Figure:
+    """How many times as long a draft takes with its evidence, film by film."""
+
+    def seconds(film: Film, samples: int | None) -> float:
+        started = time.perf_counter()
+        assistant.draft(film, neighbours=0, samples=samples)
+        return time.perf_counter() - started
+
+    seconds(films[0], None)  # the first call of all pays for what is loaded late
+    return median([seconds(film, None) / seconds(film, 0) for film in films])
 
 
 def _hits(phantom: Phantom, report: Report) -> list[bool]:

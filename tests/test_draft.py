@@ -16,7 +16,7 @@ from pydicom.data import get_testdata_file
 
 from assistant.corrections import correct_film
 from assistant.errors import BackboneError, IntakeError, LibraryError, SettingsError
-from assistant.exports import draft_dict, draft_json, draft_markdown
+from assistant.exports import draft_dict, draft_json, draft_markdown, risk_words
 from assistant.intake import read_film
 from assistant.types import Film
 
@@ -60,11 +60,11 @@ def test_the_json_form_is_the_documented_one(assistant, sample):
     assert draft["sentences"]
     for sentence in draft["sentences"]:
         assert set(sentence) == SENTENCE_KEYS
-        assert sentence["verdict"] == "unchecked"
+        assert sentence["verdict"] in ("supported", "contradicted", "unsupported", "unchecked")
         assert sentence["reason"]
-        assert sentence["risk"] is None
-    assert draft["coverage"] == 0
-    assert draft["hallucination_rate"] is None
+        assert (sentence["risk"] is None) == (sentence["action"] is None)
+    assert 0 < draft["coverage"] <= 1
+    assert 0 <= draft["hallucination_rate"] <= 1
     for neighbour in draft["neighbours"]:
         assert {"case", "similarity"} <= set(neighbour)
     documented = (REPO / "docs" / "draft.md").read_text(encoding="utf-8")
@@ -124,7 +124,7 @@ def test_markdown_carries_notice_verdicts_and_provenance(assistant, sample):
     report = assistant.draft(sample)
     text = draft_markdown(report)
     assert "not for clinical use" in text
-    assert all(f"{s.text} *(unchecked)*" in text for s in report.sentences)
+    assert all(f"{s.text} *({risk_words(s)})*" in text for s in report.sentences)
     assert report.provenance.revision[:12] in text
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.risk_fit import About, Judged, fit_risk, thresholds
+from adapters.risk_fit import About, Judged, ablation, fit_risk, thresholds
 from assistant.backbones.base import Chance, Look, Written
 from assistant.chest.truths import is_false
 from assistant.errors import BackboneError, SettingsError
@@ -168,6 +168,22 @@ def test_a_fitted_risk_is_calibrated_and_keeps_within_the_error_allowed():
     assert false[kept].mean() <= ABOUT.error + 0.02
     assert false[risks >= model.withhold].mean() >= 0.4
     assert np.mean(risks[false]) > 2 * np.mean(risks[~false])
+
+
+def test_a_signal_that_tells_nothing_goes_and_one_that_tells_more_stays():
+    model = fit_risk(drafts(2000), ABOUT)
+    assert set(model.polarities["present"].signals) == {"probe"}
+    assert model.samples == 0  # no other drafts are drawn for nothing
+    told = []
+    for sentence in drafts(2000):
+        ((claim, signals, false),) = sentence.claims
+        agrees = 0.1 + 0.5 * (not false) + 0.3 * (signals.agreement or 0)
+        told.append(Judged(sentence.film, ((claim, replace(signals, agreement=agrees), false),)))
+    model = fit_risk(told, ABOUT)
+    assert "agreement" in model.polarities["present"].signals
+    assert model.samples == ABOUT.samples
+    alone, without = ablation(told, ABOUT)["agreement"]
+    assert alone > without
 
 
 @given(st.integers(0, 10**6), st.floats(0.01, 0.5))

@@ -121,7 +121,7 @@ def _case(number: int, row: Row, report: Report) -> dict[str, Any]:
         "said": listed(row.said),
         "hedged": listed(row.hedged),
         "gate": report.gate.answer,
-        "draft": report.text(),
+        "draft": " ".join(s.text for s in report.sentences),
     }
 
 
