@@ -95,7 +95,7 @@ def write_drafts(
                 look,
                 cited,
                 others[i * samples : (i + 1) * samples],
-                study.films[0],
+                study,
             ),
         )
         for i, (study, code, cited, request, text, look) in enumerate(

@@ -29,7 +29,7 @@ from assistant.signals import (
     says,
     steady_signal,
 )
-from assistant.types import Assertion, Evidence, Film, Neighbour, Says
+from assistant.types import Assertion, Evidence, Neighbour, Says, Study
 
 UNCHECKED = "No calibrated check of the film exists for this backbone."
 EVEN = 0.5  # of a signal: over it the film speaks for the claim, under it against
@@ -44,6 +44,7 @@ class Ground:
     look: Look | None = None  # None: the backbone has no probe
     neighbours: tuple[tuple[Neighbour, tuple[Assertion, ...]], ...] = ()
     samples: tuple[tuple[Assertion, ...], ...] = ()  # what other drafts of the film assert
+    prior: tuple[Assertion, ...] | None = None  # what the earlier report asserts; None: none given
     edge_mm: float | None = None  # of the longer edge of the film; None: its spacing is not known
     shape: tuple[int, int] = (1, 1)  # height and width of the film, of which boxes are parts
 
@@ -58,7 +59,7 @@ def ground_of(
     look: Look | None,
     neighbours: Sequence[Neighbour],
     samples: Iterable[Written] = (),
-    film: Film | None = None,
+    study: Study | None = None,
 ) -> Ground:
     """The ground of one film: similar cases are cut where their likeness falls off."""
     near = [n for n in neighbours if n.similarity >= neighbours[0].similarity - FALLS_OFF]
@@ -66,15 +67,20 @@ def ground_of(
         look,
         tuple((n, claims_of(n)) for n in near),
         tuple(assertions(sample.text) for sample in samples),
-        None if film is None or film.spacing_mm is None else _edge_mm(film),
-        (1, 1) if film is None else film.pixels.shape,
+        *_of_study(study),
     )
 
 
-def _edge_mm(film: Film) -> float:
-    """The longer edge of a film, in mm."""
-    spacing = film.spacing_mm or (0.0, 0.0)
-    return max(n * mm for n, mm in zip(film.pixels.shape, spacing, strict=True))
+def _of_study(
+    study: Study | None,
+) -> tuple[tuple[Assertion, ...] | None, float | None, tuple[int, int]]:
+    """What the earlier report asserts, the longer edge of the film in mm, and its shape."""
+    if study is None:
+        return None, None, (1, 1)
+    prior = assertions(study.prior_report) if study.prior_report.strip() else None
+    shape, spacing = study.films[0].pixels.shape, study.films[0].spacing_mm
+    edge = max(n * mm for n, mm in zip(shape, spacing, strict=True)) if spacing else None
+    return prior, edge, shape
 
 
 def signals_of(
@@ -122,7 +128,7 @@ def _of_film(claim: Assertion, signals: Signals, ground: Ground) -> list[Evidenc
         words = f"Strongest place of {name} {signals.region:.2f}."
         stance = _stance(signals.region)
         made.append(Evidence("region", signals.region, stance, "film", words, box))
-    made += _of_measurement(claim, ground)
+    made += _of_measurement(claim, ground) + _of_prior(claim, ground)
     if signals.agreement is not None:
         count = len(ground.samples)
         words = f"{round(signals.agreement * count)} of {count} other drafts agree on {name}."
@@ -150,6 +156,18 @@ def _of_measurement(claim: Assertion, ground: Ground) -> list[Evidence]:
         value = 1 - one.beyond if claim.polarity == "absent" else one.beyond
         made.append(Evidence("measurement", value, _stance(value), "film", words))
     return made
+
+
+def _of_prior(claim: Assertion, ground: Ground) -> list[Evidence]:
+    """Whether the earlier report goes with a claim that compares; nothing where none was given."""
+    if claim.comparison is None or ground.prior is None:
+        return []
+    plain = Assertion(claim.finding, side=claim.side, zone=claim.zone)
+    there = says(ground.prior, plain)
+    fits = there != (claim.comparison == "new")
+    verb = "asserts" if there else "does not assert"
+    words = f"The earlier report {verb} {name_of(plain)}."
+    return [Evidence("prior", float(fits), _stance(float(fits)), "prior", words)]
 
 
 def _stance(value: float) -> Says:

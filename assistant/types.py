@@ -66,7 +66,7 @@ class Assertion:
 class Evidence:
     """One thing that speaks for or against a sentence."""
 
-    kind: str  # "probe", "region", "measurement", "agreement", "neighbour"
+    kind: str  # "probe", "region", "measurement", "prior", "agreement", "neighbour"
     value: float  # its strength in [0, 1]
     says: Says
     where: str  # the case id or region it rests on

@@ -88,6 +88,7 @@ class Assistant:
         source: Source,
         *,
         indication: str = "",
+        prior_report: str = "",
         neighbours: int = 5,
         seed: int = 0,
         exclude: Sequence[str] = (),
@@ -98,6 +99,7 @@ class Assistant:
     ) -> Report:
         """Draft the report of one film or study.
 
+        `prior_report` is that of an earlier film of the patient: without it nothing is compared.
         `neighbours` is how many similar cases to use at most, 0 for none; cases named in
         `exclude`, and the film's own case, are never among them. The backbone writes with its
         adapter "report" where it has one, told what the similar cases show, and as the base
@@ -112,7 +114,7 @@ class Assistant:
             correct=correct,
             anyway=anyway,
         )
-        return self._draft_batch([as_study(source, indication)], options)[0]
+        return self._draft_batch([as_study(source, indication, prior_report)], options)[0]
 
     def draft_many(
         self,
@@ -330,12 +332,12 @@ def _batches(sources: Iterable[Source], size: int) -> Iterator[list[Study]]:
         yield studies
 
 
-def as_study(source: Source, indication: str = "") -> Study:
+def as_study(source: Source, indication: str = "", prior_report: str = "") -> Study:
     """A study from a path, a film or a study; the path's film is read here."""
     if isinstance(source, Study):
         return source
     film = source if isinstance(source, Film) else read_film(source)
-    return Study((film,), indication)
+    return Study((film,), indication, prior_report=prior_report)
 
 
 def as_neighbour(case: Case, similarity: float) -> Neighbour:

@@ -18,6 +18,7 @@ from cli.words import (
     Backbone,
     Json,
     LibraryAt,
+    PriorReport,
     Seed,
     opened,
     print_json,
@@ -32,6 +33,7 @@ from cli.words import (
 def draft(
     film: Annotated[Path, typer.Argument(help="A DICOM, PNG, JPEG or TIFF file.")],
     indication: Annotated[str, typer.Option(help="Why the film was taken.")] = "",
+    prior_report: PriorReport = None,
     as_json: Json = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
     out: Annotated[Path | None, typer.Option(help="Write there instead of printing.")] = None,
@@ -54,10 +56,12 @@ def draft(
 
     if as_json and markdown:
         raise SettingsError("Choose one of --json and --markdown.")
+    before = text_of(prior_report) if prior_report is not None else ""
     with opened(backbone, library, adapter) as assistant:
         report = assistant.draft(
             film,
             indication=indication,
+            prior_report=before,
             neighbours=neighbours,
             seed=seed,
             samples=samples,
@@ -108,9 +112,7 @@ def batch(
 def ask(
     film: Annotated[Path, typer.Argument(help="A DICOM, PNG, JPEG or TIFF file.")],
     question: Annotated[str, typer.Argument(help="What you want to know of the film.")],
-    prior_report: Annotated[
-        Path | None, typer.Option(help="Text file with the report of an earlier film.")
-    ] = None,
+    prior_report: PriorReport = None,
     anyway: Anyway = False,
     adapter: Adapter = None,
     as_json: Json = False,

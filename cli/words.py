@@ -32,6 +32,9 @@ Anyway = Annotated[
 LibraryAt = Annotated[
     Path | None, typer.Option("--library", help="Folder of the library; default: the user's own.")
 ]
+PriorReport = Annotated[
+    Path | None, typer.Option(help="Text file with the report of an earlier film.")
+]
 NOTES = Console(stderr=True, highlight=False)
 OUTPUT = Console(highlight=False, soft_wrap=True)
 

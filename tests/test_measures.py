@@ -14,7 +14,7 @@ from assistant.chest.phantoms import make_phantom
 from assistant.errors import BackboneError
 from assistant.evidence import ground_of
 from assistant.rules import judge_sentences
-from assistant.types import Film
+from assistant.types import Film, Study
 
 RATIO = Measure("cardiothoracic ratio", "cardiomegaly", None, False, 0.03, 0.5)
 HEIGHT = Measure("height", "pleural_effusion", "right", True, 0.02)
@@ -23,7 +23,8 @@ FILM = Film(np.zeros((200, 100), np.float32), "0" * 64, spacing_mm=(2.0, 2.0))
 
 def said(text: str, look: Look, film: Film = FILM) -> list[tuple[str, str]]:
     written = Written(text, ((0, len(text)),), (-0.1,))
-    (sentence,) = judge_sentences(written, ground_of(look, (), (), film), has_prior=False)[0]
+    ground = ground_of(look, (), (), Study((film,)))
+    (sentence,) = judge_sentences(written, ground, has_prior=False)[0]
     return [(e.says, e.detail) for e in sentence.evidence if e.kind == "measurement"]
 
 

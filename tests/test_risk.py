@@ -17,7 +17,7 @@ from assistant.evidence import Ground, box_of, ground_of
 from assistant.risk import RiskModel, Weights
 from assistant.rules import judge_sentences
 from assistant.signals import SIGNALS, Signals
-from assistant.types import Assertion, Neighbour
+from assistant.types import Assertion, Film, Neighbour, Study
 
 EFFUSION = Assertion("pleural_effusion", side="right")
 ABOUT = About("revision", "report@1", "100 made-up films", 5, 0.05)
@@ -220,3 +220,24 @@ def test_a_damaged_risk_model_is_refused_in_one_sentence(tmp_path, text):
     (tmp_path / "risk.json").write_text(text)
     with pytest.raises(BackboneError, match="wetread calibrate"):
         RiskModel.load(tmp_path / "risk.json")
+
+
+@pytest.mark.parametrize(
+    ("text", "before", "stance"),
+    [
+        ("The right pleural effusion is larger.", "Small right pleural effusion.", "supports"),
+        ("The right pleural effusion is larger.", "No pleural effusion.", "contradicts"),
+        ("There is a new right pleural effusion.", "No pleural effusion.", "supports"),
+        ("There is a new right pleural effusion.", "Right pleural effusion.", "contradicts"),
+        ("The right pleural effusion has resolved.", "Right pleural effusion.", "supports"),
+        ("There is a right pleural effusion.", "Right pleural effusion.", None),
+        ("The right pleural effusion is larger.", "", None),
+    ],
+)
+def test_a_comparison_is_held_against_the_earlier_report(text, before, stance):
+    study = Study((Film(np.zeros((8, 8), np.float32), "0" * 64),), prior_report=before)
+    written = Written(text, ((0, len(text)),), (-0.1,))
+    ground = ground_of(look(0.9), (), (), study)
+    sentences, _ = judge_sentences(written, ground, has_prior=bool(before))
+    told = [e.says for s in sentences for e in s.evidence if e.kind == "prior"]
+    assert told == ([] if stance is None else [stance])
