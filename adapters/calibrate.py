@@ -20,22 +20,22 @@ from assistant.rules import Examined
 from assistant.types import Study
 
 SAMPLES = 5
-ERROR = 0.005
+ERROR = 0.01
 SEED = 2  # of the phantoms: those of seed 1 set the probe's thresholds
 EDGE = 1024  # pixels that films of a folder are kept at, at most
 
 
 def known_cases(
-    source: Path | None, n: int, site: str, folder: Path, say: Say
+    source: Path | None, n: int, sites: Sequence[str], folder: Path, say: Say
 ) -> tuple[CaseSet, str]:
     """Cases to calibrate on, with what they are in words; `folder` keeps their films.
 
     The films of a case table or an imagefolder, `n` of them, but for one patient's; without a
-    source `n` phantoms of a site, of the split validation.
+    source `n` phantoms of the split validation, shared out evenly over the sites.
     """
     if source is None:
-        data = PhantomData(train=1, validation=n, seed=SEED, sites=(site,))
-        told = f"phantoms of site {site}, seed {SEED}, split validation"
+        data = PhantomData(train=1, validation=n, seed=SEED, sites=tuple(sites))
+        told = f"phantoms of sites {', '.join(sites)}, seed {SEED}, split validation"
         return load_cases(data, folder, seed=SEED, edge=EDGE, say=say).validation, told
     cases = load_cases(FolderData(source, 1.0), folder, seed=SEED, edge=EDGE, say=say).validation
     return cases.of(range(min(n, len(cases)))), f"films of {source.name}"
@@ -75,14 +75,15 @@ def judged_sentences(
 ) -> list[Judged]:
     """Every sentence of the cases' drafts of which something is known to be true or false."""
     found: list[Judged] = []
-    half = len(cases) // 2
-    for part, neighbours in ((range(half), 5), (range(half, len(cases)), 0)):
+    done = 0
+    for part, neighbours in ((range(0, len(cases), 2), 5), (range(1, len(cases), 2), 0)):
         options = Options(neighbours=neighbours, seed=seed, samples=samples)
         studies = (Study((cases.pictures.film(i),), cases.cases[i].indication) for i in part)
         for number, examined in zip(part, assistant.examine(studies, options), strict=True):
             found += _judged(number, examined, cases)
-            if (number + 1) % 100 == 0:
-                say(f"drafted {number + 1} of {len(cases)} films")
+            done += 1
+            if done % 100 == 0:
+                say(f"drafted {done} of {len(cases)} films")
     return found
 
 

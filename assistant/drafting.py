@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from assistant.admission import Admitted
 from assistant.backbones.base import Encoded, Look, Sampling, Written
 from assistant.backbones.janus import JanusBackbone
 from assistant.chest.vocabulary import NORMAL
@@ -58,18 +59,18 @@ class Drafted:
 
 def write_drafts(
     backbone: JanusBackbone,
-    studies: Sequence[Study],
-    encoded: Sequence[Encoded],
+    admitted: Sequence[Admitted],
     near: Sequence[tuple[Neighbour, ...]],
     task: str | None,
     seed: int,
     samples: int,
 ) -> list[Drafted]:
-    """Write each study's draft, greedily, and `samples` others of it that are drawn.
+    """Write each admitted study's draft, greedily, and `samples` others of it that are drawn.
 
     `task` names the adapter, None the base alone. Only the adapter is told of similar cases: it
     alone has learnt to use precedent without copying it.
     """
+    studies, encoded = [one.study for one in admitted], [one.encoded for one in admitted]
     read, looks = backbone.read(encoded), _looks(backbone, encoded)
     readings = [""] * len(studies) if read is None else [reading_of(seen) for seen in read]
     requests = [
@@ -90,16 +91,11 @@ def write_drafts(
         )
     return [
         Drafted(
-            *(study, code, cited, request, text),
-            ground_of(
-                look,
-                cited,
-                others[i * samples : (i + 1) * samples],
-                study,
-            ),
+            *(one.study, one.encoded, cited, request, text),
+            ground_of(look, cited, others[i * samples : (i + 1) * samples], one.study, one.gate),
         )
-        for i, (study, code, cited, request, text, look) in enumerate(
-            zip(studies, encoded, near, requests, written, looks, strict=True)
+        for i, (one, cited, request, text, look) in enumerate(
+            zip(admitted, near, requests, written, looks, strict=True)
         )
     ]
 

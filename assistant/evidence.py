@@ -22,6 +22,7 @@ from assistant.signals import (
     agreement_signal,
     confidence_signal,
     denies,
+    known_signal,
     neighbours_signal,
     probe_signal,
     region_signal,
@@ -29,7 +30,7 @@ from assistant.signals import (
     says,
     steady_signal,
 )
-from assistant.types import Assertion, Evidence, Neighbour, Says, Study
+from assistant.types import Assertion, Evidence, Gate, Neighbour, Says, Study
 
 UNCHECKED = "No calibrated check of the film exists for this backbone."
 EVEN = 0.5  # of a signal: over it the film speaks for the claim, under it against
@@ -44,6 +45,7 @@ class Ground:
     look: Look | None = None  # None: the backbone has no probe
     neighbours: tuple[tuple[Neighbour, tuple[Assertion, ...]], ...] = ()
     samples: tuple[tuple[Assertion, ...], ...] = ()  # what other drafts of the film assert
+    gate: Gate | None = None
     prior: tuple[Assertion, ...] | None = None  # what the earlier report asserts; None: none given
     edge_mm: float | None = None  # of the longer edge of the film; None: its spacing is not known
     shape: tuple[int, int] = (1, 1)  # height and width of the film, of which boxes are parts
@@ -60,6 +62,7 @@ def ground_of(
     neighbours: Sequence[Neighbour],
     samples: Iterable[Written] = (),
     study: Study | None = None,
+    gate: Gate | None = None,
 ) -> Ground:
     """The ground of one film: similar cases are cut where their likeness falls off."""
     near = [n for n in neighbours if n.similarity >= neighbours[0].similarity - FALLS_OFF]
@@ -67,6 +70,7 @@ def ground_of(
         look,
         tuple((n, claims_of(n)) for n in near),
         tuple(assertions(sample.text) for sample in samples),
+        gate,
         *_of_study(study),
     )
 
@@ -102,6 +106,7 @@ def signals_of(
                     confidence=confidence_signal(
                         written, parsed.start + start, parsed.start + stop
                     ),
+                    known=known_signal(ground.gate),
                 ),
             )
         )

@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from assistant.backbones.base import Chance, Look, Written
-from assistant.types import Assertion, Neighbour
+from assistant.types import Assertion, Gate, Neighbour
 
 SIDES = ("right", "left")
 Claims = Sequence[Assertion]
@@ -28,6 +28,7 @@ class Signals:
     agreement: float | None = None  # share of other drafts of the same film that say the same
     neighbours: float | None = None  # share of the similar cases, by likeness, that agree
     confidence: float | None = None  # of the writer, in the words that carry the claim
+    known: float | None = None  # how near the film lies to what the backbone was made with
 
 
 SIGNALS = tuple(field.name for field in fields(Signals))
@@ -93,6 +94,13 @@ def region_signal(claim: Assertion, look: Look) -> float | None:
     if claim.side == "bilateral":
         return float(min(part.max() for part in parts.values()))
     return float(parts.get(claim.side or "", places).max())
+
+
+def known_signal(gate: Gate | None) -> float | None:
+    """Half where the gate begins to warn of a film, and less the further off it lies."""
+    if gate is None or gate.distance is None or not gate.limit:
+        return None
+    return 1 / (1 + (gate.distance / gate.limit) ** 2)
 
 
 def says(claims: Claims, claim: Assertion) -> bool:

@@ -168,14 +168,7 @@ class Assistant:
         if samples is None:
             risk = self._risk_for(task)
             samples = risk.samples if risk else 0
-        texts = iter(
-            write_drafts(
-                self.backbone,
-                [one.study for one in read],
-                [one.encoded for one in read],
-                *(near, task, options.seed, samples),
-            )
-        )
+        texts = iter(write_drafts(self.backbone, read, near, task, options.seed, samples))
         return [(one, next(texts) if one.read else None) for one in asked]
 
     def _draft_batch(self, studies: Sequence[Study], options: Options) -> list[Report]:

@@ -67,10 +67,13 @@ def calibrate(
         typer.Option(help="Case table or imagefolder with reports; default: phantoms."),
     ] = None,
     n: Annotated[int, typer.Option("--n", min=20, help="Films at most.")] = 600,
-    site: Annotated[str, typer.Option(help="Letter of the phantoms' site.")] = "A",
+    site: Annotated[
+        list[str] | None,
+        typer.Option(help="A site of phantoms, one or more; default: A."),
+    ] = None,
     error: Annotated[
         float, typer.Option(min=0.001, max=0.5, help="Share of false sentences among the kept.")
-    ] = 0.005,
+    ] = 0.01,
     samples: Annotated[int, typer.Option(min=0, max=16, help="Other drafts of each film.")] = 5,
     library: LibraryAt = None,
     out: Annotated[
@@ -88,8 +91,8 @@ def calibrate(
     def say(text: str) -> None:
         NOTES.print(text, markup=False)
 
-    site_named(site)
-    known, about = known_cases(cases, n, site, work or cache_folder() / "calibrate", say)
+    sites = [site_named(letter).name for letter in site or ["A"]]
+    known, about = known_cases(cases, n, sites, work or cache_folder() / "calibrate", say)
     with opened(backbone, library) as assistant:
         model = run(assistant, known, about, samples=samples, error=error, say=say)
     path = write_risk(model, out or backbone_folder(backbone))

@@ -16,8 +16,8 @@ from assistant.errors import BackboneError, SettingsError
 from assistant.evidence import Ground, box_of, ground_of
 from assistant.risk import RiskModel, Weights
 from assistant.rules import judge_sentences
-from assistant.signals import SIGNALS, Signals
-from assistant.types import Assertion, Film, Neighbour, Study
+from assistant.signals import SIGNALS, Signals, known_signal
+from assistant.types import Assertion, Film, Gate, Neighbour, Study
 
 EFFUSION = Assertion("pleural_effusion", side="right")
 ABOUT = About("revision", "report@1", "100 made-up films", 5, 0.05)
@@ -241,3 +241,13 @@ def test_a_comparison_is_held_against_the_earlier_report(text, before, stance):
     sentences, _ = judge_sentences(written, ground, has_prior=bool(before))
     told = [e.says for s in sentences for e in s.evidence if e.kind == "prior"]
     assert told == ([] if stance is None else [stance])
+
+
+def test_the_further_off_a_film_lies_the_less_is_known():
+    gates = [Gate("warn", "", distance, 1.3) for distance in (0.6, 1.3, 2.6, 9.0)]
+    found = [known_signal(gate) or 0.0 for gate in gates]
+    assert found == sorted(found, reverse=True)
+    assert found[1] == 0.5
+    assert 0 < found[-1] < found[0] < 1
+    assert known_signal(None) is None
+    assert known_signal(Gate("refuse", "")) is None
