@@ -16,7 +16,7 @@ from PIL import Image
 
 from assistant import previews
 from assistant.errors import WetreadError
-from assistant.exports import ACTIONS, NOTICE, draft_json, draft_markdown
+from assistant.exports import ACTIONS, NOTICE, draft_json, draft_markdown, percent
 from assistant.paintings import caption, file_of
 from assistant.types import Film, Gate, Neighbour, Painting, Report, Sentence
 from assistant.walk import Assistant
@@ -145,7 +145,7 @@ def gate_html(gate: Gate) -> str:
 def sentence_html(number: int, sentence: Sentence, numbers: dict[str, int]) -> str:
     """A numbered sentence with its verdict and risk; it opens to show why, in words."""
     cites = "".join(f"[{numbers[c]}]" for c in sentence.citations if c in numbers)
-    risk = "not measured" if sentence.risk is None else f"{sentence.risk:.0%}"
+    risk = "not measured" if sentence.risk is None else percent(sentence.risk)
     reasons = [f"<p>{escape(sentence.reason)} Risk of being false: {risk}.</p>"]
     for e in sentence.evidence:
         case = f"[{numbers[e.where]}] " if e.where in numbers else ""

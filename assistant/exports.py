@@ -103,8 +103,12 @@ def risk_words(sentence: Sentence) -> str:
     """What is to be made of a sentence: "supported, risk 1 %, kept"."""
     if sentence.risk is None or sentence.action is None:
         return sentence.verdict
-    risk = "under 1 %" if sentence.risk < 0.01 else f"{sentence.risk:.0%}".replace("%", " %")
-    return f"{sentence.verdict}, risk {risk}, {ACTIONS[sentence.action]}"
+    return f"{sentence.verdict}, risk {percent(sentence.risk)}, {ACTIONS[sentence.action]}"
+
+
+def percent(risk: float) -> str:
+    """A risk in whole percents; none is so small that it is told as nothing."""
+    return "under 1 %" if risk < 0.01 else f"{risk * 100:.0f} %"
 
 
 def evidence_words(sentence: Sentence, neighbours: int) -> list[str]:
