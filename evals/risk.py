@@ -166,11 +166,17 @@ def _figures(rows: Sequence[Row], silent: int, words: str, films: int) -> dict[s
 
 def _saved(rows: Sequence[Row], silent: int, films: int) -> dict[str, Figure]:
     """False sentences that a reader sees without a mark, with the risk and without."""
-    all_false = sum(r.false for r in rows)
-    unmarked = sum(r.false and r.sentence.action == "keep" for r in rows)
-    times = all_false / unmarked if unmarked else None
+    counts = {f"A{number}": [0, 0, 1] for number in range(films)}
+    for row in rows:
+        counts[row.film][0] += row.false
+        counts[row.film][1] += row.false and row.sentence.action == "keep"
+    table, people = np.array(list(counts.values()), float), list(counts)
+
+    def of(statistic) -> Figure:
+        return figure(table, people, statistic, unscored=silent)
+
     return {
-        f"{SHOWN}, with the risk, site A": stated(100 * unmarked / films, films, unscored=silent),
-        f"{SHOWN}, without, site A": stated(100 * all_false / films, films, unscored=silent),
-        FEWER: stated(times, all_false, unscored=silent),
+        f"{SHOWN}, with the risk, site A": of(lambda c: 100 * c[1] / c[2]),
+        f"{SHOWN}, without, site A": of(lambda c: 100 * c[0] / c[2]),
+        FEWER: of(lambda c: ratio(c[:2])),
     }

@@ -186,9 +186,9 @@ def test_what_a_sentence_rests_on_is_drawn_where_it_lies_on_the_film(visitor, ur
     assert drawn is not None
     assert all(abs(picture[key] - drawn[key]) < 2 for key in ("x", "y", "width", "height"))
     numbers = {
-        n for text in page.locator("#film svg text").all_inner_texts() for n in text.split(", ")
+        n for text in page.locator("#film svg text").all_text_contents() for n in text.split(", ")
     }
-    assert numbers <= set(page.locator("#draft summary b").all_inner_texts())
+    assert numbers <= set(page.locator("#draft summary b").all_text_contents())
 
 
 @needs_chromium

@@ -139,7 +139,9 @@ def test_every_bar_is_measured_or_said_to_be_unscored(everything):
     for name, found in figures.items():
         assert set(found) == KEYS, name
         assert (found["value"] is None) >= (found["n"] == 0), name
-        assert found["n"] + found["unscored"] >= 1 or "8 mm" in name, name
+        # One film need not hold a nodule of 8 mm, nor give rise to each kind of question.
+        some = found["n"] + found["unscored"] >= 1
+        assert some or "8 mm" in name or name.startswith("answers/"), name
     for name in mini.BARS:
         if figures[name]["n"] == 0:
             part = name.partition("/")[0]
