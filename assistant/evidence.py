@@ -8,7 +8,7 @@ and neither makes a sentence supported (rule 1 of the rules of evidence).
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from assistant.chest.vocabulary import finding_named, finding_of_label
 from assistant.findings import assertions
 from assistant.reports import ParsedSentence
 from assistant.signals import (
+    SIDES,
     Claims,
     Signals,
     agreement_signal,
@@ -128,11 +129,8 @@ def _of_film(claim: Assertion, signals: Signals, ground: Ground) -> list[Evidenc
     if signals.probe is not None:
         words = f"Probe {signals.probe:.2f} for {name}."
         made.append(Evidence("probe", signals.probe, _stance(signals.probe), "film", words))
-    if signals.region is not None and claim.polarity != "absent" and ground.look is not None:
-        box = box_of(claim, ground.look, ground.shape)
-        words = f"Strongest place of {name} {signals.region:.2f}."
-        stance = _stance(signals.region)
-        made.append(Evidence("region", signals.region, stance, "film", words, box))
+    if ground.look is not None and claim.polarity != "absent":
+        made += _of_regions(claim, ground.look, ground.shape)
     made += _of_measurement(claim, ground) + _of_prior(claim, ground)
     if signals.agreement is not None:
         count = len(ground.samples)
@@ -140,6 +138,24 @@ def _of_film(claim: Assertion, signals: Signals, ground: Ground) -> list[Evidenc
         stance = _stance(signals.agreement)
         made.append(Evidence("agreement", signals.agreement, stance, "drafts", words))
     return made
+
+
+def _of_regions(claim: Assertion, look: Look, shape: tuple[int, int]) -> list[Evidence]:
+    """Where the finding lights up, side by side where both are claimed."""
+    made = []
+    for one in one_sided(claim):
+        value = region_signal(one, look)
+        if value is not None:
+            words = f"Strongest place of {name_of(one)} {value:.2f}."
+            box = box_of(one, look, shape)
+            made.append(Evidence("region", value, _stance(value), "film", words, box))
+    return made
+
+
+def one_sided(claim: Assertion) -> tuple[Assertion, ...]:
+    """A claim about both sides as one about each."""
+    sides = SIDES if claim.side == "bilateral" else (claim.side,)
+    return tuple(replace(claim, side=side) for side in sides)
 
 
 def _of_measurement(claim: Assertion, ground: Ground) -> list[Evidence]:

@@ -16,7 +16,7 @@ import numpy as np
 from assistant import Assistant
 from assistant.chest.phantoms import Phantom, truth_assertions
 from assistant.chest.truths import is_false
-from assistant.evidence import name_of
+from assistant.evidence import name_of, one_sided
 from assistant.types import Assertion, Film, Report, Sentence, Study
 from evals.mini.films import Progress, as_film, batched, phantoms
 from evals.results import Bar, Figure, Measured, figure, median, stated
@@ -119,10 +119,11 @@ def _hits(phantom: Phantom, report: Report) -> list[bool]:
 def _boxed(sentence: Sentence) -> list[tuple[Assertion, tuple[float, float, float, float]]]:
     """The claims of a sentence with their boxes; the evidence names its claim in words."""
     return [
-        (claim, e.box)
+        (one, e.box)
         for claim in sentence.assertions
+        for one in one_sided(claim)
         for e in sentence.evidence
-        if e.box is not None and f" {name_of(claim)} " in e.detail
+        if e.box is not None and f" {name_of(one)} " in e.detail
     ]
 
 

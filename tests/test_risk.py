@@ -251,3 +251,13 @@ def test_the_further_off_a_film_lies_the_less_is_known():
     assert 0 < found[-1] < found[0] < 1
     assert known_signal(None) is None
     assert known_signal(Gate("refuse", "")) is None
+
+
+def test_a_claim_about_both_sides_has_a_place_on_each():
+    (sentence,) = judged("Bilateral pleural effusions.", ground_of(look(0.9, 0.8), ()))
+    boxes = [e.box for e in sentence.evidence if e.kind == "region"]
+    assert len(boxes) == 2
+    (right, left) = boxes
+    assert right is not None
+    assert left is not None
+    assert right[2] <= 0.5 <= left[0]  # the patient's right lies on the left of the film
