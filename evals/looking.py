@@ -3,7 +3,8 @@
 A blank film, noise, another patient's film and the mirrored film must not give the right film's
 draft; a mirrored film must swap the sides; and wrong similar cases must not bring in errors. The
 gate is told to let every film through, so that it cannot take the credit. Only drafts with a
-finding count where drafts are compared: that two healthy patients get the same is right.
+finding count where drafts are compared, and with a one-sided one where the film is mirrored: that
+two healthy patients get the same draft is right, and so is that of a large heart in a mirror.
 """
 
 from __future__ import annotations
@@ -60,8 +61,9 @@ def measure(
     for at, (kind, others) in enumerate(wrong.items(), start=1):
         found = _drafts(assistant, others, progress, at * count, total)
         pairs = zip(right, found, strict=True)
-        same = [[_words(a) == _words(b), 1] for a, b in pairs if _said(a)]
-        people = [str(i) for i in range(count) if said[i]]
+        told = [_one_sided(one) if kind == "mirrored" else one for one in said]
+        same = [[_words(a) == _words(b), 1] for (a, b), t in zip(pairs, told, strict=True) if t]
+        people = [str(i) for i in range(count) if told[i]]
         figures[SAME.format(kind)] = _share(same, people, count - len(same))
         if kind == "mirrored":
             figures[SWAPPED] = _swapped(said, [_said(report) for report in found])
@@ -96,13 +98,16 @@ def _swapped(said: Sequence[set[Claim]], mirrored: Sequence[set[Claim]]) -> Figu
     """The share of findings, on one side only, that the mirrored film has on the other only."""
     counts, people = [], []
     for number, (before, after) in enumerate(zip(said, mirrored, strict=True)):
-        for finding, side in sorted(before, key=str):
-            other = OTHER.get(side or "")
-            if other is None or (finding, other) in before:
-                continue
+        for finding, side in sorted(_one_sided(before), key=str):
+            other = OTHER[side or ""]
             counts.append([(finding, other) in after and (finding, side) not in after, 1])
             people.append(str(number))
     return _share(counts, people)
+
+
+def _one_sided(said: set[Claim]) -> set[Claim]:
+    """The findings that are on one side only."""
+    return {(f, s) for f, s in said if s in OTHER and (f, OTHER[s]) not in said}
 
 
 def _misled(
