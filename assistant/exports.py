@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from assistant.types import Answer, Neighbour, Report, Sentence, Study
+from assistant.types import Answer, Film, Neighbour, Report, Sentence, Study
 
 SCHEMA = "wetread.draft/1"
 ANSWER_SCHEMA = "wetread.answer/1"
@@ -96,6 +96,12 @@ def draft_json(report: Report) -> str:
     return json.dumps(draft_dict(report), indent=2, ensure_ascii=False) + "\n"
 
 
+def corrected(film: Film) -> str:
+    """What was done to put a film right, in a sentence; empty where nothing was."""
+    done = [flag.partition(": ")[2] for flag in film.flags if flag.startswith("corrected: ")]
+    return f"The film was put right before it was read: {', '.join(done)}." if done else ""
+
+
 ACTIONS = {"keep": "kept", "flag": "check this", "withhold": "withheld"}
 
 
@@ -127,6 +133,8 @@ def draft_markdown(report: Report) -> str:
         lines += [f"> **{head}.** {report.gate.reason}", ""]
     elif report.abstention:
         lines += [f"> **Warning.** {report.abstention}", ""]
+    if done := corrected(report.study.films[0]):
+        lines += [f"> {done}", ""]
     for section in ("findings", "impression"):
         chosen = [s for s in report.sentences if s.section == section]
         if not chosen:

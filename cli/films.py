@@ -161,12 +161,14 @@ def similar(
 
 def _show(report: Any) -> None:
     """The draft on the terminal."""
-    from assistant.exports import NOTICE, evidence_words, risk_words
+    from assistant.exports import NOTICE, corrected, evidence_words, risk_words
 
     OUTPUT.print(NOTICE, style="dim")
     show_gate(report.gate)
     if report.gate.answer == "refuse" and report.gate.correction and not report.sentences:
         OUTPUT.print("With --correct Wetread puts it right before it reads it.")
+    if done := corrected(report.study.films[0]):
+        OUTPUT.print(f"\n{done}", style="bold yellow", markup=False)
     for section in ("findings", "impression"):
         chosen = [s for s in report.sentences if s.section == section]
         if chosen:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -156,13 +157,14 @@ def test_of_noise_and_a_blank_film_nothing_is_written_unless_one_insists(assista
 def test_a_film_that_lies_wrongly_is_refused_and_read_once_it_is_put_right(assistant, sample):
     film = read_film(sample)
     for spoil, needed in (("rotate 90", "rotate 270"), ("invert", "invert")):
-        wrong = correct_film(film, spoil)
+        wrong = replace(correct_film(film, spoil), flags=film.flags)
         refused, read = assistant.draft(wrong), assistant.draft(wrong, correct=True)
         assert (refused.gate.answer, refused.gate.correction) == ("refuse", needed)
         assert not refused.sentences
         assert read.gate.answer != "refuse"
         assert f"corrected: {needed}" in read.study.films[0].flags
         assert read.text() == assistant.draft(film).text()
+        assert f"put right before it was read: {needed}." in draft_markdown(read)
 
 
 def test_refused_films_leave_the_others_of_a_batch_as_they_are(assistant, sample):
