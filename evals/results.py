@@ -12,10 +12,19 @@ from typing import Any
 import numpy as np
 
 from assistant.errors import SettingsError
-from evals.statistics import bootstrap_interval, bootstrap_median
+from evals.statistics import STATISTICS, bootstrap_interval, bootstrap_median
 
 SCHEMA = "wetread.results/1"
 Figure = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What a figure was computed from, film by film, so that two runs can be compared in pairs."""
+
+    statistic: str  # its name in `evals.statistics.STATISTICS`
+    patients: tuple[str, ...]
+    rows: tuple[tuple[float, ...], ...]  # one a film
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +35,34 @@ class Measured:
     cases: Sequence[Mapping[str, Any]] = ()
     notes: Mapping[str, str] = field(default_factory=dict)  # by figure: how, or why not at all
     material: str = ""  # what it was measured on, in words
+    counts: Mapping[str, Counts] = field(default_factory=dict)  # by figure
+
+
+class Tally:
+    """Figures as they are counted, each with what it was counted from."""
+
+    def __init__(self) -> None:
+        self.figures: dict[str, Figure] = {}
+        self.counts: dict[str, Counts] = {}
+
+    def add(
+        self,
+        name: str,
+        rows: Sequence[Sequence[float]] | np.ndarray,
+        patients: Sequence[str],
+        statistic: str,
+        *,
+        unscored: int = 0,
+        bar: float | None = None,
+    ) -> None:
+        """Add a figure from a row of counts a film; `statistic` is a name in `STATISTICS`."""
+        table = np.asarray(rows, float)
+        table = table.reshape(len(table), -1)
+        self.figures[name] = figure(
+            table, patients, STATISTICS[statistic], unscored=unscored, bar=bar
+        )
+        told = tuple(tuple(row) for row in table.tolist())
+        self.counts[name] = Counts(statistic, tuple(patients), told)
 
 
 @dataclass(frozen=True, slots=True)

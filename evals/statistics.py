@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 from scipy.stats import rankdata
@@ -76,6 +77,20 @@ def precision(counts: np.ndarray) -> float:
 def ratio(counts: np.ndarray) -> float:
     """The first count over the second; NaN where the second is zero."""
     return float(counts[0] / counts[1]) if counts[1] else float("nan")
+
+
+# What a figure that is counted film by film may be; `mean` is a ratio whose rows are (value, 1).
+STATISTICS: Mapping[str, Callable[[np.ndarray], float]] = MappingProxyType(
+    {
+        "f1": f1,
+        "macro_f1": macro_f1,
+        "f1_gain": f1_gain,
+        "recall": recall,
+        "precision": precision,
+        "ratio": ratio,
+        "mean": ratio,
+    }
+)
 
 
 def auroc(rows: np.ndarray) -> float:
