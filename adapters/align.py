@@ -98,17 +98,20 @@ def liken(probe: Probe, findings: Sequence[str]) -> None:
     probe.alike[:] = torch.tensor([-1 if p is None else numbers[p] for p in places])
 
 
-def decide(probe: Probe, logits: torch.Tensor, labels: np.ndarray) -> None:
+def decide(probe: Probe, logits: torch.Tensor, labels: np.ndarray, fewest: int = 1) -> None:
     """Set each finding's threshold where its F1 on validation films is highest.
 
-    `logits` are (N, L), `labels` uint8 (N, L). The places of one finding share a threshold, as
-    each alone is too rare to set its own; a finding that no film bears keeps 0.5.
+    `logits` are (N, L), `labels` (N, L) are 1 where true, 0 where false and NaN where not known.
+    The places of one finding share a threshold, as each alone is too rare to set its own; a
+    finding that is true fewer than `fewest` times keeps the threshold that it has.
     """
     chances = torch.sigmoid(logits).numpy()
     for key in dict.fromkeys((one.finding, one.degrees) for one in probe.labels):
         columns = [i for i, one in enumerate(probe.labels) if (one.finding, one.degrees) == key]
-        true, chance = labels[:, columns].astype(bool).ravel(), chances[:, columns].ravel()
-        if not true.any():
+        told, chance = labels[:, columns].astype(np.float32).ravel(), chances[:, columns].ravel()
+        known = ~np.isnan(told)
+        true, chance = told[known] > 0, chance[known]
+        if true.sum() < fewest:
             continue
         order = np.argsort(-chance)
         hits = np.cumsum(true[order])

@@ -7,14 +7,18 @@ without similar cases, so that the risk also holds where a library is empty.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from adapters.cases import CaseSet, Say, load_cases
+from adapters.floor import likeness_floor
+from adapters.library_cases import library_cases
 from adapters.lora_recipe import FolderData, PhantomData
 from adapters.risk_fit import About, Judged, ablation, fit_risk
 from assistant import Assistant
 from assistant.chest.truths import is_false
 from assistant.drafting import Options
+from assistant.filing import is_library
 from assistant.risk import FILE, RiskModel
 from assistant.rules import Examined
 from assistant.types import Study
@@ -30,9 +34,12 @@ def known_cases(
 ) -> tuple[CaseSet, str]:
     """Cases to calibrate on, with what they are in words; `folder` keeps their films.
 
-    The films of a case table or an imagefolder, `n` of them, but for one patient's; without a
-    source `n` phantoms of the split validation, shared out evenly over the sites.
+    The first `n` films of a library of cases, or of a case table or an imagefolder, there but for
+    one patient's; without a source `n` phantoms of the split validation, shared out evenly over
+    the sites.
     """
+    if source is not None and is_library(source):
+        return library_cases(source, n), f"cases of the library {source.name}"
     if source is None:
         data = PhantomData(train=1, validation=n, seed=SEED, sites=tuple(sites))
         told = f"phantoms of sites {', '.join(sites)}, seed {SEED}, split validation"
@@ -56,12 +63,15 @@ def calibrate(
     `about` says in words what the cases are; `error` is the share of false sentences allowed
     among those kept, in (0, 1). Raises SettingsError where too few sentences are true or false.
     """
-    judged = judged_sentences(assistant, cases, samples=samples, seed=seed, say=say)
+    floor = likeness_floor(assistant, cases, seed)
+    judged = judged_sentences(assistant, cases, samples=samples, floor=floor, seed=seed, say=say)
     task = "report" if "report" in assistant.backbone.tasks else None
     identity = assistant.backbone.identity_for(task)
     told = f"{len(cases)} {about}"
     fitted_for = About(identity.revision, identity.adapter, told, samples, error)
-    model = fit_risk(judged, fitted_for, seed=seed)
+    model = replace(fit_risk(judged, fitted_for, seed=seed), floor=floor)
+    told = "no library to tell" if floor is None else f"{floor:.3f}"
+    say(f"similarity under which a case agrees no better than any other: {told}")
     for name, (alone, without) in ablation(judged, fitted_for, seed).items():
         kept = "" if any(name in w.signals for w in model.polarities.values()) else "; it goes"
         say(
@@ -71,14 +81,20 @@ def calibrate(
 
 
 def judged_sentences(
-    assistant: Assistant, cases: CaseSet, *, samples: int, seed: int, say: Say
+    assistant: Assistant,
+    cases: CaseSet,
+    *,
+    samples: int,
+    floor: float | None,
+    seed: int,
+    say: Say,
 ) -> list[Judged]:
     """Every sentence of the cases' drafts of which something is known to be true or false."""
     found: list[Judged] = []
     done = 0
     for part, neighbours in ((range(0, len(cases), 2), 5), (range(1, len(cases), 2), 0)):
-        options = Options(neighbours=neighbours, seed=seed, samples=samples)
-        studies = (Study((cases.pictures.film(i),), cases.cases[i].indication) for i in part)
+        options = Options(neighbours=neighbours, seed=seed, samples=samples, floor=floor)
+        studies = (Study((cases.film(i),), cases.cases[i].indication) for i in part)
         for number, examined in zip(part, assistant.examine(studies, options), strict=True):
             found += _judged(number, examined, cases)
             done += 1

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,7 @@ class Case:
     tube: tuple[tuple[str, str], ...] = ()  # a device and where its tip lies
     complete: bool = False  # the claims are the whole truth of the film
     reading: str = ""  # what the base's probe sees in it, where the base has one
+    library_id: str = ""  # of a case that comes from a library
 
     @property
     def report(self) -> str:
@@ -96,6 +97,12 @@ class CaseSet:
 
     def __len__(self) -> int:
         return len(self.cases)
+
+    def film(self, index: int) -> Film:
+        """The film as intake would give it; one of a library's is known there by its case."""
+        film = self.pictures.film(index)
+        own = self.cases[index].library_id
+        return replace(film, sha256=own.ljust(64, "0")) if own else film
 
     def of(self, indices: Sequence[int]) -> CaseSet:
         """Some of the cases, in the order given."""

@@ -22,6 +22,7 @@ from adapters.align import align, decide
 from adapters.build import build_model, build_tokenizer
 from adapters.data import PhantomArrays, phantom_arrays, questions_of
 from adapters.measure_fit import fit_measures
+from adapters.probe_fit import prepare, teach
 from adapters.recipe import Recipe
 from adapters.see import FilmBatches, Seer, start_well
 from adapters.speak import READ, SPEAK, TALK, Speaker, SpeechBatches, look
@@ -36,6 +37,7 @@ from assistant.chest.phantoms import FINDINGS, SITES
 from assistant.errors import SettingsError
 from assistant.gate import fit_reference
 
+MIRRORED = 8000  # films from which the probe learns to look into a mirror
 ALIGNED = 3000  # films from which the embedding and the gate's reference learn
 Say = Callable[[str], None]
 
@@ -102,23 +104,57 @@ def _see(janus, arrays: PhantomArrays, recipe: Recipe, run: Path, say: Say) -> P
     run_stage(seer, films, films.collate, recipe.see, run / "see", seed=recipe.seed)
     seer.focus()
     run_stage(seer, films, films.collate, recipe.focus, run / "focus", seed=recipe.seed + 1)
-    return seer.probe.cpu()
+    return _look_into_the_mirror(janus, seer.probe.cpu(), arrays, recipe, run, say)
+
+
+def _look_into_the_mirror(
+    janus, probe: Probe, arrays: PhantomArrays, recipe: Recipe, run: Path, say: Say
+) -> Probe:
+    """The probe, taught to read mirrored films too; once that is done, it is loaded."""
+    final = run / "mirror.safetensors"
+    if final.is_file():
+        return Probe.load(final)
+    say("the probe learns to read films in a mirror too")
+    films, see = FilmBatches(arrays, augment=True), _seeing(janus)
+    count = min(len(arrays), MIRRORED)
+
+    def shown() -> Iterator[tuple[torch.Tensor, torch.Tensor, np.ndarray]]:
+        torch.manual_seed(recipe.seed)
+        for start in range(0, count, 32):
+            batch = films.collate(list(range(start, min(start + 32, count))))
+            pixels = batch["pixels"]
+            yield see(pixels), see(pixels.flip(-1)), batch["labels"].numpy()
+
+    kept = run / "mirror.npy"
+    teach(probe, prepare(count, shown(), kept), seed=recipe.seed)
+    kept.unlink()
+    beside = final.with_suffix(".part")
+    probe.save(beside)
+    beside.replace(final)
+    return probe
+
+
+def _seeing(janus) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Patch features (B, N, W) of pixels (B, 3, H, W)."""
+    vision = janus.model.vision_model.eval()
+
+    @torch.no_grad()
+    def see(pixels: torch.Tensor) -> torch.Tensor:
+        return vision(pixel_values=pixels.to(janus.device)).last_hidden_state.cpu()
+
+    return see
 
 
 @torch.no_grad()
 def _features(janus, films: np.ndarray, probe: Probe) -> tuple[torch.Tensor, ...]:
     """Label logits (N, L), mean features (N, W) and profiles (N, P) of films."""
-    vision = janus.model.vision_model.eval()
-
-    def see(pixels: torch.Tensor) -> torch.Tensor:
-        return vision(pixel_values=pixels.to(janus.device)).last_hidden_state.cpu()
-
+    see, patch = _seeing(janus), janus.config.vision_config.patch_size
     parts = []
     for start in range(0, len(films), 32):
         batch = torch.from_numpy(films[start : start + 32]).float().div(255).mul(2).sub(1)
         pixels = batch.unsqueeze(1).expand(-1, 3, -1, -1)
         hidden = see(pixels)
-        told = label_logits(probe, see, pixels, hidden, vision.config.patch_size)
+        told = label_logits(probe, see, pixels, hidden, patch)
         parts.append((told.mean(dim=1), hidden.mean(dim=1), torch.from_numpy(pool(hidden.numpy()))))
     logits, mean, profiles = zip(*parts, strict=True)
     return torch.cat(logits), torch.cat(mean), torch.cat(profiles)

@@ -23,7 +23,9 @@ from assistant.types import Assertion, Neighbour, Study
 
 WARMTH = 0.7  # the temperature of the other drafts: with less they agree on every error
 SAMPLES_MOST = 16
-DRAWS = 6  # further drafts of a film whose first says otherwise than it was told
+DRAWS = 6  # further drafts of a film whose best says otherwise than it was told
+TURNS = 3  # times that such drafts are drawn, at most
+WARMER = 0.2  # a time: what a writer insists on, it repeats at the same temperature
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,7 @@ class Options:
     exclude: tuple[str, ...] = ()  # cases that are never among them
     use_adapter: bool = True
     samples: int | None = None  # other drafts of each film; None: as many as the risk takes
+    floor: float | None = None  # likeness of a similar case at least; None: what the risk found
     correct: bool = False  # put a film right that the gate says lies wrongly
     anyway: bool = False  # write about a film that the gate refuses, too
 
@@ -111,20 +114,21 @@ def _without_slips(
 ) -> list[Written]:
     """The drafts, those that say otherwise than they were told replaced by the best of others."""
     told = [assertions(reading) if reading else None for reading in readings]
-    slipped = [
-        i for i, t in enumerate(told) if t is not None and slips(t, assertions(written[i].text))
-    ]
-    drawn = backbone.write(
-        [encoded[i] for i in slipped for _ in range(DRAWS)],
-        [requests[i] for i in slipped for _ in range(DRAWS)],
-        Sampling(seed=seed, temperature=WARMTH),
-        [task] * (DRAWS * len(slipped)),
-    )
     best = list(written)
-    for at, i in enumerate(slipped):
-        mine = [written[i], *drawn[at * DRAWS : (at + 1) * DRAWS]]
-        # The first of the least wrong: the greedy draft where none is better.
-        best[i] = min(mine, key=lambda one: slips(told[i] or (), assertions(one.text)))
+    for turn in range(TURNS):
+        slipped = [
+            i for i, t in enumerate(told) if t is not None and slips(t, assertions(best[i].text))
+        ]
+        drawn = backbone.write(
+            [encoded[i] for i in slipped for _ in range(DRAWS)],
+            [requests[i] for i in slipped for _ in range(DRAWS)],
+            Sampling(seed=seed + turn, temperature=WARMTH + turn * WARMER),
+            [task] * (DRAWS * len(slipped)),
+        )
+        for at, i in enumerate(slipped):
+            mine = [best[i], *drawn[at * DRAWS : (at + 1) * DRAWS]]
+            # The first of the least wrong: the greedy draft where none is better.
+            best[i] = min(mine, key=lambda one: slips(told[i] or (), assertions(one.text)))
     return best
 
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from assistant.errors import LibraryError, WetreadError
 from assistant.intake import read_film, read_film_bytes
 from assistant.previews import preview
 from assistant.types import Film
 from assistant.walk import Assistant
-from retrieval import Added, FolderRow, Library, NewCase, read_folder
+from retrieval import Added, Case, FolderRow, Library, NewCase, read_folder
 
 BATCH = 16
 SYNTHETIC = "synthetic"  # the flag of a film that intake knows to be painted
@@ -139,3 +141,23 @@ def refresh(assistant: Assistant, progress: Callable[[int], None] = lambda done:
         progress(done)
     library.rebuild()
     return done
+
+
+def is_library(folder: Path) -> bool:
+    """Whether a folder is a library of cases."""
+    return (folder / "cases.sqlite").is_file()
+
+
+def read_library(folder: Path) -> Iterator[tuple[Case, np.ndarray]]:
+    """The cases of a library with their pictures, uint8 (H, W), in the order of their ids.
+
+    A case whose picture is damaged is left out. Raises LibraryError for a folder that is none.
+    """
+    with Library.open(folder, encoder="pictures alone", dim=1, create=False) as library:
+        for case in sorted(library.cases(), key=lambda one: one.id):
+            try:
+                png = library.preview(case.id)
+            except LibraryError:
+                continue
+            with Image.open(io.BytesIO(png), formats=("PNG",)) as picture:
+                yield case, np.asarray(picture.convert("L"))

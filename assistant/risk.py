@@ -49,6 +49,7 @@ class RiskModel:
     withhold: float  # the lowest risk that is withheld
     scale: tuple[float, float]  # slope and shift from the riskiest claim's log-odds to the risk's
     polarities: Mapping[str, Weights]
+    floor: float | None = None  # a case less alike says no more than any other; None: not known
 
     def claim(self, claim: Assertion, signals: Signals) -> float | None:
         """The log-odds that one claim is false; None where its polarity was not fitted."""

@@ -159,14 +159,21 @@ class Assistant:
         """Each study with what the gate says, and what was written of it if anything was."""
         asked = admit(self.backbone, studies, correct=options.correct, anyway=options.anyway)
         read = [one for one in asked if one.read]
+        task = self._task("report") if options.use_adapter else None
+        risk = self._risk_for(task)
+        floor = options.floor if options.floor is not None or not risk else risk.floor
         near = [
-            self._near(one.encoded, one.study.films[0], options.neighbours, options.exclude)
+            tuple(
+                n
+                for n in self._near(
+                    one.encoded, one.study.films[0], options.neighbours, options.exclude
+                )
+                if floor is None or n.similarity >= floor
+            )
             for one in read
         ]
-        task = self._task("report") if options.use_adapter else None
         samples = options.samples
         if samples is None:
-            risk = self._risk_for(task)
             samples = risk.samples if risk else 0
         texts = iter(write_drafts(self.backbone, read, near, task, options.seed, samples))
         return [(one, next(texts) if one.read else None) for one in asked]

@@ -23,7 +23,7 @@ class Encoded:
     features: Any  # what the writer of the same backbone reads
     embedding: np.ndarray  # float32 (D,), unit length, for retrieval
     profile: np.ndarray  # float32 (P,), for the gate
-    logits: np.ndarray | None = None  # float32 (V, L): the probe's, of the film moved V times
+    logits: np.ndarray | None = None  # float32 (V, L): the probe's, of V views of the film
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Chance:
     zone: str | None
     degrees: tuple[str, ...]  # only at these degrees, the least first; any where empty
     probability: float  # 0.5 where the probe decides
-    spread: float  # standard deviation of the probability as the film is moved, at most 0.5
+    spread: float  # standard deviation of the probability over views of the film, at most 0.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -34,6 +34,16 @@ class Label:
     degrees: tuple[str, ...] = ()  # only at these degrees, the least first; any where empty
 
 
+def _mirrored(labels: Sequence[Label]) -> list[int]:
+    """Each label's own in a mirror: that of the other side; its own where there is none."""
+    other = {"right": "left", "left": "right"}
+    at = {label: number for number, label in enumerate(labels)}
+    return [
+        at.get(replace(label, side=other.get(label.side or "")), number)
+        for number, label in enumerate(labels)
+    ]
+
+
 class Probe(nn.Module):
     """Probabilities of labels and an embedding, from patch features."""
 
@@ -54,10 +64,12 @@ class Probe(nn.Module):
         self.register_buffer("alike", torch.full((count,), -1))
         at = [self.channels.index(label.finding) for label in self.labels]
         self.register_buffer("channel_of", torch.tensor(at), persistent=False)
+        self.register_buffer("mirrored", torch.tensor(_mirrored(self.labels)), persistent=False)
 
     thresholds: torch.Tensor
     alike: torch.Tensor
     channel_of: torch.Tensor
+    mirrored: torch.Tensor  # of each label, which tells the same of the mirrored film
 
     @property
     def dim(self) -> int:

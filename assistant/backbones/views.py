@@ -1,7 +1,9 @@
-"""A film looked at four times, each time moved against the grid of patches.
+"""A film looked at eight times: moved against the grid of patches, and in a mirror.
 
 What is small may lie across the edges of patches, where a probe misses it. Half a patch further
-on it lies within one: the mean over the four places misses half as much.
+on it lies within one: the mean over the four places misses half as much. And a probe that looks
+into a mirror as well, where right is left, says of a mirrored film the same with its sides
+exchanged: it cannot have learnt that the heart is on the left whatever the film shows.
 """
 
 from __future__ import annotations
@@ -11,6 +13,8 @@ from collections.abc import Callable, Iterator
 import torch
 
 from assistant.backbones.probe import Probe
+
+See = Callable[[torch.Tensor], torch.Tensor]
 
 
 def moved(pixels: torch.Tensor, patch: int) -> Iterator[torch.Tensor]:
@@ -23,16 +27,16 @@ def moved(pixels: torch.Tensor, patch: int) -> Iterator[torch.Tensor]:
 
 
 def label_logits(
-    probe: Probe,
-    see: Callable[[torch.Tensor], torch.Tensor],
-    pixels: torch.Tensor,
-    hidden: torch.Tensor,
-    patch: int,
+    probe: Probe, see: See, pixels: torch.Tensor, hidden: torch.Tensor, patch: int
 ) -> torch.Tensor:
-    """What a probe says of films, (B, V, L): of each as it is, and of each moved V - 1 times.
+    """What a probe says of films, (B, V, L): of each as it is, moved, and the same in a mirror.
 
     `see` gives the patch features (B, N, W) of pixels (B, C, H, W); `hidden` are those of the
     films as they are.
     """
-    looks = [hidden, *(see(other) for other in moved(pixels, patch))]
-    return torch.stack([probe(look)[0] for look in looks], dim=1)
+    mirror = pixels.flip(-1)
+    plain = [hidden, *(see(other) for other in moved(pixels, patch))]
+    turned = [see(other) for other in (mirror, *moved(mirror, patch))]
+    told = [probe(look)[0] for look in plain]
+    told += [probe(look)[0][:, probe.mirrored] for look in turned]
+    return torch.stack(told, dim=1)
