@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -64,7 +64,7 @@ def calibrate(
     backbone: Backbone = "mini",
     cases: Annotated[
         Path | None,
-        typer.Option(help="Case table or imagefolder with reports; default: phantoms."),
+        typer.Option(help="Case table, imagefolder or library; default: phantoms."),
     ] = None,
     n: Annotated[int, typer.Option("--n", min=20, help="Films at most.")] = 600,
     site: Annotated[
@@ -75,27 +75,41 @@ def calibrate(
         float, typer.Option(min=0.001, max=0.5, help="Share of false sentences among the kept.")
     ] = 0.01,
     samples: Annotated[int, typer.Option(min=0, max=16, help="Other drafts of each film.")] = 5,
+    probe: Annotated[
+        bool,
+        typer.Option("--probe", help="Teach the probe anew first, from half of the patients."),
+    ] = False,
     library: LibraryAt = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder for risk.json; default: the backbone's.")
+        Path | None,
+        typer.Option(help="Folder for risk.json, or with --probe for the new backbone."),
     ] = None,
     work: Annotated[Path | None, typer.Option(help="Where films are kept.")] = None,
 ) -> None:
-    """Fit the risk of a backbone's sentences on its own drafts of films whose truth is known."""
+    """Fit a backbone's risk, and with --probe its probe, on films of which the truth is known."""
     from adapters.calibrate import calibrate as run
     from adapters.calibrate import known_cases, write_risk
+    from adapters.refit import teach_half
     from assistant.backbones.load import backbone_folder
     from assistant.chest.phantoms.film import site_named
+    from assistant.filing import refresh
     from assistant.home import cache_folder
 
     def say(text: str) -> None:
         NOTES.print(text, markup=False)
 
     sites = [site_named(letter).name for letter in site or ["A"]]
+    home = backbone_folder(backbone)
     known, about = known_cases(cases, n, sites, work or cache_folder() / "calibrate", say)
+    if probe:
+        if out is None:
+            raise SettingsError("A probe taught anew makes a new backbone; name its folder: --out.")
+        known = teach_half(home, known, out, say)
+        backbone, home = str(out), out
     with opened(backbone, library) as assistant:
+        refresh(assistant)  # its cases are found by what this probe says of them
         model = run(assistant, known, about, samples=samples, error=error, say=say)
-    path = write_risk(model, out or backbone_folder(backbone))
+    path = write_risk(model, out or home)
     OUTPUT.print(
         f"{path}: {model.sentences} sentences of {model.fitted_on}; kept up to risk "
         f"{model.keep:.3f}, withheld from {min(model.withhold, 1):.3f}",
@@ -104,59 +118,99 @@ def calibrate(
 
 
 def evaluate(
-    suite: Annotated[
-        str,
+    suites: Annotated[
+        list[str] | None,
         typer.Argument(
-            help="`mini`: held-out phantoms; `real`: a folder of real films; `fidelity`: how far "
-            "phantoms lie from them; `gate`: what is refused and what let pass; `risk`: whether "
-            "the risk of a sentence tells the false ones; `looking`: whether the writer looks at "
-            "the film; `labeller`: "
-            "how the words of the Open-i reports are read."
+            help="One or more of report, image, risk, gate, looking, shift, privacy, mini (the "
+            "bars of the embedded default), smoke (a minute), real, fidelity, labeller, or all; "
+            "default: mini. `compare A B` compares two results. See docs/evaluation.md."
         ),
-    ] = "mini",
+    ] = None,
     only: Annotated[
-        str, typer.Option(help="Parts of `mini`, parted by commas; default: all.")
+        str, typer.Option(help="Parts of a suite, parted by commas; default: all.")
     ] = "",
     n: Annotated[
         int | None, typer.Option("--n", min=1, help="Films; default: what each part holds right.")
     ] = None,
     seed: Seed = 90210,
     site: Annotated[str, typer.Option(help="Letter of the phantoms' site.")] = "A",
-    data: Annotated[Path | None, typer.Option(help="Folder of real films.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for results.json.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder of real films or reports.")] = None,
+    predictions: Annotated[
+        Path | None, typer.Option(help="Reports made elsewhere, JSON lines, for `report`.")
+    ] = None,
+    generated: Annotated[
+        Path | None, typer.Option(help="Folder of pictures made elsewhere, for `image`.")
+    ] = None,
+    real: Annotated[
+        Path | None, typer.Option(help="Folder of films that they are held against.")
+    ] = None,
+    canaries: Annotated[
+        Path | None, typer.Option(help="Sentences planted in the training, for `privacy`.")
+    ] = None,
+    weights: Annotated[
+        list[str] | None,
+        typer.Option(help="A neural score's weights, as NAME=PATH: see docs/evaluation.md."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for results.json and card.html.")] = None,
     card: Annotated[
         Path | None, typer.Option(help="A backbone's card.json, to state the figures on.")
     ] = None,
     as_json: Json = False,
     backbone: Backbone = "mini",
 ) -> None:
-    """Measure a backbone and print each figure with n, unscored, interval and bar."""
+    """Measure and print each figure with n, unscored, interval and bar."""
     import evals
 
-    def keep(results: dict[str, Any]) -> None:
-        if out is not None:
-            write(out / "results.json", (json.dumps(results, indent=2) + "\n").encode())
-
-    parts = [name.strip() for name in only.split(",") if name.strip()]
-    with progress_of(f"eval {suite}") as progress:
+    named = suites or ["mini"]
+    if named[0] == "compare":
+        _compare(named[1:], out, as_json)
+        return
+    with progress_of(f"eval {' '.join(named)}") as progress:
         results = evals.run(
-            suite,
+            named,
             backbone=backbone,
             n=n,
             seed=seed,
             data=data,
-            only=parts,
+            predictions=predictions,
+            generated=generated,
+            real=real,
+            canaries=canaries,
+            weights=_placed(weights or []),
+            only=[name.strip() for name in only.split(",") if name.strip()],
             site=site,
+            out=out,
             progress=progress,
-            keep=keep,  # a part that is done is not lost with a run that is stopped
         )
-    keep(results)
     if card is not None:
         write(card, evals.on_card(card, results))
     if as_json:
         print_json(results)
     else:
         for line in evals.table(results):
+            OUTPUT.print(line, markup=False)
+
+
+def _placed(weights: list[str]) -> dict[str, str]:
+    """Names and paths of NAME=PATH."""
+    if odd := [one for one in weights if "=" not in one]:
+        raise SettingsError(f"--weights {odd[0]} names no score; write NAME=PATH.")
+    return dict(one.split("=", 1) for one in weights)
+
+
+def _compare(named: list[str], out: Path | None, as_json: bool) -> None:
+    """The differences of two results, in pairs."""
+    import evals
+
+    if len(named) != 2:
+        raise SettingsError("Name two results to compare: wetread eval compare A.json B.json.")
+    found = evals.compare(*(evals.read_results(Path(name)) for name in named))
+    if out is not None:
+        write(out / "comparison.json", (json.dumps(found, indent=2) + "\n").encode())
+    if as_json:
+        print_json(found)
+    else:
+        for line in evals.lines(found):
             OUTPUT.print(line, markup=False)
 
 

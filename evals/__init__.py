@@ -3,7 +3,20 @@
 A suite drives the assistant through its public methods; there is no other inference path here.
 """
 
+from evals.compare import compare, lines
+from evals.files import read_results, write_results
 from evals.results import SCHEMA, on_card, table
-from evals.suites import SUITES, run
+from evals.running import run
+from evals.suites import SUITES
 
-__all__ = ["SCHEMA", "SUITES", "on_card", "run", "table"]
+__all__ = [
+    "SCHEMA",
+    "SUITES",
+    "compare",
+    "lines",
+    "on_card",
+    "read_results",
+    "run",
+    "table",
+    "write_results",
+]

@@ -117,8 +117,13 @@ def _misled(
     counts: list[list[int]] = []
     people: list[str] = []
     drafts: list[list[Report]] = []
-    for shuffled in (False, True):
-        with _library(assistant, min(CASES, A_FILM * len(films)), seed, shuffled) as library:
+    cases = _cases(assistant, min(CASES, A_FILM * len(films)), seed)
+    order = np.random.default_rng(seed).permutation(len(cases))
+    exchanged = [
+        replace(case, report=cases[i].report) for case, i in zip(cases, order, strict=True)
+    ]
+    for shuffled, known in ((False, cases), (True, exchanged)):
+        with _library(assistant, known) as library:
             told = Assistant(assistant.backbone, library)
             drafts.append(list(told.draft_many(films, anyway=True)))
         progress(total - len(films) * (not shuffled), total)
@@ -138,21 +143,24 @@ def _shown_false(sentence: Sentence, phantom: Phantom) -> bool:
     return wrong and sentence.action in (None, "keep")
 
 
-@contextmanager
-def _library(assistant: Assistant, count: int, seed: int, shuffled: bool) -> Iterator[Library]:
-    """A library of training phantoms for a while, with each other's reports if shuffled."""
-    backbone = assistant.backbone
-    cases: list[NewCase] = []
+def _cases(assistant: Assistant, count: int, seed: int) -> list[NewCase]:
+    """Training phantoms as cases, each with its own report."""
+    made: list[NewCase] = []
     for block in batched(phantoms(seed, range(count), split="train")):
         films = [as_film(phantom) for phantom in block]
-        cases += [
+        made += [
             NewCase(film.sha256, preview(film.pixels), code.embedding, report=phantom.report)
-            for phantom, film, code in zip(block, films, backbone.encode(films), strict=True)
+            for phantom, film, code in zip(
+                block, films, assistant.backbone.encode(films), strict=True
+            )
         ]
-    if shuffled:
-        order = np.random.default_rng(seed).permutation(len(cases))
-        told = [cases[i].report for i in order]
-        cases = [replace(c, report=r) for c, r in zip(cases, told, strict=True)]
+    return made
+
+
+@contextmanager
+def _library(assistant: Assistant, cases: Sequence[NewCase]) -> Iterator[Library]:
+    """A library of these cases for a while."""
+    backbone = assistant.backbone
     with (
         tempfile.TemporaryDirectory() as folder,
         Library.open(

@@ -36,6 +36,7 @@ class Measured:
     notes: Mapping[str, str] = field(default_factory=dict)  # by figure: how, or why not at all
     material: str = ""  # what it was measured on, in words
     counts: Mapping[str, Counts] = field(default_factory=dict)  # by figure
+    plots: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # see `evals.plotdata`
 
 
 class Tally:
@@ -154,17 +155,18 @@ def table(results: dict[str, Any]) -> list[str]:
         f"{'figure':<{width}} {'value':>9}  {'95 % interval':<21} {'n':>5} {'unscored':>8}  bar"
     ]
     for name, f in figures.items():
-        value = "-" if f["value"] is None else _shown(f["value"])
+        value = "-" if f["value"] is None else shown(f["value"])
         between = "-"
         if f["ci_low"] is not None and f["ci_high"] is not None:
-            between = f"{_shown(f['ci_low'])} to {_shown(f['ci_high'])}"
+            between = f"{shown(f['ci_low'])} to {shown(f['ci_high'])}"
         line = f"{name:<{width}} {value:>9}  {between:<21} {f['n']:>5} {f['unscored']:>8}  "
         lines.append((line + _bar(f, bars.get(name))).rstrip())
     lines += [f"{name}: {text}" for name, text in results.get("notes", {}).items()]
     return lines
 
 
-def _shown(value: float) -> str:
+def shown(value: float) -> str:
+    """A value as tables and the card write it: three decimals, or two digits if it is small."""
     return f"{value:.3f}" if value == 0 or abs(value) >= 0.01 else f"{value:.2g}"
 
 
@@ -172,7 +174,7 @@ def _bar(found: Figure, verdict: Mapping[str, Any] | None) -> str:
     if found["bar"] is None:
         return ""
     if verdict is None:
-        return _shown(found["bar"])
+        return shown(found["bar"])
     word = {True: "met", False: "missed", None: "not scored"}[verdict["met"]]
     return f"{verdict['sense']} {found['bar']:.4g}: {word}"
 

@@ -8,8 +8,9 @@ is known, or that the risk model does not judge, are unscored.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from assistant.chest.truths import is_false
 from assistant.evidence import name_of, one_sided
 from assistant.types import Assertion, Film, Report, Sentence, Study
 from evals.mini.films import Progress, as_film, batched, phantoms
+from evals.plotdata import reliability, risk_coverage
 from evals.results import Bar, Figure, Measured, figure, median, stated
 from evals.statistics import auroc, bootstrap_rows, calibration_error, ratio
 
@@ -55,6 +57,7 @@ def measure(assistant: Assistant, *, n: int | None, seed: int, progress: Progres
     count = FILMS if n is None else n
     figures: dict[str, Figure] = {}
     cases: list[dict] = []
+    plots: dict[str, Mapping[str, Any]] = {}
     for site, words in SITES.items():
         rows: list[Row] = []
         hits: list[tuple[str, bool]] = []
@@ -73,8 +76,22 @@ def measure(assistant: Assistant, *, n: int | None, seed: int, progress: Progres
         if site == "A":
             inside = np.array([[hit, 1] for _, hit in hits], float).reshape(-1, 2)
             figures[REGION] = figure(inside, [film for film, _ in hits], ratio)
+        plots |= _plots(rows, site)
     figures[COST] = _cost(assistant, [as_film(p) for p in phantoms(seed, range(min(count, TIMED)))])
-    return Measured(figures, cases, {}, f"{count} phantoms a site, seed {seed}, split test")
+    material = f"{count} phantoms a site, seed {seed}, split test"
+    return Measured(figures, cases, {}, material, {}, plots)
+
+
+def _plots(rows: Sequence[Row], site: str) -> dict[str, Mapping[str, Any]]:
+    risks, false = [r.sentence.risk for r in rows], [r.false for r in rows]
+    return {
+        f"reliability, site {site}": reliability(
+            risks, false, title=f"Risk told and share that is false, site {site}"
+        ),
+        f"risk and coverage, site {site}": risk_coverage(
+            risks, false, title=f"False among the sentences kept, least risky first, site {site}"
+        ),
+    }
 
 
 def _rows(film: str, phantom: Phantom, report: Report) -> list[Row]:

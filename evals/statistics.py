@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from types import MappingProxyType
 
 import numpy as np
@@ -26,9 +28,16 @@ def bootstrap_interval(
     names, member = np.unique(np.asarray(patients), return_inverse=True)
     sums = np.zeros((len(names), counts.shape[1]))
     np.add.at(sums, member, counts)
+    return _middle([statistic(row) for row in _resamples(len(names), seed) @ sums])
+
+
+@lru_cache(maxsize=2)
+def _resamples(patients: int, seed: int) -> np.ndarray:
+    """How often each patient is in each resample, (DRAWS, patients); a suite asks many times."""
     rng = np.random.default_rng(seed)
-    weights = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=DRAWS)
-    return _middle([statistic(row) for row in weights @ sums])
+    drawn = rng.multinomial(patients, np.full(patients, 1 / patients), size=DRAWS).astype(float)
+    drawn.setflags(write=False)
+    return drawn
 
 
 def bootstrap_median(values: np.ndarray, *, seed: int = 0) -> tuple[float, float]:
@@ -79,6 +88,43 @@ def ratio(counts: np.ndarray) -> float:
     return float(counts[0] / counts[1]) if counts[1] else float("nan")
 
 
+def bleu(counts: np.ndarray) -> float:
+    """Corpus BLEU in [0, 1] from (candidate length, reference length, then matches and n-grams of
+    each order); NaN where both lengths are zero.
+
+    Papineni et al. 2002, with the exponential smoothing of mteval-v13a, as sacrebleu has it.
+    """
+    candidate, reference = counts[:2]
+    matches, grams = counts[2::2], counts[3::2]
+    if not candidate + reference:
+        return float("nan")
+    if not matches.any() or not grams.all():
+        return 0.0
+    halved, logs = 1.0, 0.0
+    for match, total in zip(matches.tolist(), grams.tolist(), strict=True):
+        halved = halved if match else halved * 2
+        logs += math.log(match / total if match else 1 / (halved * total))
+    brevity = 1.0 if candidate >= reference else math.exp(1 - reference / candidate)
+    return brevity * math.exp(logs / len(matches))
+
+
+def chrf(counts: np.ndarray) -> float:
+    """Corpus chrF in [0, 1] from (candidate's, reference's, matching n-grams) of each order.
+
+    Popovic 2015, beta 2, over the orders that both texts have, as sacrebleu has it; NaN where
+    neither has any.
+    """
+    table = counts.reshape(-1, 3)
+    if not table.any():
+        return float("nan")
+    used = table[(table[:, 0] > 0) & (table[:, 1] > 0)]
+    if not len(used):
+        return 0.0
+    precise, complete = (used[:, 2] / used[:, 0]).mean(), (used[:, 2] / used[:, 1]).mean()
+    total = 4 * precise + complete
+    return float(5 * precise * complete / total) if total else 0.0
+
+
 # What a figure that is counted film by film may be; `mean` is a ratio whose rows are (value, 1).
 STATISTICS: Mapping[str, Callable[[np.ndarray], float]] = MappingProxyType(
     {
@@ -89,6 +135,8 @@ STATISTICS: Mapping[str, Callable[[np.ndarray], float]] = MappingProxyType(
         "precision": precision,
         "ratio": ratio,
         "mean": ratio,
+        "bleu": bleu,
+        "chrf": chrf,
     }
 )
 

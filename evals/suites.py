@@ -1,146 +1,195 @@
-"""The suites by name, and running one."""
+"""The suites by name, and running them: data in, scores out.
+
+A suite is one or more parts; a part is one function of an assistant and of what is asked.
+"""
 
 from __future__ import annotations
 
-import datetime
-import os
-from collections.abc import Callable, Sequence
-from importlib import metadata
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from assistant.errors import SettingsError
-from evals import fidelity, gate, labeller, looking, mini, real, risk
-from evals.results import SCHEMA, Measured, judged
+from evals import drafts, fidelity, gate, labeller, looking, mini, privacy, real, risk, shift
+from evals.image import folders as image_folders
+from evals.image import suite as image
+from evals.results import Bar, Measured
 
-SUITES = ("mini", "real", "fidelity", "gate", "risk", "looking", "labeller")
-BARS = {
-    "mini": mini.BARS,
-    "gate": gate.BARS,
-    "risk": risk.BARS,
-    "looking": looking.BARS,
-    "labeller": labeller.BARS,
-}
 Progress = Callable[[int, int], None]
 
 
-def run(
-    suite: str = "mini",
-    *,
-    backbone: str | Path = "mini",
-    n: int | None = None,
-    seed: int = 90210,
-    data: str | Path | None = None,
-    only: Sequence[str] = (),
-    site: str = "A",
-    progress: Progress = lambda done, total: None,
-    keep: Callable[[dict[str, Any]], None] = lambda results: None,
-) -> dict[str, Any]:
-    """Run a suite and return its results, in the form of `results.json`.
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What is asked of every part."""
 
-    `mini` makes held-out phantoms of a site from `seed`, for each part that is named in `only`,
-    or for all: as many as the part holds right, or `n`. `real` takes the films of the folder
-    `data`, the first `n` or all; `fidelity` compares them with phantoms; `gate` makes `n` films
-    of each kind that the gate is to tell, and takes those of `data` too; `risk` drafts `n`
-    phantoms of two sites and holds each sentence against the truth; `looking` drafts `n`
-    phantoms with a wrong film, or wrong similar cases, in their place; `labeller` reads the
-    reports of the folder `data` and loads no backbone. Progress begins anew
-    with each part, and `keep` is given the results so far after each. Raises SettingsError for
-    an unknown suite, part or site, or a missing folder, BackboneError for a backbone that
-    cannot load.
-    """
-    _check(suite, only, data)
-    if suite == "labeller" and data is not None:
-        found = labeller.measure(data=Path(data), n=n, progress=progress)
-        return _results(None, suite, {suite: found}, {"data": found.material})
-    from assistant import Assistant
-    from assistant.backbones.load import backbone_folder, load_backbone
-    from assistant.chest.phantoms.film import site_named
-
-    site_named(site)
-    assistant = Assistant(load_backbone(backbone))
-    if suite != "mini":
-        folder = None if data is None else Path(data)
-        found = _apart(assistant, suite, folder, n, seed, site, progress)
-        return _results(assistant, suite, {suite: found}, {"data": found.material, "seed": seed})
-    plan = mini.Plan(seed, backbone_folder(backbone), n, site)
-    parts: dict[str, Measured] = {}
-    results: dict[str, Any] = {}
-    for name, part in mini.measure(assistant, only or tuple(mini.PARTS), plan, progress):
-        parts[name] = part
-        told = [f"{key}: {done.material}" for key, done in parts.items() if done.material]
-        material = "; ".join([f"seed {seed}, split test, site {site}", *told])
-        results = _results(assistant, suite, parts, {"data": material, "seed": seed})
-        keep(results)
-    return results
+    folder: Path  # of the backbone
+    n: int | None = None  # films; None: as many as each part holds right
+    seed: int = 90210
+    site: str = "A"
+    data: Path | None = None  # folder of real films or reports
+    predictions: Path | None = None  # reports made elsewhere
+    generated: Path | None = None  # pictures made elsewhere
+    real: Path | None = None  # what they are held against
+    canaries: Path | None = None  # sentences planted in the training
+    weights: Mapping[str, Path] = field(default_factory=dict)  # of neural scores, by their name
 
 
-def _check(suite: str, only: Sequence[str], data: str | Path | None) -> None:
-    if suite not in SUITES:
-        raise SettingsError(f"There is no suite {suite!r}; the suites are {', '.join(SUITES)}.")
-    if suite in ("real", "fidelity") and data is None:
-        raise SettingsError(f"The suite {suite} needs a folder of films; name it with --data.")
-    if suite == "labeller" and data is None:
-        raise SettingsError("The suite labeller needs the folder of reports; name it with --data.")
-    known = mini.PARTS if suite == "mini" else ()
-    if odd := [name for name in only if name not in known]:
-        raise SettingsError(
-            f"The suite {suite} has no part {odd[0]!r}; its parts are {', '.join(known) or 'one'}."
+Part = Callable[[Any, Ask, Progress], Measured]
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """Parts by name, and the bars of their figures."""
+
+    parts: Mapping[str, Part]
+    bars: Mapping[str, Bar] = field(default_factory=dict)
+    needs: str = ""  # what has to be named, if anything
+    sighted: bool = True  # False: no backbone is loaded
+
+
+def _report(assistant: Any, ask: Ask, progress: Progress) -> Measured:
+    if ask.predictions is not None:
+        return drafts.measure_predictions(
+            ask.predictions,
+            data=ask.data,
+            n=ask.n,
+            seed=ask.seed,
+            weights=ask.weights,
+            progress=progress,
         )
+    return drafts.measure(
+        assistant, data=ask.data, n=ask.n, seed=ask.seed, weights=ask.weights, progress=progress
+    )
 
 
-def _apart(
-    assistant: Any,
-    suite: str,
-    data: Path | None,
-    n: int | None,
-    seed: int,
-    site: str,
-    progress: Progress,
-) -> Measured:
-    """Measure a suite of one part: the gate, the risk, or the real films of a folder."""
-    if suite == "risk":
-        return risk.measure(assistant, n=n, seed=seed, progress=progress)
-    if suite == "looking":
-        return looking.measure(assistant, n=n, seed=seed, progress=progress)
-    if suite == "gate" or data is None:
-        return gate.measure(assistant, data=data, n=n, seed=seed, progress=progress)
-    if suite == "real":
-        return real.measure(assistant, data=data, n=n, progress=progress)
-    return fidelity.measure(assistant, data=data, n=n, seed=seed, site=site, progress=progress)
+def _image(assistant: Any, ask: Ask, progress: Progress) -> Measured:
+    if ask.generated is not None and ask.real is not None:
+        return image_folders.measure_folders(
+            assistant, ask.generated, ask.real, n=ask.n, seed=ask.seed, progress=progress
+        )
+    return image.measure(
+        assistant, data=ask.data, n=ask.n, seed=ask.seed, site=ask.site, progress=progress
+    )
 
 
-def _results(
-    assistant: Any, suite: str, parts: dict[str, Measured], about: dict[str, Any]
-) -> dict[str, Any]:
-    import torch
+def _risk(assistant: Any, ask: Ask, progress: Progress) -> Measured:
+    return risk.measure(assistant, n=ask.n, seed=ask.seed, progress=progress)
 
-    figures = {name: f for part in parts.values() for name, f in part.figures.items()}
-    held, bars = judged(figures, BARS.get(suite, {}))
-    return {
-        "schema": SCHEMA,
-        "suite": suite,
-        "figures": held,
-        "bars": bars,
-        "notes": {name: text for part in parts.values() for name, text in part.notes.items()},
-        "cases": [case for part in parts.values() for case in part.cases],
-        "provenance": {
-            **_identity(assistant),
-            **about,
-            "machine": {"cores": os.cpu_count(), "threads": torch.get_num_threads()},
-            "versions": {p: metadata.version(p) for p in ("torch", "transformers")},
-            "time": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        },
+
+def _gate(assistant: Any, ask: Ask, progress: Progress) -> Measured:
+    return gate.measure(assistant, data=ask.data, n=ask.n, seed=ask.seed, progress=progress)
+
+
+def _looking(assistant: Any, ask: Ask, progress: Progress) -> Measured:
+    return looking.measure(assistant, n=ask.n, seed=ask.seed, progress=progress)
+
+
+def _shift(assistant: Any, ask: Ask, progress: Progress) -> Measured:
+    return shift.measure(assistant, data=ask.data, n=ask.n, seed=ask.seed, progress=progress)
+
+
+def _privacy(assistant: Any, ask: Ask, progress: Progress) -> Measured:
+    return privacy.measure(
+        assistant, n=ask.n, seed=ask.seed, canaries=ask.canaries, progress=progress
+    )
+
+
+def _real(assistant: Any, ask: Ask, progress: Progress) -> Measured:
+    return real.measure(assistant, data=_named(ask.data), n=ask.n, progress=progress)
+
+
+def _fidelity(assistant: Any, ask: Ask, progress: Progress) -> Measured:
+    return fidelity.measure(
+        assistant, data=_named(ask.data), n=ask.n, seed=ask.seed, site=ask.site, progress=progress
+    )
+
+
+def _labeller(_: Any, ask: Ask, progress: Progress) -> Measured:
+    return labeller.measure(data=_named(ask.data), n=ask.n, progress=progress)
+
+
+def _named(data: Path | None) -> Path:
+    if data is None:
+        raise SettingsError("Name the folder to measure on with --data.")
+    return data
+
+
+def _of_mini(part: mini.Part) -> Part:
+    def run(assistant: Any, ask: Ask, progress: Progress) -> Measured:
+        return part(assistant, mini.Plan(ask.seed, ask.folder, ask.n, ask.site), progress)
+
+    return run
+
+
+def _few(part: Part, n: int) -> Part:
+    """The same of a few films: whether it runs, and about what it gives."""
+    return lambda assistant, ask, progress: part(assistant, replace(ask, n=n), progress)
+
+
+MINI = MappingProxyType({name: _of_mini(part) for name, part in mini.PARTS.items()})
+_SMOKE = {
+    **{name: _few(MINI[name], n) for name, n in (("size", 1), ("report", 6), ("answers", 1))},
+    **{name: _few(part, n) for name, part, n in (
+        ("drafts", _report, 4), ("image", _image, 2), ("risk", _risk, 3), ("gate", _gate, 1),
+        ("looking", _looking, 1), ("shift", _shift, 1), ("privacy", _privacy, 1),
+    )},
+}  # fmt: skip
+SUITES: Mapping[str, Suite] = MappingProxyType(
+    {
+        "report": Suite({"report": _report}),
+        "image": Suite({"image": _image}),
+        "risk": Suite({"risk": _risk}, risk.BARS),
+        "gate": Suite({"gate": _gate}, gate.BARS),
+        "looking": Suite({"looking": _looking}, looking.BARS),
+        "shift": Suite({"shift": _shift}),
+        "privacy": Suite({"privacy": _privacy}, privacy.BARS),
+        "mini": Suite(MINI, mini.BARS),
+        "smoke": Suite(_SMOKE),
+        "real": Suite({"real": _real}, needs="a folder of films"),
+        "fidelity": Suite({"fidelity": _fidelity}, needs="a folder of films"),
+        "labeller": Suite(
+            {"labeller": _labeller}, labeller.BARS, "the folder of reports", sighted=False
+        ),
     }
+)
+ALL = ("report", "image", "risk", "gate", "looking", "shift", "privacy", "mini")
 
 
-def _identity(assistant: Any) -> dict[str, Any]:
-    """Which backbone was measured; none where a suite needs none."""
-    if assistant is None:
-        return {"backbone": None, "revision": None, "adapters": []}
-    backbone = assistant.backbone
-    return {
-        "backbone": backbone.identity.name,
-        "revision": backbone.identity.revision,
-        "adapters": [backbone.identity_for(task).adapter for task in backbone.tasks],
-    }
+def chosen(suites: Sequence[str], only: Sequence[str], ask: Ask) -> list[tuple[str, str, Part]]:
+    """The parts to run, each with its suite and its name, in order.
+
+    Raises SettingsError for a suite or part that does not exist, and for what is not named.
+    """
+    names = [name for suite in suites for name in (ALL if suite == "all" else (suite,))]
+    for name in names:
+        if name not in SUITES:
+            known = ", ".join((*SUITES, "all"))
+            raise SettingsError(f"There is no suite {name!r}; the suites are {known}.")
+        if SUITES[name].needs and ask.data is None:
+            raise SettingsError(
+                f"The suite {name} needs {SUITES[name].needs}; name it with --data."
+            )
+    if (ask.generated is None) != (ask.real is None):
+        raise SettingsError("Pictures made elsewhere need both --generated and --real.")
+    for path, suite in ((ask.predictions, "report"), (ask.generated, "image")):
+        if path is not None and names != [suite]:
+            raise SettingsError(f"What was made elsewhere is measured by the suite {suite} alone.")
+    found = [
+        (name, part, run)
+        for name in dict.fromkeys(names)
+        for part, run in SUITES[name].parts.items()
+        if not only or part in only
+    ]
+    parts = {part for _, part, _ in found}
+    if odd := [name for name in only if name not in parts]:
+        known = ", ".join(dict.fromkeys(p for name in names for p in SUITES[name].parts))
+        raise SettingsError(f"The suite {names[0]} has no part {odd[0]!r}; its parts are {known}.")
+    mini.check([part for name, part, _ in found if name == "mini"])
+    return found
+
+
+def sighted(suites: Iterable[str], ask: Ask) -> bool:
+    """Whether a backbone has to be loaded."""
+    return ask.predictions is None and any(SUITES[name].sighted for name in suites)

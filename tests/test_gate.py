@@ -227,8 +227,8 @@ def test_the_weights_are_small():
 
 def test_the_suite_measures_every_bar():
     results = evals.run("gate", backbone=BACKBONE, n=2, seed=7)
-    figures = results["figures"]
-    assert set(suite.BARS) == set(results["bars"])
+    figures = {name.removeprefix("gate/"): f for name, f in results["figures"].items()}
+    assert set(results["bars"]) == {f"gate/{name}" for name in suite.BARS}
     for name in suite.BARS:
         assert figures[name]["n"] + figures[name]["unscored"] == 2, name
     for correction in CORRECTIONS:

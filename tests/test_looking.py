@@ -10,8 +10,8 @@ from evals import looking
 
 def test_the_suite_measures_every_bar_and_a_blank_film_gets_another_draft():
     results = evals.run("looking", backbone=BACKBONE, n=4, seed=7)
-    figures = results["figures"]
-    assert set(looking.BARS) == set(results["bars"])
+    figures = {name.removeprefix("looking/"): f for name, f in results["figures"].items()}
+    assert set(results["bars"]) == {f"looking/{name}" for name in looking.BARS}
     for kind in looking.WRONG:
         one = figures[looking.SAME.format(kind)]
         assert one["n"] + one["unscored"] == 4

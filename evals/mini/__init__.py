@@ -6,7 +6,7 @@ methods and gives back figures; this one says which parts there are, and what th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from types import MappingProxyType
 
@@ -52,22 +52,14 @@ BARS: Mapping[str, Bar] = MappingProxyType(
 )
 
 
-def measure(
-    assistant: Assistant, parts: Sequence[str], plan: Plan, progress: Progress
-) -> Iterator[tuple[str, Measured]]:
-    """Measure the parts named, in the order of PARTS, and give each back when it is done.
-
-    Raises SettingsError where a library that a part needs is not installed.
-    """
+def check(parts: Sequence[str]) -> None:
+    """SettingsError where a library that a part needs is not installed."""
     # Said before an hour's work and not after it.
     if {"painting", "tokeniser"} & set(parts) and find_spec("torchmetrics") is None:
         raise SettingsError(
             "The parts painting and tokeniser need torchmetrics; install it with "
             "`pip install torchmetrics`, or name other parts with --only."
         )
-    for name, part in PARTS.items():
-        if name in parts:
-            yield name, part(assistant, plan, progress)
 
 
-__all__ = ["BARS", "PARTS", "Part", "Plan", "measure"]
+__all__ = ["BARS", "PARTS", "Part", "Plan", "check"]

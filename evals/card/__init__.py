@@ -1,0 +1,42 @@
+"""The report card: results as one HTML page, for a paper's supplement or a regulatory file.
+
+It knows the form of results and nothing of how they were measured. The page asks for nothing: no
+script, no font, no other file; its policy forbids what is left. Plots are inline SVG from a few
+functions of our own (`svg.py`, `plots.py`) and not matplotlib's: theirs has its colours and letter
+shapes fixed, so that it would be wrong in dark mode, unreadable to a screen reader and ten times
+as large, and it would be one more dependency. Jinja2, which gradio and torch bring along, escapes
+whatever comes from data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+
+from evals.card.page import page_of
+
+HERE = Path(__file__).parent
+
+
+def card(results: Mapping[str, Any]) -> str:
+    """Results, in the form of `results.json`, as one self-contained HTML page.
+
+    The same results give the same page. What is missing is told as such, and never as zero.
+    """
+    return _template().render(page=page_of(results))
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=FileSystemLoader(HERE),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("card.html.jinja")

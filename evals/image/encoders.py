@@ -1,0 +1,74 @@
+"""The named encoders by whose features sets of films are compared, and why one may be missing.
+
+A distance between sets of films is a distance for one encoder: its name belongs to the figure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from assistant import Assistant
+from assistant.backbones.pixels import batch_of
+from assistant.types import Film
+from evals.mini.films import batched
+from evals.mini.likeness import features
+
+XRV_WEIGHTS = "densenet121-res224-all"
+XRV_EDGE, XRV_RANGE = 224, 1024.0  # pixels a side; grey values from -1024 to 1024
+
+
+@dataclass(frozen=True, slots=True)
+class NamedEncoder:
+    """An encoder under the name that its figures bear in brackets."""
+
+    name: str
+    features: Callable[[list[Film]], np.ndarray] | None  # to float32 (N, P); None: not to be had
+    missing: str = ""  # why it is not to be had
+
+
+def encoders(assistant: Assistant) -> tuple[NamedEncoder, ...]:
+    """The backbone's own encoder, and the one of TorchXRayVision where it lies on this machine."""
+    own = NamedEncoder(assistant.backbone.identity.name, partial(features, assistant))
+    return own, xrv()
+
+
+def xrv() -> NamedEncoder:
+    """The DenseNet of TorchXRayVision (Cohen et al. 2022), which saw real films of seven sets.
+
+    Nothing is fetched: the package, torchvision and the weights must be there already.
+    """
+
+    def without(reason: str) -> NamedEncoder:
+        return NamedEncoder("xrv", None, f"unavailable: {reason}")
+
+    for package in ("torchxrayvision", "torchvision"):
+        if find_spec(package) is None:
+            return without(f"the package {package} is not installed")
+    try:
+        models = import_module("torchxrayvision.models")
+    except (ImportError, RuntimeError, OSError) as error:  # a torchvision of another torch
+        return without(f"torchxrayvision cannot be imported ({error})")
+    file = Path(models.model_urls[XRV_WEIGHTS]["weights_url"]).name
+    if not (Path.home() / ".torchxrayvision" / "models_data" / file).is_file():
+        return without(f"its weights {file} are not in ~/.torchxrayvision/models_data")
+    model = models.DenseNet(weights=XRV_WEIGHTS).eval()
+    return NamedEncoder("xrv", partial(_xrv_features, model))
+
+
+def _xrv_features(model: Any, films: list[Film]) -> np.ndarray:
+    import torch
+
+    rows = []
+    with torch.inference_mode():
+        for block in batched(films):
+            grey = torch.from_numpy(batch_of(block, XRV_EDGE)[:, :1] * XRV_RANGE)
+            rows.append(model.features2(grey).numpy())
+    return np.concatenate(rows)

@@ -1,0 +1,114 @@
+"""How much findings matter to a patient, and which of them are names for nearly the same thing.
+
+Frozen tables about keys of the vocabulary, and no code that reads text. The tiers follow what
+radiologists are asked for when they weigh errors: urgent is what someone must act on at once,
+significant what changes treatment, minor what is noted and left (Yu et al. 2023,
+doi:10.1016/j.patter.2023.100802; Baharoon et al. 2026, arXiv:2603.06183). Here the film's own
+context (age, indication) is not known, so that each finding has one tier.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Literal
+
+from assistant.chest.vocabulary import FINDINGS, NORMAL
+
+Tier = Literal["urgent", "significant", "minor", "device"]
+
+# A drain, a repair or a transfer may hang on these within the hour.
+_URGENT = ("pneumothorax", "free_air", "enlarged_cardiomediastinum", "pericardial_effusion")
+# Old, degenerative or habitual: noted, rarely acted on. Atelectasis is among them because most
+# of what is called so on a chest film is a band at the base of a shallow breath.
+_MINOR = (
+    "atelectasis", "volume_loss", "low_lung_volumes", "hyperinflation", "bulla", "scarring",
+    "bronchial_thickening", "granuloma", "pleural_thickening", "pleural_plaque",
+    "raised_diaphragm", "hernia", "aortic_abnormality", "scoliosis", "kyphosis",
+    "degenerative_spine", "osteopenia",
+)  # fmt: skip
+# That a line is there is known to whoever placed it; where its tip lies is another matter.
+DEVICES = (
+    "endotracheal_tube", "gastric_tube", "central_line", "chest_drain", "pacemaker",
+    "sternotomy_wires", "valve_prosthesis", "surgical_clips", "support_device",
+)  # fmt: skip
+
+
+def _tier(key: str) -> Tier:
+    if key in _URGENT:
+        return "urgent"
+    if key in DEVICES:
+        return "device"
+    return "minor" if key in _MINOR else "significant"
+
+
+TIERS: Mapping[str, Tier] = MappingProxyType(
+    {finding.key: _tier(finding.key) for finding in FINDINGS if finding.key != NORMAL}
+)
+
+# What an omission or an invention weighs when errors are weighed by what they may do to the
+# patient: a missed pneumothorax is worth several missed scars.
+HARM: Mapping[Tier, float] = MappingProxyType(
+    {"urgent": 4.0, "significant": 2.0, "minor": 1.0, "device": 1.0}
+)
+
+# How nearly two findings say the same, in [0, 1]. High where a reader would act alike (an
+# infiltrate is a pneumonia in other words), middling where one is the sign and the other a
+# cause of it (opacity, pneumonia) or the next step on one scale (congestion, oedema), low
+# where they only share a place.
+_KIN = (
+    ("consolidation", "pneumonia", 0.8),
+    ("consolidation", "infiltration", 0.8),
+    ("infiltration", "pneumonia", 0.8),
+    ("infiltration", "lung_opacity", 0.8),
+    ("consolidation", "lung_opacity", 0.7),
+    ("pneumonia", "lung_opacity", 0.6),
+    ("atelectasis", "volume_loss", 0.7),
+    ("atelectasis", "lung_opacity", 0.5),
+    ("atelectasis", "consolidation", 0.4),
+    ("atelectasis", "infiltration", 0.4),
+    ("atelectasis", "scarring", 0.4),
+    ("atelectasis", "pneumonia", 0.25),
+    ("atelectasis", "low_lung_volumes", 0.3),
+    ("volume_loss", "low_lung_volumes", 0.4),
+    ("volume_loss", "lung_opacity", 0.4),
+    ("volume_loss", "consolidation", 0.3),
+    ("pleural_effusion", "lung_opacity", 0.2),
+    ("lung_opacity", "interstitial_pattern", 0.4),
+    ("lung_opacity", "oedema", 0.3),
+    ("lung_opacity", "scarring", 0.3),
+    ("lung_opacity", "nodule", 0.4),
+    ("lung_opacity", "mass", 0.4),
+    ("lung_opacity", "lung_lesion", 0.4),
+    ("oedema", "vascular_congestion", 0.7),
+    ("oedema", "heart_failure", 0.7),
+    ("heart_failure", "vascular_congestion", 0.7),
+    ("oedema", "interstitial_pattern", 0.5),
+    ("vascular_congestion", "interstitial_pattern", 0.3),
+    ("nodule", "lung_lesion", 0.7),
+    ("mass", "lung_lesion", 0.7),
+    ("nodule", "mass", 0.5),
+    ("nodule", "granuloma", 0.5),
+    ("lung_lesion", "granuloma", 0.3),
+    ("emphysema", "hyperinflation", 0.7),
+    ("emphysema", "bulla", 0.6),
+    ("fibrosis", "scarring", 0.6),
+    ("fibrosis", "interstitial_pattern", 0.6),
+    ("bronchial_thickening", "interstitial_pattern", 0.4),
+    ("scarring", "pleural_thickening", 0.4),
+    ("pleural_effusion", "pleural_thickening", 0.4),
+    ("pleural_thickening", "pleural_plaque", 0.6),
+    ("cardiomegaly", "enlarged_cardiomediastinum", 0.5),
+    ("cardiomegaly", "pericardial_effusion", 0.4),
+    ("aortic_abnormality", "enlarged_cardiomediastinum", 0.3),
+    ("hilar_enlargement", "enlarged_cardiomediastinum", 0.3),
+    ("scoliosis", "kyphosis", 0.3),
+    ("degenerative_spine", "scoliosis", 0.3),
+    *((device, "support_device", 0.6) for device in DEVICES if device != "support_device"),
+)
+_NEAR = MappingProxyType({frozenset((a, b)): near for a, b, near in _KIN})
+
+
+def nearness(one: str, other: str) -> float:
+    """How nearly two findings say the same, in [0, 1]; 1 for the same key, 0 for strangers."""
+    return 1.0 if one == other else _NEAR.get(frozenset((one, other)), 0.0)

@@ -1,0 +1,83 @@
+"""How like two texts are, word by word: BLEU, ROUGE-L and chrF by their reference libraries.
+
+These figures know nothing of medicine: a report may share most words with another and deny what
+that one says. BLEU and chrF are those of the whole corpus; their counts are kept case by case,
+so that patients can be drawn again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from evals.results import Tally, stated
+
+ORDERS = (1, 2, 3, 4)
+CHARACTERS = 6  # the longest character n-gram of chrF
+BLEU, CHRF, ROUGE = "text/BLEU-{}", "text/chrF", "text/ROUGE-L"
+SACREBLEU = "sacrebleu {}: corpus, case-insensitive, tokens 13a, smoothing exp"
+MISSING = "unavailable: install {} (pip install {})"
+
+
+def text_figures(
+    tally: Tally,
+    pairs: Sequence[tuple[str, str]],
+    patients: Sequence[str],
+    unscored: int,
+) -> dict[str, str]:
+    """Add the figures of (reference, candidate) pairs, each in [0, 1], and return the notes.
+
+    Where a library is missing its figures have no value and a note says so.
+    """
+    return _sacrebleu(tally, pairs, patients, unscored) | _rouge(tally, pairs, patients, unscored)
+
+
+def _sacrebleu(
+    tally: Tally, pairs: Sequence[tuple[str, str]], patients: Sequence[str], unscored: int
+) -> dict[str, str]:
+    """Post 2018, "A Call for Clarity in Reporting BLEU Scores"; chrF: Popovic 2015."""
+    names = [BLEU.format(order) for order in ORDERS]
+    try:
+        import sacrebleu
+        from sacrebleu.metrics.helpers import extract_all_char_ngrams
+    except ImportError:
+        return _without(tally, [*names, CHRF], "sacrebleu", len(pairs) + unscored)
+    # The effective order changes no counts; without it every sentence warns.
+    scorer = sacrebleu.BLEU(lowercase=True, effective_order=True)
+    words, letters = [], []
+    for reference, candidate in pairs:
+        found = scorer.sentence_score(candidate, [reference])
+        words.append([found.sys_len, found.ref_len, *zip(found.counts, found.totals, strict=True)])
+        row: list[int] = []
+        for ours, theirs in zip(
+            extract_all_char_ngrams(candidate.lower(), CHARACTERS),
+            extract_all_char_ngrams(reference.lower(), CHARACTERS),
+            strict=True,
+        ):
+            row += [ours.total(), theirs.total(), sum((ours & theirs).values())]
+        letters.append(row)
+    for order, name in zip(ORDERS, names, strict=True):
+        rows = [[a, b, *(n for pair in grams[:order] for n in pair)] for a, b, *grams in words]
+        tally.add(name, rows, patients, "bleu", unscored=unscored)
+    tally.add(CHRF, letters, patients, "chrf", unscored=unscored)
+    note = SACREBLEU.format(sacrebleu.__version__)
+    return {names[-1]: note, CHRF: f"sacrebleu {sacrebleu.__version__}: corpus, lower case"}
+
+
+def _rouge(
+    tally: Tally, pairs: Sequence[tuple[str, str]], patients: Sequence[str], unscored: int
+) -> dict[str, str]:
+    """Lin 2004, "ROUGE: a Package for Automatic Evaluation of Summaries"."""
+    try:
+        from rouge_score.rouge_scorer import RougeScorer
+    except ImportError:
+        return _without(tally, [ROUGE], "rouge-score", len(pairs) + unscored)
+    scorer = RougeScorer(["rougeL"], use_stemmer=False)
+    rows = [[scorer.score(ref, cand)["rougeL"].fmeasure, 1] for ref, cand in pairs]
+    tally.add(ROUGE, rows, patients, "mean", unscored=unscored)
+    return {ROUGE: "rouge-score: F of the longest common subsequence, mean over cases, no stemmer"}
+
+
+def _without(tally: Tally, names: Sequence[str], package: str, cases: int) -> dict[str, str]:
+    for name in names:
+        tally.figures[name] = stated(None, 0, unscored=cases)
+    return dict.fromkeys(names, MISSING.format(package, package))
