@@ -145,7 +145,9 @@ def test_dropped_film_is_shown_with_its_draft_similar_cases_and_downloads(visito
     expect(sentences.first.locator(".why")).to_contain_text(
         re.compile(r"Risk of being false: .*%.*Probe \d")
     )
-    expect(page.locator("#cases .case")).to_have_count(3)
+    # As many as are like enough: at least one, and never more than were asked for.
+    expect(page.locator("#cases .case").first).to_be_visible()
+    assert page.locator("#cases .case").count() <= 3
     assert page.evaluate("[...document.querySelectorAll('#cases img')].every(i => i.naturalWidth)")
     with page.expect_download() as waiting:
         page.get_by_role("link", name="Download JSON").click()
