@@ -130,9 +130,9 @@ def _few(part: Part, n: int) -> Part:
 
 MINI = MappingProxyType({name: _of_mini(part) for name, part in mini.PARTS.items()})
 _SMOKE = {
-    **{name: _few(MINI[name], n) for name, n in (("size", 1), ("report", 6), ("answers", 1))},
+    **{name: _few(MINI[name], n) for name, n in (("size", 1), ("answers", 1))},
     **{name: _few(part, n) for name, part, n in (
-        ("drafts", _report, 4), ("image", _image, 2), ("risk", _risk, 3), ("gate", _gate, 1),
+        ("drafts", _report, 2), ("image", _image, 2), ("risk", _risk, 1), ("gate", _gate, 1),
         ("looking", _looking, 1), ("shift", _shift, 1), ("privacy", _privacy, 1),
     )},
 }  # fmt: skip
