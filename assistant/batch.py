@@ -21,8 +21,8 @@ from assistant.intake import read_film
 from assistant.types import Study
 from assistant.walk import Assistant
 from retrieval import FolderRow, read_folder
+from retrieval.folders import TABLES
 
-TABLES = ("cases.csv", "metadata.csv", "metadata.jsonl")
 SIZE = 8  # films that are drafted together
 
 

@@ -6,9 +6,7 @@ A system is worth its cost where it beats what needs no film, or no adapter, or 
 from __future__ import annotations
 
 import base64
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,13 +17,15 @@ from assistant import Assistant, WetreadError
 from assistant.backbones.pixels import square
 from assistant.errors import SettingsError
 from assistant.intake import read_film
-from assistant.previews import png, preview
+from assistant.previews import png
 from assistant.types import Film, Study
 from evals.mini.films import Progress, as_film, batched, phantoms
+from evals.passing import cases_of, passing_library
+from evals.real_films import has_table
 from evals.report.pairs import Pair, read_predictions
 from evals.report.suite import score_pairs
 from evals.results import Measured
-from retrieval import Library, NewCase, read_folder
+from retrieval import read_folder
 
 FILMS, KNOWN = 120, 300  # films that are drafted; cases of the library
 PICTURED, THUMBNAIL = 8, 128  # cases with their film, of the best and of the worst; pixels
@@ -54,10 +54,11 @@ def measure(
     """Draft `n` held-out phantoms of site A, or the films of a folder that have reports.
 
     Phantoms are drafted with a library of training phantoms; films of a folder with one of the
-    other patients' films in it.
+    other patients' films in it. A folder of such folders is for other suites, whose films need no
+    reports, and phantoms are drafted.
     """
     count = n or FILMS
-    if data is None:
+    if data is None or not has_table(data):
         told = [
             Told(as_film(p), f"phantom-{i}", p.report, p.indication)
             for i, p in enumerate(phantoms(seed, range(count)))
@@ -72,7 +73,8 @@ def measure(
         shelf, material = told, f"{len(told)} films of {data.name} with their reports"
     near = _nearest(assistant, told, shelf)
     studies = [Study((one.film,), one.indication) for one in told]
-    with _library(assistant, shelf) as library:
+    known = cases_of(assistant, ((one.film, one.report) for one in shelf))
+    with passing_library(assistant, known) as library:
         bare = Assistant(assistant.backbone)
         texts = _drafted(Assistant(assistant.backbone, library), studies, _kin(told, shelf), True)
         progress(1, 3)
@@ -174,23 +176,3 @@ def _nearest(assistant: Assistant, told: Sequence[Told], shelf: Sequence[Told]) 
     likeness[own] = -np.inf
     best = likeness.argmax(axis=1)
     return [shelf[at].report if np.isfinite(likeness[i, at]) else None for i, at in enumerate(best)]
-
-
-@contextmanager
-def _library(assistant: Assistant, shelf: Sequence[Told]) -> Iterator[Library]:
-    backbone = assistant.backbone
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        Library.open(
-            Path(folder) / "library", encoder=backbone.encoder_id, dim=backbone.dim
-        ) as library,
-    ):
-        for block in batched(shelf):
-            films = [one.film for one in block]
-            cases = [
-                NewCase(film.sha256, preview(film.pixels), code.embedding, report=one.report)
-                for one, film, code in zip(block, films, backbone.encode(films), strict=True)
-            ]
-            for _ in library.add_many(cases):
-                pass
-        yield library

@@ -25,6 +25,7 @@ from assistant.gate import judge_film
 from assistant.intake import read_film
 from assistant.types import Film, Gate
 from evals.mini.films import as_film, batched, film_of, phantoms
+from evals.real_films import tables_in
 from evals.results import Bar, Figure, Measured, figure, stated
 from evals.statistics import ratio
 from retrieval import read_folder
@@ -67,7 +68,10 @@ def measure(
     seed: int,
     progress: Callable[[int, int], None],
 ) -> Measured:
-    """Judge `n` films of each kind, or as many as each holds right, and those of a folder."""
+    """Judge `n` films of each kind, or as many as each holds right, and those of `data`.
+
+    `data` is a folder with a table of films, or one that holds such folders.
+    """
     usual, held_out = n or USUAL, n or HELD_OUT
     figures: dict[str, Figure] = {}
     notes: dict[str, str] = {}
@@ -79,7 +83,8 @@ def measure(
         "non-chest": _elsewhere(seed, usual),
         "lateral": _laterals(seed, usual),
     }
-    total = len(made) + len(SITES) + 1 + (data is not None)
+    folders = [] if data is None else tables_in(data)
+    total = len(made) + len(SITES) + 1 + len(folders)
     for done, (kind, films) in enumerate(made.items(), start=1):
         gates = _judged(assistant, films, kind, cases)
         figures[f"{kind}/refused"] = _share(gates, lambda gate: gate.answer == "refuse", usual)
@@ -96,9 +101,9 @@ def measure(
         progress(len(made) + 1 + list(SITES).index(site), total)
     figures |= _corrections(assistant, [as_film(p) for p in phantoms(seed, range(usual))], cases)
     progress(len(made) + len(SITES) + 1, total)
-    if data is not None:
-        figures |= _real(assistant, data, n, cases)
-        progress(total, total)
+    for done, folder in enumerate(folders, start=total - len(folders) + 1):
+        figures |= _real(assistant, folder, n, cases)
+        progress(done, total)
     material = f"{usual} films a kind, {held_out} phantoms of site A"
     return Measured(figures, cases, notes, material)
 

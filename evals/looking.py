@@ -9,23 +9,19 @@ two healthy patients get the same draft is right, and so is that of a large hear
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
 from assistant import Assistant
 from assistant.chest.phantoms import FINDINGS, Phantom, truth_assertions
 from assistant.chest.truths import is_false
-from assistant.previews import preview
 from assistant.types import Film, Report, Sentence
-from evals.mini.films import Claim, as_film, batched, claims, film_of, phantoms
+from evals.mini.films import Claim, as_film, claims, film_of, phantoms
+from evals.passing import cases_of, passing_library
 from evals.results import Bar, Figure, Measured, figure
 from evals.statistics import ratio
-from retrieval import Library, NewCase
 
 FILMS = 120
 CASES, A_FILM = 300, 10  # of the library whose reports are exchanged: in all, and for each film
@@ -117,13 +113,15 @@ def _misled(
     counts: list[list[int]] = []
     people: list[str] = []
     drafts: list[list[Report]] = []
-    cases = _cases(assistant, min(CASES, A_FILM * len(films)), seed)
+    count = min(CASES, A_FILM * len(films))
+    learnt = phantoms(seed, range(count), split="train")
+    cases = list(cases_of(assistant, ((as_film(p), p.report) for p in learnt)))
     order = np.random.default_rng(seed).permutation(len(cases))
     exchanged = [
         replace(case, report=cases[i].report) for case, i in zip(cases, order, strict=True)
     ]
     for shuffled, known in ((False, cases), (True, exchanged)):
-        with _library(assistant, known) as library:
+        with passing_library(assistant, known) as library:
             told = Assistant(assistant.backbone, library)
             drafts.append(list(told.draft_many(films, anyway=True)))
         progress(total - len(films) * (not shuffled), total)
@@ -141,35 +139,6 @@ def _shown_false(sentence: Sentence, phantom: Phantom) -> bool:
     known = truth_assertions(phantom)
     wrong = any(is_false(claim, known, complete=True) for claim in sentence.assertions)
     return wrong and sentence.action in (None, "keep")
-
-
-def _cases(assistant: Assistant, count: int, seed: int) -> list[NewCase]:
-    """Training phantoms as cases, each with its own report."""
-    made: list[NewCase] = []
-    for block in batched(phantoms(seed, range(count), split="train")):
-        films = [as_film(phantom) for phantom in block]
-        made += [
-            NewCase(film.sha256, preview(film.pixels), code.embedding, report=phantom.report)
-            for phantom, film, code in zip(
-                block, films, assistant.backbone.encode(films), strict=True
-            )
-        ]
-    return made
-
-
-@contextmanager
-def _library(assistant: Assistant, cases: Sequence[NewCase]) -> Iterator[Library]:
-    """A library of these cases for a while."""
-    backbone = assistant.backbone
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        Library.open(
-            Path(folder) / "library", encoder=backbone.encoder_id, dim=backbone.dim
-        ) as library,
-    ):
-        for _ in library.add_many(cases):
-            pass
-        yield library
 
 
 def _share(counts: Sequence[Sequence[float]], people: Sequence[str], unscored: int = 0) -> Figure:

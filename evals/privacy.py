@@ -9,8 +9,7 @@ if there were nothing to find.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +21,11 @@ from assistant.copies import LibraryShelf, copy_checks
 from assistant.errors import SettingsError
 from assistant.exports import draft_json, draft_markdown
 from assistant.intake import read_film
-from assistant.previews import preview
 from assistant.types import Film, Report, Study
-from evals.mini.films import Progress, as_film, batched, film_of, phantoms
+from evals.mini.films import Progress, as_film, film_of, phantoms
+from evals.passing import cases_of, passing_library
 from evals.results import Bar, Measured, Tally, stated
 from evals.statistics import auroc, bootstrap_rows
-from retrieval import Library, NewCase
 
 FILMS, PAINTINGS, KNOWN = 100, 24, 400  # drafts, paintings, training films to compare with
 A_FILM = 20  # training films for each draft, where the number of drafts is told
@@ -103,7 +101,8 @@ def _copies(
     ]
     new = [as_film(p) for p in held_out]
     learnt = phantoms(training[0], range(training[1]), split="train")
-    with _library(assistant, ((p, p.report) for p in learnt)) as library:
+    cases = cases_of(assistant, ((as_film(p), p.report) for p in learnt))
+    with passing_library(assistant, cases) as library:
         shelf = [LibraryShelf(library)]
         made, null = (copy_checks(assistant.backbone, shelf, some) for some in (films, new))
     people = [str(i) for i in range(len(held_out))]
@@ -155,7 +154,8 @@ def _planted_in_library(
     told = [
         f"{p.report} Seen by Dr {w} of Gaunt Lane." for p, w in zip(held_out, words, strict=True)
     ]
-    with _library(assistant, zip(held_out, told, strict=True)) as library:
+    cases = cases_of(assistant, zip(map(as_film, held_out), told, strict=True))
+    with passing_library(assistant, cases) as library:
         # Moved by a pixel: for the library another film, and the nearest case is its own.
         films = [film_of(np.roll(p.film, 1, axis=0) / 255) for p in held_out]
         armed = Assistant(assistant.backbone, library)
@@ -242,26 +242,3 @@ def _dicom(phantom: Phantom, named: dict[str, str], path: Path) -> None:
     for key, value in named.items():
         setattr(file, key, value)
     file.save_as(path, enforce_file_format=True)
-
-
-@contextmanager
-def _library(assistant: Assistant, told: Any) -> Iterator[Library]:
-    """A library for a while of phantoms, each with the report that is told with it."""
-    backbone = assistant.backbone
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        Library.open(
-            Path(folder) / "library", encoder=backbone.encoder_id, dim=backbone.dim
-        ) as library,
-    ):
-        for block in batched(told):
-            films = [as_film(phantom) for phantom, _ in block]
-            cases = [
-                NewCase(film.sha256, preview(film.pixels), code.embedding, report=report)
-                for (_, report), film, code in zip(
-                    block, films, backbone.encode(films), strict=True
-                )
-            ]
-            for _ in library.add_many(cases):
-                pass
-        yield library

@@ -58,6 +58,9 @@ class Tally:
     ) -> None:
         """Add a figure from a row of counts a film; `statistic` is a name in `STATISTICS`."""
         table = np.asarray(rows, float)
+        if not len(table):  # nothing could be scored, and there is nothing to compare
+            self.figures[name] = stated(None, 0, unscored=unscored, bar=bar)
+            return
         table = table.reshape(len(table), -1)
         self.figures[name] = figure(
             table, patients, STATISTICS[statistic], unscored=unscored, bar=bar

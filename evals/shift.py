@@ -18,16 +18,15 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter, rotate
 
 from assistant import Assistant, WetreadError
-from assistant.batch import TABLES
 from assistant.chest.phantoms import FINDINGS, SITES, Phantom, truth_assertions
 from assistant.chest.truths import is_false
 from assistant.chest.vocabulary import finding_of_label
-from assistant.errors import SettingsError
 from assistant.findings import assertions
 from assistant.intake import read_film
 from assistant.types import Assertion, Film, Report, Study
 from evals.mini.films import Claim, Progress, as_film, claims, counted, film_of, of, phantoms, truth
 from evals.plotdata import bars
+from evals.real_films import tables_in
 from evals.results import Measured, Tally, stated
 from evals.statistics import auroc, bootstrap_rows, calibration_error
 from retrieval import FolderRow, read_folder
@@ -82,7 +81,8 @@ def measure(
 ) -> Measured:
     """Draft `n` held-out phantoms of every site, those of site A spoilt, and real films.
 
-    `data` is a folder with a table of films, or one that holds such folders.
+    Unless `n` is told, these are 48 phantoms a condition and all real films. `data` is a folder
+    with a table of films, or one that holds such folders.
     """
     count = FILMS if n is None else n
     folders = [] if data is None else tables_in(data)
@@ -94,7 +94,7 @@ def measure(
         _score(tally, cases, name, made, reports)
         progress(done, total)
     for done, folder in enumerate(folders, start=len(conditions) + 1):
-        _real(tally, cases, assistant, folder, count)
+        _real(tally, cases, assistant, folder, n)
         progress(done, total)
     also = f", folders {', '.join(folder.name for folder in folders)}" if folders else ""
     material = f"{count} phantoms a condition, seed {seed}, split test{also}"
@@ -105,18 +105,6 @@ def measure(
     }
     plot = bars(f"From condition to condition: {F1}", "F1", told)
     return Measured(tally.figures, cases, {}, material, tally.counts, {"shift": plot})
-
-
-def tables_in(data: Path) -> list[Path]:
-    """The folder, if it has a table of films, or else those in it that have one."""
-    found = [
-        folder
-        for folder in (data, *sorted(path for path in data.glob("*") if path.is_dir()))
-        if any((folder / name).is_file() for name in TABLES)
-    ]
-    if not found:
-        raise SettingsError(f"{data} holds no table of films; name a folder with a cases.csv.")
-    return found[:1] if found[0] == data else found
 
 
 def _phantom_conditions(seed: int, count: int) -> Iterator[tuple[str, list[Phantom], list[Film]]]:
@@ -183,11 +171,11 @@ def _gates(tally: Tally, name: str, reports: Sequence[Report], people: Sequence[
 
 
 def _real(
-    tally: Tally, cases: list[dict[str, Any]], assistant: Assistant, folder: Path, count: int
+    tally: Tally, cases: list[dict[str, Any]], assistant: Assistant, folder: Path, n: int | None
 ) -> None:
     rows: list[FolderRow] = []
     films: list[Film] = []
-    tabled = read_folder(folder)[:count]
+    tabled = read_folder(folder)[:n]
     for row in tabled:
         try:
             films.append(read_film(row.image))

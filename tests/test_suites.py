@@ -13,8 +13,8 @@ import evals
 from assistant.errors import SettingsError
 from evals import privacy, shift, suites
 from evals.kept import Kept
+from evals.real_films import tables_in
 from evals.results import Tally
-from evals.shift import tables_in
 
 
 class KilledError(Exception):

@@ -15,8 +15,8 @@ from assistant.errors import SettingsError, WetreadError
 from assistant.intake import read_film
 from assistant.types import Film
 from evals.mini.films import Progress, batched
+from evals.real_films import has_table
 from retrieval import read_folder
-from retrieval.folders import TABLES
 
 # What lies beside films without being one; anything else that cannot be read counts as a film.
 ASIDE = frozenset(
@@ -41,7 +41,7 @@ def sources(folder: Path) -> list[Source]:
     """
     if not folder.is_dir():
         raise SettingsError(f"{folder} is not a folder; name a folder of films.")
-    if any((folder / name).is_file() for name in TABLES):
+    if has_table(folder):
         rows = read_folder(folder)
         return [Source(row.image, row.patient, row.report, row.labels) for row in rows]
     found = sorted(path for path in folder.rglob("*") if _may_be_film(path.relative_to(folder)))

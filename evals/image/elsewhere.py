@@ -16,7 +16,7 @@ from evals.mini.films import Progress, as_film, batched, phantoms, truth
 from evals.mini.likeness import features
 from evals.results import Measured, stated
 
-A_PAINTING = 4  # real films for each painting, where the number of paintings is told
+A_PAINTING = 16  # real films for each painting, where the number of paintings is told
 FIRST = 200_000  # number of the first phantom to learn from: far from those of other parts
 
 

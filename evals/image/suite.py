@@ -49,6 +49,7 @@ from evals.mini.films import (
     seen_in,
     truth,
 )
+from evals.real_films import tables_in
 from evals.results import Measured, Tally
 
 PAINTED = 150  # paintings, unless told
@@ -80,8 +81,9 @@ def measure(
 
     The first third of 3 n phantoms gives the prompts, and is what a classifier learns from that
     is compared with one that learnt from the paintings; both are tested on the others, against
-    which features are compared too. With `data`, a folder of real films with labels, a classifier
-    that learnt from phantoms is compared on them with one that learnt from half of them.
+    which features are compared too. With `data`, a folder of real films with labels or one that
+    holds such folders, a classifier that learnt from phantoms is compared on them with one that
+    learnt from half of them.
     """
     count = PAINTED if n is None else n
     steps, eyes = 4 * count, encoders(assistant)
@@ -109,17 +111,12 @@ def measure(
         _read(assistant, made, real),
         learnt,
     ]
-    if data is not None:
-        parts.append(
-            on_real_films(
-                assistant,
-                data,
-                n,
-                seed,
-                site,
-                lambda done, of_all: progress(steps + done, steps + of_all),
-            )
-        )
+    for folder in [] if data is None else tables_in(data):
+
+        def step(done: int, of_all: int) -> None:
+            progress(steps + done, steps + of_all)
+
+        parts.append(on_real_films(assistant, folder, n, seed, site, step))
     return joined(
         parts, f"{count} impressions of held-out phantoms, and {2 * count} other phantoms"
     )

@@ -167,4 +167,5 @@ def joined(parts: Iterable[Measured], material: str = "") -> Measured:
         {name: text for part in told for name, text in part.notes.items()},
         material,
         {name: counts for part in told for name, counts in part.counts.items()},
+        {name: plot for part in told for name, plot in part.plots.items()},
     )
