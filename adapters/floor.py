@@ -9,8 +9,8 @@ import numpy as np
 from adapters.cases import CaseSet
 from assistant import Assistant
 from assistant.evidence import claims_of
+from assistant.likeness import as_neighbour
 from assistant.types import Assertion
-from assistant.walk import as_neighbour
 
 FILMS, CASES = 200, 300  # that are held against each other
 FEWEST = 30  # cases, below which nothing is said

@@ -11,8 +11,8 @@ from adapters.cases import Case, CaseSet, Pictures
 from assistant.backbones.pixels import square
 from assistant.evidence import claims_of
 from assistant.filing import read_library
+from assistant.likeness import as_neighbour
 from assistant.previews import EDGE
-from assistant.walk import as_neighbour
 
 
 def library_cases(folder: Path, n: int) -> CaseSet:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from assistant.chest.vocabulary import FINDINGS, NORMAL, finding_named
-from assistant.evidence import claims_of
+from assistant.chest.vocabulary import FINDINGS, NORMAL
+from assistant.evidence import claims_of, name_of
 from assistant.types import Assertion, Neighbour
 
 NOTHING = "no finding"
@@ -24,6 +24,14 @@ def summarise(found: Iterable[Assertion], most: int = MOST) -> str:
     "moderate right pleural effusion, cardiomegaly", in the order of the vocabulary, at most
     `most` findings; "no finding" where nothing is present. What is only possible is left out.
     """
+    return ", ".join(name_of(claim) for claim in fullest(found)[:most]) or NOTHING
+
+
+def fullest(found: Iterable[Assertion]) -> tuple[Assertion, ...]:
+    """The findings that are asserted as present, each where it is said most fully.
+
+    Finding, side, zone and degree alone, in the order of the vocabulary.
+    """
     claims = {
         (a.finding, a.side, a.zone, a.degree)
         for a in found
@@ -31,8 +39,10 @@ def summarise(found: Iterable[Assertion], most: int = MOST) -> str:
     }
     # The impression says again what the findings say more fully.
     full = (c for c in claims if not any(o != c and _covers(o, c) for o in claims))
-    names = [_named(*claim) for claim in sorted(full, key=_place)]
-    return ", ".join(names[:most]) or NOTHING
+    return tuple(
+        Assertion(finding, side=side, zone=zone, degree=degree)
+        for finding, side, zone, degree in sorted(full, key=_place)
+    )
 
 
 def precedent_of(report: str, labels: Sequence[str] = ()) -> str:
@@ -57,8 +67,3 @@ def _place(claim: Claim) -> tuple[int, list[str]]:
 def _covers(other: Claim, claim: Claim) -> bool:
     """Whether another claim says the same, or the same and more."""
     return all(ours in (None, theirs) for ours, theirs in zip(claim, other, strict=True))
-
-
-def _named(finding: str, side: str | None, zone: str | None, degree: str | None) -> str:
-    words = (degree, side, f"{zone} zone" if zone else None, finding_named(finding).name)
-    return " ".join(word for word in words if word)

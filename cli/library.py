@@ -14,6 +14,7 @@ from cli.words import (
     Backbone,
     Json,
     LibraryAt,
+    case_words,
     opened,
     print_json,
     progress_of,
@@ -49,6 +50,31 @@ def library_add(
     OUTPUT.print(f"{filed.added} added, {filed.known} known already, {len(filed.refused)} refused")
     for _, reason in filed.refused:
         NOTES.print(reason, markup=False)
+
+
+@library_app.command("find")
+def library_find(
+    words: Annotated[
+        list[str] | None, typer.Argument(help="Findings, as `left effusion`, or any words.")
+    ] = None,
+    source: Annotated[str | None, typer.Option(help="Only cases from there.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many cases at most.")] = 50,
+    as_json: Json = False,
+    backbone: Backbone = "mini",
+    library: LibraryAt = None,
+) -> None:
+    """Find cases by what they assert, or by words in them, the newest first."""
+    from assistant.lookup import case_dict, search_cases
+
+    with opened(backbone, library) as assistant:
+        found = search_cases(assistant, " ".join(words or ()), source=source, limit=limit)
+    if as_json:
+        print_json({"cases": [case_dict(case) for case in found]})
+        return
+    if not found:
+        OUTPUT.print("The library holds no such case.")
+    for case in found:
+        OUTPUT.print(f"  {case.id}  {case.source}  {case_words(case)}", markup=False)
 
 
 @library_app.command("remove")

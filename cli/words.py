@@ -108,6 +108,11 @@ def show_gate(gate: Any) -> None:
 
 def show_neighbour(neighbour: Any) -> None:
     """A similar case in one line."""
-    words = " ".join(neighbour.report.split()) or ", ".join(neighbour.labels) or "no report"
-    words = words if len(words) <= 110 else words[:107] + "..."
+    words = case_words(neighbour)
     OUTPUT.print(f"  {neighbour.case}  {neighbour.similarity:5.2f}  {words}", markup=False)
+
+
+def case_words(case: Any) -> str:
+    """How the report of a case or a similar case begins, or its labels."""
+    words = " ".join(case.report.split()) or ", ".join(case.labels) or "no report"
+    return words if len(words) <= 110 else words[:107] + "..."

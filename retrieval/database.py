@@ -128,6 +128,11 @@ class Database:
                 f"The library's database {self.path} is damaged or not a database ({error}): "
                 "put a backup in its place."
             ) from error
+        except UnicodeEncodeError:
+            raise LibraryError(
+                "A text holds half a character (a lone surrogate), and no case holds that: "
+                "write it anew."
+            ) from None
         except OSError as error:
             raise LibraryError(
                 f"The library's folder {self.path.parent} cannot be used ({error.strerror}): "

@@ -35,21 +35,25 @@ def read_folder(path: Path) -> tuple[FolderRow, ...]:
     folder = Path(path)
     if not folder.is_dir():
         raise LibraryError(f"{folder} is not a folder: give a folder with one of {_names()}.")
-    tables = [folder / name for name in TABLES if (folder / name).is_file()][:1]
-    if not tables:
-        tables = sorted(
-            sub / name
-            for sub in folder.iterdir()
-            if sub.is_dir() and sub.name.lower() in _SPLITS
-            for name in TABLES[1:]
-            if (sub / name).is_file()
-        )
+    tables = tables_of(folder)
     if not tables:
         raise LibraryError(f"{folder} has no table of its films: put one of {_names()} there.")
     rows = tuple(row for table in tables for row in _rows(table, folder))
     if not rows:
         raise LibraryError(f"{tables[0]} has no rows: add one line a film.")
     return rows
+
+
+def tables_of(folder: Path) -> list[Path]:
+    """The table of a folder of films at its top, or else that of each folder of a split in it."""
+    top = [folder / name for name in TABLES if (folder / name).is_file()]
+    return top[:1] or sorted(
+        sub / name
+        for sub in folder.iterdir()
+        if sub.is_dir() and sub.name.lower() in _SPLITS
+        for name in TABLES[1:]
+        if (sub / name).is_file()
+    )
 
 
 def _names() -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -191,6 +191,23 @@ class Library:
         """All cases, or one source's, in the order they came; those removed meanwhile are not."""
         with self._store.reading():
             numbers = self._store.numbers(source=source)
+        for _, case in self._each(numbers):
+            yield case
+
+    def find(
+        self,
+        groups: Sequence[Sequence[str]] = (),
+        *,
+        source: str | None = None,
+        most: int | None = None,
+    ) -> Iterator[Case]:
+        """The cases that hold a word of every group, the newest first, at most `most` of them.
+
+        A word may be part of another, in any case of letters, in report, labels, source or id;
+        no sign in it means anything but itself. Without groups all cases, or one source's.
+        """
+        with self._store.reading():
+            numbers = self._store.numbers_holding(groups, source=source, most=most)
         for _, case in self._each(numbers):
             yield case
 

@@ -12,6 +12,7 @@ import json
 import sqlite3
 import unicodedata
 from collections.abc import Sequence
+from contextlib import closing
 
 import numpy as np
 
@@ -102,6 +103,31 @@ class Store(Database):
         """The numbers of all cases, or of one source's: int64 (N,), rising."""
         where, values = ("", ()) if source is None else ("WHERE source = ?", (source,))
         return self._numbers(f"SELECT number FROM cases {where} ORDER BY number", *values)  # noqa: S608
+
+    def numbers_holding(
+        self,
+        groups: Sequence[Sequence[str]],
+        *,
+        source: str | None = None,
+        most: int | None = None,
+    ) -> np.ndarray:
+        """The numbers of the cases that hold a word of every group: int64 (N,), falling.
+
+        A word may be part of another, in any case of letters, in report, labels, source or id.
+        Not SQLite's LIKE: that knows capitals of ASCII alone.
+        """
+        wanted = [[word.casefold() for word in group] for group in groups]
+        where, values = ("", ()) if source is None else ("WHERE source = ?", (source,))
+        found: list[int] = []
+        sql = f"SELECT number, id, source, report, labels FROM cases {where} ORDER BY number DESC"  # noqa: S608
+        with closing(self.db.execute(sql, values)) as rows:
+            for number, *texts, labels in rows:
+                if most is not None and len(found) >= most:
+                    break
+                text = "\n".join((*texts, *json.loads(labels))).casefold() if wanted else ""
+                if all(any(word in text for word in group) for group in wanted):
+                    found.append(number)
+        return np.array(found, dtype=np.int64)
 
     def numbers_without_vector(self) -> np.ndarray:
         """The numbers of the cases that carry no vector of this encoder: int64 (N,), rising."""
