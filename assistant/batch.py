@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -15,15 +16,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from assistant.errors import SettingsError, WetreadError
+from assistant.backbones.base import Told
+from assistant.errors import IntakeError, LibraryError, SettingsError, WetreadError
 from assistant.exports import draft_dict
-from assistant.intake import read_film
-from assistant.types import Study
+from assistant.intake import MAX_BYTES, read_film, read_film_bytes
+from assistant.types import Film, Study
 from assistant.walk import Assistant
 from retrieval import FolderRow, read_folder
-from retrieval.folders import TABLES
+from retrieval.folders import TABLES, tables_of
 
 SIZE = 8  # films that are drafted together
+# What lies beside films without being one; anything else that cannot be read counts as a film.
+ASIDE = frozenset(
+    (".csv", ".html", ".json", ".jsonl", ".log", ".md", ".toml", ".tsv", ".txt", ".xml", ".yaml")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +68,36 @@ def read_manifest(path: Path) -> Manifest:
         )
     rows = read_folder(folder)
     return Manifest(folder, table, rows, _indications(table) if table else {})
+
+
+def manifest_of(folder: Path) -> Manifest:
+    """The films of a folder with or without a table, as `unpack` leaves one.
+
+    A table is read as `read_manifest` does, also where it lies in the folder's only subfolder;
+    without one every file in and below the folder that may be a film is a row that has no
+    report, sorted by path. Raises SettingsError where there is no folder or no file, LibraryError
+    naming the row for a table that cannot be read; neither names the folder.
+    """
+    if not folder.is_dir():
+        raise SettingsError("There is no such folder of films; name one that is there.")
+    inside = [path for path in folder.iterdir() if path.is_dir() and path.name[0] != "."]
+    for place in (folder, *(inside if len(inside) == 1 else ())):
+        if tables_of(place):
+            try:
+                return read_manifest(place)
+            except LibraryError as error:
+                raise LibraryError(str(error).replace(f"{place}{os.sep}", "")) from None
+    found = (path for path in folder.rglob("*") if may_be_film(path.relative_to(folder)))
+    files = sorted(path for path in found if path.is_file())
+    if not files:
+        raise SettingsError("The folder holds no films; give DICOM, PNG, JPEG or TIFF files.")
+    rows = (FolderRow(path, None, "", (), None, None, n) for n, path in enumerate(files, start=1))
+    return Manifest(folder, None, tuple(rows), {})
+
+
+def may_be_film(path: Path) -> bool:
+    """Whether a file may be a film by its path in its folder: not hidden, and of no other kind."""
+    return path.suffix.lower() not in ASIDE and not any(part[0] == "." for part in path.parts)
 
 
 def _indications(table: Path) -> dict[int, str]:
@@ -104,7 +140,8 @@ def draft_folder(
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with beside.open("w", encoding="utf-8") as lines:
-            for done, line in enumerate(_lines(assistant, manifest, neighbours, seed), start=1):
+            drafts = draft_rows(assistant, manifest, neighbours=neighbours, seed=seed)
+            for done, line in enumerate(drafts, start=1):
                 lines.write(json.dumps(line, ensure_ascii=False) + "\n")
                 failed += "error" in line
                 if "draft" in line:
@@ -120,25 +157,56 @@ def draft_folder(
     return Drafted(total, drafted, failed, gates["warn"], gates["refuse"])
 
 
-def _lines(
-    assistant: Assistant, manifest: Manifest, neighbours: int, seed: int
+def draft_rows(
+    assistant: Assistant,
+    manifest: Manifest,
+    *,
+    neighbours: int = 5,
+    seed: int = 0,
+    told: Told | None = None,
+    named: bool = True,
 ) -> Iterator[dict[str, Any]]:
+    """Draft the films of a manifest, one `{"image": ..., "draft" or "error": ...}` for each row.
+
+    `image` is the film's path in the manifest's folder; with `named` False it is "film 3", by
+    its number from 1, and no error names a file either. `told` hears, while a batch is written,
+    the text of its first film; what it raises (`Stopped`, say) ends the run and goes through.
+    """
     for start in range(0, len(manifest.rows), SIZE):
         rows = manifest.rows[start : start + SIZE]
-        read = [_study(row, manifest.indications.get(row.row, "")) for row in rows]
+        names = [
+            row.image.relative_to(manifest.folder).as_posix() if named else f"film {number}"
+            for number, row in enumerate(rows, start=start + 1)
+        ]
+        read = [
+            _study(row, None if named else name, manifest.indications.get(row.row, ""))
+            for row, name in zip(rows, names, strict=True)
+        ]
         studies = [study for study in read if isinstance(study, Study)]
-        drafts = assistant.draft_many(studies, neighbours=neighbours, seed=seed, batch=SIZE)
-        for row, study in zip(rows, read, strict=True):
-            image = row.image.relative_to(manifest.folder).as_posix()
+        drafts = assistant.draft_many(
+            studies, neighbours=neighbours, seed=seed, batch=SIZE, told=told
+        )
+        for name, study in zip(names, read, strict=True):
             if isinstance(study, Study):
-                yield {"image": image, "draft": draft_dict(next(drafts))}
+                yield {"image": name, "draft": draft_dict(next(drafts))}
             else:
-                yield {"image": image, "error": study}
+                yield {"image": name, "error": study}
 
 
-def _study(row: FolderRow, indication: str) -> Study | str:
-    """The study of a row, or the sentence that says why there is none."""
+def _study(row: FolderRow, name: str | None, indication: str) -> Study | str:
+    """The study of a row, or the sentence that says why there is none, calling the film `name`."""
     try:
-        return Study((read_film(row.image),), indication)
+        film = read_film(row.image) if name is None else _film_called(name, row.image)
+        return Study((film,), indication)
     except WetreadError as error:
         return str(error)
+
+
+def _film_called(name: str, path: Path) -> Film:
+    """The film of a file whose own name is not to be told."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise IntakeError(f'"{name}" cannot be opened ({error.strerror}).') from None
+    return read_film_bytes(data, name)

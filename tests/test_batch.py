@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import csv
 import json
+import zipfile
+from dataclasses import replace
 
 import pytest
 from commands import run
 from conftest import BACKBONE
 
-from assistant.batch import draft_folder
-from assistant.errors import SettingsError
+from assistant.archives import unpack
+from assistant.batch import draft_folder, draft_rows, manifest_of, read_manifest
+from assistant.errors import LibraryError, SettingsError, Stopped
 from assistant.exports import draft_dict
 from assistant.intake import read_film
 from assistant.types import Study
@@ -122,3 +125,83 @@ def test_a_place_that_cannot_be_written_ends_with_two(folder, capfd):
     outcome = run(capfd, "batch", folder, "--out", out, "--backbone", BACKBONE)
     assert outcome.code == 2
     assert "cannot be written" in outcome.err
+
+
+def test_without_names_a_row_tells_its_number_and_no_name(folder, assistant):
+    broken = manifest_of(folder).rows[2].image
+    secret = broken.with_name("Doe^Jane.png")
+    broken.rename(secret)
+    table = folder / "cases.csv"
+    table.write_text(table.read_text().replace(broken.name, secret.name), encoding="utf-8")
+    manifest = manifest_of(folder)
+    few = replace(manifest, rows=manifest.rows[:4])
+    rows = list(draft_rows(assistant, few, neighbours=0, named=False))
+    assert [row["image"] for row in rows] == ["film 1", "film 2", "film 3", "film 4"]
+    assert '"film 3"' in rows[2]["error"]
+    assert "Doe" not in json.dumps(rows)
+    again = list(draft_rows(assistant, few, neighbours=0))
+    drafts = [[without_time(row).get("draft") for row in some] for some in (rows, again)]
+    assert drafts[0] == drafts[1]
+
+
+def test_rows_can_be_stopped_within_a_batch_and_between(folder, assistant):
+    calls = []
+
+    def told(text):
+        calls.append(text)
+        if len(calls) == 5:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        list(draft_rows(assistant, read_manifest(folder), neighbours=0, told=told))
+    assert len(calls) == 5
+
+
+def test_a_folder_without_a_table_is_read_in_the_order_of_its_paths(tmp_path, phantoms):
+    data = next((phantoms / "images").iterdir()).read_bytes()
+    for name in ("b/two.png", "b/a/one.dcm", "z", "a.TIFF", ".hidden", ".in/x.png", "b/notes.TXT"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    manifest = manifest_of(tmp_path)
+    names = [row.image.relative_to(manifest.folder).as_posix() for row in manifest.rows]
+    assert names == sorted(["a.TIFF", "b/a/one.dcm", "b/two.png", "z"])
+    assert {(row.report, row.patient, row.labels) for row in manifest.rows} == {("", None, ())}
+
+
+def test_a_table_is_found_in_the_folder_or_its_only_subfolder(folder, tmp_path):
+    assert manifest_of(folder) == read_manifest(folder)
+    outer = tmp_path / "outer"
+    outer.mkdir()
+    inner = folder.rename(outer / "Doe^Jane")
+    assert manifest_of(outer) == read_manifest(inner)
+    (inner / "cases.csv").write_text("image\nnothing.png\n", encoding="utf-8")
+    with pytest.raises(LibraryError, match=r"cases\.csv, row 2") as caught:
+        manifest_of(outer)
+    assert "Doe" not in str(caught.value)
+    (inner / "cases.csv").rename(inner / "metadata.csv")
+    (inner / "metadata.csv").write_text("file_name\nnothing.png\n", encoding="utf-8")
+    inner.rename(outer / "train")  # the folder of a split, whose table is bad too
+    with pytest.raises(LibraryError, match="row 2"):
+        manifest_of(outer)
+
+
+@pytest.mark.parametrize("what", ["nothing", "empty"])
+def test_a_folder_of_no_films_is_refused(tmp_path, what):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "readme.txt").write_text("none")
+    with pytest.raises(SettingsError, match="folder"):
+        manifest_of(tmp_path / what)
+
+
+def test_a_zip_of_films_is_drafted_as_its_folder_is(folder, assistant, tmp_path):
+    with zipfile.ZipFile(tmp_path / "films.zip", "w") as archive:
+        for path in sorted(folder.rglob("*")):
+            archive.write(path, path.relative_to(folder.parent))
+    (tmp_path / "out").mkdir()
+    both = (manifest_of(unpack(tmp_path / "films.zip", tmp_path / "out")), manifest_of(folder))
+    assert both[0].indications == both[1].indications
+    few = [replace(manifest, rows=manifest.rows[:3]) for manifest in both]
+    rows = [list(draft_rows(assistant, manifest, neighbours=0)) for manifest in few]
+    ours, theirs = ([without_time(row) for row in some] for some in rows)
+    assert ours == theirs
