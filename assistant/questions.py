@@ -150,12 +150,7 @@ class _Asker:
 
     def _say(self, phrases: Sequence[str], finding: str, side: str = "") -> str:
         known = phrases if self._test else phrases[:-1]
-        template = known[int(self._rng.integers(len(known)))]
-        verb = "are" if finding in PLURAL else "is"
-        name = f"{side} {finding_named(finding).name}".strip()
-        return template.format(
-            name=name, a_name=with_article(finding, side), Is=verb.capitalize(), **{"is": verb}
-        )
+        return phrased(known[int(self._rng.integers(len(known)))], finding, side)
 
     def presence(self) -> Iterator[Question]:
         """Is it there, and on which side."""
@@ -264,9 +259,18 @@ class _Asker:
         ]
 
 
-def with_article(finding: str, side: str = "") -> str:
-    """The name of a finding as one says that it is there: "a left pneumothorax", "atelectasis"."""
+def phrased(template: str, finding: str, side: str = "") -> str:
+    """A phrasing of `assistant.question_words` about one finding, of a side where one is told."""
+    verb = "are" if finding in PLURAL else "is"
     name = f"{side} {finding_named(finding).name}".strip()
+    return template.format(
+        name=name, a_name=with_article(finding, side), Is=verb.capitalize(), **{"is": verb}
+    )
+
+
+def with_article(finding: str, describing: str = "") -> str:
+    """The name of a finding as one says that it is there: "a left pneumothorax", "atelectasis"."""
+    name = f"{describing} {finding_named(finding).name}".strip()
     if finding in UNCOUNTED:
         return name
     return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
