@@ -12,7 +12,7 @@ import sys
 import typer
 
 from assistant.errors import WetreadError
-from cli import films, pictures, workshop
+from cli import films, pictures, reviews, workshop
 from cli.library import library_app
 from cli.words import NOTES
 
@@ -21,7 +21,7 @@ os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-for _command in (films.draft, films.batch, films.ask, films.similar):
+for _command in (films.draft, reviews.check, films.batch, films.ask, films.similar):
     app.command()(_command)
 for _command in (pictures.paint, pictures.phantom):
     app.command()(_command)

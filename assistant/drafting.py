@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from assistant.admission import Admitted
-from assistant.backbones.base import Encoded, Look, Sampling, Written
+from assistant.backbones.base import Encoded, Look, Sampling, Told, Written
 from assistant.backbones.janus import JanusBackbone
 from assistant.chest.vocabulary import NORMAL
 from assistant.errors import SettingsError
@@ -40,6 +40,7 @@ class Options:
     floor: float | None = None  # likeness of a similar case at least; None: what the risk found
     correct: bool = False  # put a film right that the gate says lies wrongly
     anyway: bool = False  # write about a film that the gate refuses, too
+    told: Told | None = None  # hears what is written of the first film of a batch
 
     def __post_init__(self) -> None:
         if self.neighbours < 0:
@@ -67,11 +68,13 @@ def write_drafts(
     task: str | None,
     seed: int,
     samples: int,
+    told: Told | None = None,
 ) -> list[Drafted]:
     """Write each admitted study's draft, greedily, and `samples` others of it that are drawn.
 
     `task` names the adapter, None the base alone. Only the adapter is told of similar cases: it
-    alone has learnt to use precedent without copying it.
+    alone has learnt to use precedent without copying it. `told` hears the first film's text
+    while it is written, and the best so far while others are; what it raises goes through.
     """
     studies, encoded = [one.study for one in admitted], [one.encoded for one in admitted]
     read, looks = backbone.read(encoded), _looks(backbone, encoded)
@@ -81,9 +84,9 @@ def write_drafts(
         for study, cited, reading in zip(studies, near, readings, strict=True)
     ]
     tasks = [task] * len(studies)
-    written = backbone.write(encoded, requests, Sampling(seed=seed), tasks)
+    written = backbone.write(encoded, requests, Sampling(seed=seed), tasks, told)
     if task:
-        written = _without_slips(backbone, encoded, requests, readings, written, task, seed)
+        written = _without_slips(backbone, encoded, requests, readings, written, task, seed, told)
     others: list[Written] = []
     if samples:
         others = backbone.write(
@@ -91,6 +94,7 @@ def write_drafts(
             [request for request in requests for _ in range(samples)],
             Sampling(seed=seed, temperature=WARMTH),
             tasks * samples,
+            _telling_best(written, told),
         )
     return [
         Drafted(
@@ -111,36 +115,46 @@ def _without_slips(
     written: Sequence[Written],
     task: str,
     seed: int,
+    told: Told | None,
 ) -> list[Written]:
     """The drafts, those that say otherwise than they were told replaced by the best of others."""
-    told = [assertions(reading) if reading else None for reading in readings]
+    given = [assertions(reading) if reading else None for reading in readings]
     best = list(written)
+    still = _telling_best(best, told)
     for turn in range(TURNS):
         slipped = [
-            i for i, t in enumerate(told) if t is not None and slips(t, assertions(best[i].text))
+            i for i, g in enumerate(given) if g is not None and slips(g, assertions(best[i].text))
         ]
         drawn = backbone.write(
             [encoded[i] for i in slipped for _ in range(DRAWS)],
             [requests[i] for i in slipped for _ in range(DRAWS)],
             Sampling(seed=seed + turn, temperature=WARMTH + turn * WARMER),
             [task] * (DRAWS * len(slipped)),
+            still,
         )
         for at, i in enumerate(slipped):
             mine = [best[i], *drawn[at * DRAWS : (at + 1) * DRAWS]]
             # The first of the least wrong: the greedy draft where none is better.
-            best[i] = min(mine, key=lambda one: slips(told[i] or (), assertions(one.text)))
+            best[i] = min(mine, key=lambda one: slips(given[i] or (), assertions(one.text)))
+        if still and slipped:
+            still("")
     return best
+
+
+def _telling_best(best: Sequence[Written], told: Told | None) -> Told | None:
+    """Tells the first film's best text so far, whatever else is being written."""
+    return None if told is None else lambda _: told(best[0].text)
 
 
 def slips(told: Sequence[Assertion], said: Sequence[Assertion]) -> int:
     """How many findings a text lacks of those it was told, and has that it was not told."""
     there = [claim for claim in said if claim.polarity == "present" and claim.finding != NORMAL]
     known = [claim for claim in told if claim.finding != NORMAL]
-    lacking = sum(not _among(claim, there) for claim in known)
-    return lacking + sum(not _among(claim, known) for claim in there)
+    lacking = sum(not among(claim, there) for claim in known)
+    return lacking + sum(not among(claim, known) for claim in there)
 
 
-def _among(claim: Assertion, others: Sequence[Assertion]) -> bool:
+def among(claim: Assertion, others: Sequence[Assertion]) -> bool:
     """Whether a claim is made among others, at the same degree where both tell one."""
     return any(
         says((other,), claim)

@@ -18,4 +18,18 @@ class SettingsError(WetreadError):
     """An option, a recipe or a folder given by the user does not hold."""
 
 
-__all__ = ["BackboneError", "IntakeError", "LibraryError", "SettingsError", "WetreadError"]
+class Stopped(WetreadError):  # noqa: N818 - no error, a wish
+    """A person has stopped what was being made; raised by whoever is told how far it is."""
+
+    def __init__(self, message: str = "It was stopped.") -> None:
+        super().__init__(message)
+
+
+__all__ = [
+    "BackboneError",
+    "IntakeError",
+    "LibraryError",
+    "SettingsError",
+    "Stopped",
+    "WetreadError",
+]

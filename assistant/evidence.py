@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from assistant.backbones.base import Look, Written
+from assistant.backbones.measures import Measured
 from assistant.chest.vocabulary import finding_named, finding_of_label
 from assistant.findings import assertions
 from assistant.reports import ParsedSentence
@@ -167,16 +168,20 @@ def _of_measurement(claim: Assertion, ground: Ground) -> list[Evidence]:
             continue
         if measure.length and (ground.edge_mm is None or claim.polarity == "absent"):
             continue
-        scale = ground.edge_mm if measure.length and ground.edge_mm else 1.0
-        form, unit = (".0f", " mm") if measure.length else (".2f", "")
         of = f" of the {measure.side}" if measure.side else ""
-        words = (
-            f"Measured {measure.name}{of}: {scale * one.value:{form}}{unit}, "
-            f"give or take {scale * measure.error:{form}}{unit}."
-        )
+        words = f"Measured {measure.name}{of}: {size_words(one, ground.edge_mm)}."
         value = 1 - one.beyond if claim.polarity == "absent" else one.beyond
         made.append(Evidence("measurement", value, _stance(value), "film", words))
     return made
+
+
+def size_words(one: Measured, edge_mm: float | None) -> str:
+    """What is measured with its error, "40 mm, give or take 8 mm"; empty for a length in no mm."""
+    if one.measure.length and edge_mm is None:
+        return ""
+    scale, form, unit = (edge_mm, ".0f", " mm") if one.measure.length else (1.0, ".2f", "")
+    value, error = ((scale or 1.0) * x for x in (one.value, one.measure.error))
+    return f"{value:{form}}{unit}, give or take {error:{form}}{unit}"
 
 
 def _of_prior(claim: Assertion, ground: Ground) -> list[Evidence]:

@@ -1,4 +1,7 @@
-"""A draft as JSON and as Markdown. The JSON form is versioned and described in docs/draft.md."""
+"""A draft as JSON and as Markdown. The JSON form is versioned and described in docs/draft.md.
+
+As a page to print, `assistant.export_page` shows it.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,12 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from assistant.types import Answer, Film, Neighbour, Report, Sentence, Study
+from assistant.types import Answer, Author, Film, Neighbour, Report, Sentence, Study
 
 SCHEMA = "wetread.draft/1"
 ANSWER_SCHEMA = "wetread.answer/1"
 NOTICE = "Draft by research software, not for clinical use."
+CHECK_NOTICE = "Check by research software, not for clinical use."
 ANSWER_NOTICE = "Answer by research software, not for clinical use."
 
 
@@ -38,6 +42,8 @@ def _sentence(sentence: Sentence) -> dict[str, Any]:
         "reason": sentence.reason,
         "risk": sentence.risk,
         "action": sentence.action,
+        "decision": sentence.decision,
+        "written": sentence.written,
         "log_probability": sentence.log_probability,
         "assertions": [asdict(a) for a in sentence.assertions],
         "evidence": [asdict(e) for e in sentence.evidence],
@@ -62,7 +68,8 @@ def draft_dict(report: Report) -> dict[str, Any]:
     provenance["versions"] = dict(report.provenance.versions)
     return {
         "schema": SCHEMA,
-        "notice": NOTICE,
+        "notice": NOTICES[report.author],
+        "author": report.author,
         "study": _study(report.study),
         "gate": asdict(report.gate),
         "sentences": [_sentence(s) for s in report.sentences],
@@ -83,7 +90,9 @@ def answer_dict(answer: Answer) -> dict[str, Any]:
         "schema": ANSWER_SCHEMA,
         "notice": ANSWER_NOTICE,
         "question": answer.question,
+        "understood": answer.understood,
         "answer": answer.text,
+        "sentence": _sentence(answer.sentence) if answer.sentence else None,
         "log_probability": answer.log_probability,
         "removed": [{"text": text, "reason": reason} for text, reason in answer.removed],
         "gate": asdict(answer.gate),
@@ -102,14 +111,30 @@ def corrected(film: Film) -> str:
     return f"The film was put right before it was read: {', '.join(done)}." if done else ""
 
 
+NOTICES: dict[Author, str] = {"backbone": NOTICE, "person": CHECK_NOTICE}
+TITLES: dict[Author, str] = {"backbone": "Draft report", "person": "Check of a report"}
 ACTIONS = {"keep": "kept", "flag": "check this", "withhold": "withheld"}
+ADVICE = {"keep": "may stay", "flag": "check this", "withhold": "should not stay"}
 
 
-def risk_words(sentence: Sentence) -> str:
-    """What is to be made of a sentence: "supported, risk 1 %, kept"."""
+def risk_words(sentence: Sentence, author: Author = "backbone") -> str:
+    """What is to be made of a sentence: "supported, risk 1 %, kept".
+
+    Where a person wrote or decided, what the risk would do is advice: "should not stay".
+    """
     if sentence.risk is None or sentence.action is None:
         return sentence.verdict
-    return f"{sentence.verdict}, risk {percent(sentence.risk)}, {ACTIONS[sentence.action]}"
+    done = ADVICE if author == "person" or sentence.decision else ACTIONS
+    return f"{sentence.verdict}, risk {percent(sentence.risk)}, {done[sentence.action]}"
+
+
+def review_words(sentence: Sentence, author: Author = "backbone") -> str:
+    """What a person did with a sentence: "accepted; edited; the backbone wrote: ..."."""
+    done = [sentence.decision] if sentence.decision else []
+    if sentence.written:
+        wrote = "the backbone wrote" if author == "backbone" else "it was"
+        done += ["edited", f"{wrote}: {' '.join(sentence.written.split())}"]
+    return "; ".join(done)
 
 
 def percent(risk: float) -> str:
@@ -125,9 +150,15 @@ def evidence_words(sentence: Sentence, neighbours: int) -> list[str]:
     return told
 
 
+def reasons_of(sentence: Sentence, neighbours: int) -> list[str]:
+    """Why a sentence failed, where it did, and its evidence in words."""
+    failed = sentence.verdict in ("contradicted", "unsupported") and sentence.reason
+    return [sentence.reason] * bool(failed) + evidence_words(sentence, neighbours)
+
+
 def draft_markdown(report: Report) -> str:
     """The draft as Markdown for people to read."""
-    lines = ["# Draft report", "", f"> {NOTICE}", ""]
+    lines = [f"# {TITLES[report.author]}", "", f"> {NOTICES[report.author]}", ""]
     if report.gate.answer != "pass":
         head = "Refused" if report.gate.answer == "refuse" else "Warning"
         lines += [f"> **{head}.** {report.gate.reason}", ""]
@@ -142,9 +173,12 @@ def draft_markdown(report: Report) -> str:
         lines += [f"## {section.capitalize()}", ""]
         for sentence in chosen:
             cited = f" [{', '.join(sentence.citations)}]" if sentence.citations else ""
-            text = f"~~{sentence.text}~~" if sentence.action == "withhold" else sentence.text
-            lines.append(f"- {text} *({risk_words(sentence)})*{cited}")
-            lines += [f"  - {words}" for words in evidence_words(sentence, len(report.neighbours))]
+            text = " ".join(sentence.text.split())  # a person's lines may be wrapped
+            text = text if report.shows(sentence) else f"~~{text}~~"
+            lines.append(f"- {text} *({risk_words(sentence, report.author)})*{cited}")
+            if review := review_words(sentence, report.author):
+                lines.append(f"  - **{review[0].upper()}{review[1:]}**")
+            lines += [f"  - {words}" for words in reasons_of(sentence, len(report.neighbours))]
         lines.append("")
     if report.neighbours:
         lines += ["## Similar cases", "", "| case | similarity | report |", "|---|---|---|"]

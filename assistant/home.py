@@ -22,3 +22,8 @@ def library_folder() -> Path:
 def cache_folder() -> Path:
     """Where training keeps rendered phantoms and checkpoints; may be deleted at any time."""
     return home() / "cache"
+
+
+def card_file() -> Path:
+    """The page of the last evaluation."""
+    return home() / "evaluation" / "card.html"

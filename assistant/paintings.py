@@ -26,12 +26,30 @@ from retrieval import Library
 
 Format = Literal["png", "dicom"]
 SUFFIXES: dict[Format, str] = {"png": ".png", "dicom": ".dcm"}
+LONGEST_PROMPT = 2000  # characters
+MOST_AT_ONCE = 16
 LONGEST_REPORT = 100_000  # characters of a report's file
 DRAFT = "wetread.draft/"  # how the schema of a draft begins
 
 
 class Judge(Encoder, Probe, Protocol):
     """What the checks need of a backbone."""
+
+
+def check_request(prompt: str, count: int, settings: PaintSettings) -> None:
+    """Raise SettingsError for what cannot be painted."""
+    if not prompt.strip():
+        raise SettingsError("There is nothing to paint: say what the film should show.")
+    if len(prompt) > LONGEST_PROMPT:
+        raise SettingsError(
+            f"The prompt has {len(prompt)} characters; say in {LONGEST_PROMPT} what to show."
+        )
+    guidance, temperature = settings.guidance, settings.temperature
+    if not 1 <= count <= MOST_AT_ONCE or not guidance >= 1 or not temperature >= 0:
+        raise SettingsError(
+            f"count = {count} must be 1 to {MOST_AT_ONCE}, guidance = {guidance} at least 1 and "
+            f"temperature = {temperature} at least 0."
+        )
 
 
 def finished(

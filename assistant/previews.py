@@ -27,14 +27,14 @@ def png(pixels: np.ndarray, *, synthetic: bool = False) -> bytes:
     return out.getvalue()
 
 
-def preview(pixels: np.ndarray, *, synthetic: bool = False) -> bytes:
-    """The film shrunk to at most 256 pixels along its longer edge, as PNG without any text.
+def preview(pixels: np.ndarray, *, synthetic: bool = False, edge: int = EDGE) -> bytes:
+    """The film shrunk to at most `edge` pixels along its longer edge, as PNG without any text.
 
     A synthetic film bears the visible mark there: the library keeps no text in its pictures,
     and who sees one beside a draft must see what it is.
     """
     height, width = pixels.shape
-    scale = min(1.0, EDGE / max(height, width))
+    scale = min(1.0, edge / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     if size != (width, height):
         small = Image.fromarray(pixels).resize(size, Image.Resampling.BILINEAR)

@@ -6,7 +6,7 @@ This module knows what may be said and on what ground; it looks at no film and r
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -40,43 +40,60 @@ def examined(written: Written, ground: Ground) -> tuple[Examined, ...]:
 
 
 def judge_sentences(
-    written: Written, ground: Ground, risk: RiskModel | None = None, *, has_prior: bool
+    written: Written,
+    ground: Ground,
+    risk: RiskModel | None = None,
+    *,
+    has_prior: bool,
+    removing: bool = True,
 ) -> tuple[tuple[Sentence, ...], Removed]:
     """Sentences with their evidence, risk and verdict, and those removed, each with the reason.
 
     Comparisons without a prior are removed, and numbers with a unit that nothing computed
-    from the film are withheld (rules 2 and 3 of the rules of evidence). Without a risk model
-    every sentence is unchecked.
+    from the film are withheld (rules 2 and 3 of the rules of evidence); where not `removing`,
+    since a person wrote the text, they stay and are unsupported. Without a risk model every
+    other sentence is unchecked.
     """
     kept: list[Sentence] = []
     removed: list[tuple[str, str]] = []
     for one in examined(written, ground):
-        parsed, claims = one.parsed, one.claims
-        if not has_prior and is_comparison(parsed.text):
+        parsed = one.parsed
+        compares = not has_prior and is_comparison(parsed.text)
+        if compares and removing:
             removed.append((parsed.text, COMPARES))
             continue
         text, withheld = withhold_numbers(parsed.text)
-        if withheld:
+        if withheld and removing:
             removed.append((parsed.text, NOT_COMPUTED))
-        evidence, citations = evidence_of(claims, ground)
-        chance = None if risk is None else risk.sentence(claims)
-        action = None if risk is None or chance is None else risk.action(chance)
-        verdict, reason = _verdict(claims, action)
-        kept.append(
-            Sentence(
-                text=text,
-                section=parsed.section,
-                assertions=parsed.assertions,
-                evidence=evidence,
-                citations=citations,
-                verdict=verdict,
-                reason=reason,
-                risk=None if chance is None else round(chance, 4),
-                log_probability=_mean_log(written, parsed),
-                action=action,
-            )
-        )
+        sentence = judge(one, written, ground, risk)
+        if (compares or withheld) and not removing:
+            # What the film says is not all of it.
+            action = "flag" if sentence.action == "keep" else sentence.action
+            reason = COMPARES if compares else NOT_COMPUTED
+            sentence = replace(sentence, verdict="unsupported", reason=reason, action=action)
+        kept.append(replace(sentence, text=text) if removing else sentence)
     return tuple(kept), tuple(removed)
+
+
+def judge(one: Examined, written: Written, ground: Ground, risk: RiskModel | None) -> Sentence:
+    """One sentence, as it was written, with its evidence, risk and verdict."""
+    parsed, claims = one.parsed, one.claims
+    evidence, citations = evidence_of(claims, ground)
+    chance = None if risk is None else risk.sentence(claims)
+    action = None if risk is None or chance is None else risk.action(chance)
+    verdict, reason = _verdict(claims, action)
+    return Sentence(
+        text=parsed.text,
+        section=parsed.section,
+        assertions=parsed.assertions,
+        evidence=evidence,
+        citations=citations,
+        verdict=verdict,
+        reason=reason,
+        risk=None if chance is None else round(chance, 4),
+        log_probability=_mean_log(written, parsed),
+        action=action,
+    )
 
 
 def _verdict(

@@ -15,6 +15,8 @@ Polarity = Literal["present", "absent", "uncertain"]
 Section = Literal["findings", "impression"]
 Verdict = Literal["supported", "contradicted", "unsupported", "unchecked"]
 Action = Literal["keep", "flag", "withhold"]
+Decision = Literal["accepted", "rejected"]
+Author = Literal["backbone", "person"]
 Says = Literal["supports", "contradicts", "silent"]
 GateAnswer = Literal["pass", "warn", "refuse"]
 Shown = Literal["shown", "not shown", "unchecked"]
@@ -88,6 +90,8 @@ class Sentence:
     risk: float | None = None  # calibrated probability of being false; None: not measured
     log_probability: float | None = None  # mean over the sentence's tokens, natural log
     action: Action | None = None  # by the risk; None: not measured
+    decision: Decision | None = None  # what a person decided; None: nothing yet
+    written: str = ""  # what stood here before a person changed it; empty: unchanged
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +143,7 @@ class Report:
     provenance: Provenance
     removed: tuple[tuple[str, str], ...] = ()  # (what the backbone wrote, why it is not there)
     abstention: str = ""  # why the whole draft should not be used; empty: nothing speaks for that
+    author: Author = "backbone"  # who wrote the text: "person" for one that was only checked
 
     @property
     def coverage(self) -> float:
@@ -154,11 +159,17 @@ class Report:
             return None
         return sum(v in ("contradicted", "unsupported") for v in checked) / len(checked)
 
+    def shows(self, sentence: Sentence) -> bool:
+        """Whether a sentence stands in the text: a person's word goes before the risk."""
+        if sentence.decision is not None:
+            return sentence.decision == "accepted"
+        return self.author == "person" or sentence.action != "withhold"
+
     def text(self) -> str:
-        """The draft as plain text with its section headings, without what is withheld."""
+        """The text with its section headings, without what is rejected or withheld."""
         parts = []
         for section in ("findings", "impression"):
-            shown = [s for s in self.sentences if s.section == section and s.action != "withhold"]
+            shown = [s for s in self.sentences if s.section == section and self.shows(s)]
             body = " ".join(s.text for s in shown)
             if body:
                 parts.append(f"{section.capitalize()}: {body}")
@@ -179,7 +190,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the backbone says to a question about a film."""
+    """What is said to a question about a film, and what speaks for it."""
 
     question: str
     text: str
@@ -187,6 +198,8 @@ class Answer:
     provenance: Provenance
     log_probability: float | None = None  # mean over the answer's tokens, natural log
     removed: tuple[tuple[str, str], ...] = ()  # (what the backbone wrote, why it is not there)
+    sentence: Sentence | None = None  # the answer, judged; None: nothing was answered
+    understood: str = ""  # the question made whole from earlier ones; empty: as it was asked
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,28 +8,26 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
-import numpy as np
-
-from assistant.admission import Admitted, admit, gate_of
-from assistant.answering import write_answer
-from assistant.backbones.base import Encoded
+from assistant.admission import Admitted, admit
+from assistant.answering import answer
+from assistant.backbones.base import Encoded, Progress, Told
 from assistant.backbones.janus import JanusBackbone
 from assistant.backbones.load import load_backbone
+from assistant.checking import checked, text_to_check
 from assistant.drafting import Drafted, Options, write_drafts
-from assistant.errors import BackboneError, SettingsError
-from assistant.findings import assertions
 from assistant.home import library_folder
 from assistant.intake import read_film
-from assistant.paintings import finished
-from assistant.precedent import precedent_of
-from assistant.prompts import answer_request, paint_request
+from assistant.likeness import nearest
+from assistant.paintings import check_request, finished
+from assistant.prompts import paint_request
 from assistant.provenance import provenance_of
-from assistant.reading import claims_read, reading_words
 from assistant.risk import RiskModel
-from assistant.rules import Examined, abstention, examined, judge_answer, judge_sentences
+from assistant.rules import Examined, abstention, examined, judge_sentences
+from assistant.talk import Turns
 from assistant.types import (
     Answer,
     Film,
@@ -40,11 +38,8 @@ from assistant.types import (
     Report,
     Study,
 )
-from retrieval import Case, Library
+from retrieval import Library
 
-LONGEST_QUESTION = 500
-NOT_ANSWERED = "The film was refused, so that nothing is answered."
-LONGEST_PROMPT = 2000  # characters
 Source = str | os.PathLike | Film | Study
 
 
@@ -96,6 +91,7 @@ class Assistant:
         samples: int | None = None,
         correct: bool = False,
         anyway: bool = False,
+        told: Told | None = None,
     ) -> Report:
         """Draft the report of one film or study.
 
@@ -107,12 +103,15 @@ class Assistant:
         agree, by default as many as the risk was fitted with. Of a film that the gate refuses
         nothing is written, unless `anyway`; with `correct` a film that is turned or inverted is
         put right first. The same film, versions and seed give the same report, but for its
-        time. Raises IntakeError for a film that cannot be read, SettingsError for a bad option.
+        time. `told` hears in this thread the text as it is written, and then, while others are
+        drawn, the best so far; what it raises (`Stopped`, say) ends the writing and goes through.
+        Raises IntakeError for a film that cannot be read, SettingsError for a bad option.
         """
         options = Options(
             *(neighbours, seed, tuple(exclude), use_adapter, samples),
             correct=correct,
             anyway=anyway,
+            told=told,
         )
         return self._draft_batch([as_study(source, indication, prior_report)], options)[0]
 
@@ -128,19 +127,48 @@ class Assistant:
         samples: int | None = None,
         correct: bool = False,
         anyway: bool = False,
+        told: Told | None = None,
     ) -> Iterator[Report]:
         """Draft studies in batches, one report for each source, in order.
 
-        The options are those of `draft`. Raises IntakeError at the first film that cannot be
-        read; the reports before it have been given by then.
+        The options are those of `draft`; `told` hears of the first film of a batch. Raises
+        IntakeError at the first film that cannot be read; the reports before it have been given
+        by then.
         """
         options = Options(
             *(neighbours, seed, tuple(exclude), use_adapter, samples),
             correct=correct,
             anyway=anyway,
+            told=told,
         )
         for studies in _batches(sources, batch):
             yield from self._draft_batch(studies, options)
+
+    def check(
+        self,
+        source: Source,
+        text: str,
+        *,
+        indication: str = "",
+        prior_report: str = "",
+        neighbours: int = 5,
+        exclude: Sequence[str] = (),
+        correct: bool = False,
+        anyway: bool = False,
+    ) -> Report:
+        """Judge a report that someone wrote, sentence by sentence, as a draft is judged.
+
+        The backbone writes nothing, and nothing of the text is removed: a comparison without a
+        prior and a number that nothing computed are "unsupported". The report's `author` is
+        "person"; the other options are those of `draft`. Raises SettingsError for a text without
+        a sentence or of more than 20,000 characters, IntakeError for a film that cannot be read.
+        """
+        options = Options(neighbours, exclude=tuple(exclude), correct=correct, anyway=anyway)
+        given = text_to_check(text)
+        study = as_study(source, indication, prior_report)
+        one = admit(self.backbone, [study], correct=correct, anyway=anyway)[0]
+        near = self._cited(one, options, self.risk) if one.read else ()
+        return checked(self.backbone, one, near, given, self.risk, self._provenance(given, 0, None))
 
     def examine(
         self, sources: Iterable[Source], options: Options, *, batch: int = 8
@@ -161,22 +189,21 @@ class Assistant:
         read = [one for one in asked if one.read]
         task = self._task("report") if options.use_adapter else None
         risk = self._risk_for(task)
-        floor = options.floor if options.floor is not None or not risk else risk.floor
-        near = [
-            tuple(
-                n
-                for n in self._near(
-                    one.encoded, one.study.films[0], options.neighbours, options.exclude
-                )
-                if floor is None or n.similarity >= floor
-            )
-            for one in read
-        ]
+        near = [self._cited(one, options, risk) for one in read]
         samples = options.samples
         if samples is None:
             samples = risk.samples if risk else 0
-        texts = iter(write_drafts(self.backbone, read, near, task, options.seed, samples))
+        seed, told = options.seed, options.told
+        texts = iter(write_drafts(self.backbone, read, near, task, seed, samples, told))
         return [(one, next(texts) if one.read else None) for one in asked]
+
+    def _cited(
+        self, one: Admitted, options: Options, risk: RiskModel | None
+    ) -> tuple[Neighbour, ...]:
+        """The similar cases of a film that are like enough to be cited."""
+        floor = options.floor if options.floor is not None or not risk else risk.floor
+        near = self._near(one.encoded, one.study.films[0], options.neighbours, options.exclude)
+        return tuple(n for n in near if floor is None or n.similarity >= floor)
 
     def _draft_batch(self, studies: Sequence[Study], options: Options) -> list[Report]:
         task = self._task("report") if options.use_adapter else None
@@ -203,6 +230,11 @@ class Assistant:
             )
         return reports
 
+    @property
+    def risk(self) -> RiskModel | None:
+        """The risk model of what this backbone drafts by default, if it has one."""
+        return self._risk_for(self._task("report"))
+
     def _risk_for(self, task: str | None) -> RiskModel | None:
         """The risk model, if it was fitted on drafts of this backbone with this adapter."""
         identity = self.backbone.identity_for(task)
@@ -215,59 +247,49 @@ class Assistant:
         question: str,
         *,
         prior_report: str = "",
+        history: Turns = (),
         seed: int = 0,
         anyway: bool = False,
     ) -> Answer:
-        """Answer a question about one film, with the adapter "answer".
+        """Answer a question about one film: computed where it can be, else by the adapter "answer".
 
         `prior_report` is the report of an earlier film of the same patient; by default that of
-        the study. A comparison without it is not answered, and a number that nothing computed
-        is withheld; nor is anything of a film that the gate refuses, unless `anyway`. The same
-        film, question, versions and seed give the same answer. Raises SettingsError for an
-        empty question or one of more than 500 characters, BackboneError for a backbone without
-        the adapter, IntakeError for a film that cannot be read.
+        the study. `history` are earlier questions about the film with their answers, the oldest
+        first, by which "Which side?" is understood. A comparison without a prior is not answered,
+        and a number that nothing computed is withheld; nor is anything of a film that the gate
+        refuses, unless `anyway`. The answer is judged as a sentence of a draft, with the risk that
+        was fitted on drafts' sentences: for answers an approximation. The same film, question,
+        history, versions and seed give the same answer. Raises SettingsError for an empty question
+        or one of more than 500 characters, BackboneError for a backbone without the adapter,
+        IntakeError for a film that cannot be read.
         """
-        asked = " ".join(question.split())
-        if not 1 <= len(asked) <= LONGEST_QUESTION:
-            raise SettingsError(
-                f"The question has {len(asked)} characters; ask in 1 to {LONGEST_QUESTION}."
-            )
         study = as_study(source)
-        prior = prior_report or study.prior_report
-        task = self._task("answer")
-        if task is None:  # the base alone would answer with a report
-            raise BackboneError(
-                f"The backbone {self.backbone.identity.name!r} has no adapter that answers "
-                "questions; train one with `wetread train answer` or name its folder."
-            )
-        code = self.backbone.encode([study.films[0]])[0]
-        gate = gate_of(self.backbone, study.films[0], code)
-        read = self.backbone.read([code])
-        seen = None if read is None else claims_read(read[0])
-        told = "" if seen is None else reading_words(seen)
-        request = answer_request(asked, precedent_of(prior), told)
-        text, removed, logs = NOT_ANSWERED, (), ()
-        if anyway or gate.answer != "refuse":
-            written = write_answer(
-                self.backbone, code, request, asked, seen, assertions(prior), seed
-            )
-            text, removed = judge_answer(asked, written.text, has_prior=bool(prior.strip()))
-            logs = written.log_probabilities
-        return Answer(
-            question=asked,
-            text=text,
-            gate=gate,
-            provenance=self._provenance(request, seed, task),
-            log_probability=round(float(np.mean(logs)), 5) if logs else None,
-            removed=removed,
+        study = replace(study, prior_report=prior_report or study.prior_report)
+        return answer(
+            *(self.backbone, self.library, self.risk, study, question),
+            history=history,
+            seed=seed,
+            anyway=anyway,
         )
 
     def similar(
-        self, source: Source, k: int = 5, *, exclude: Sequence[str] = ()
+        self,
+        source: Source,
+        k: int = 5,
+        *,
+        exclude: Sequence[str] = (),
+        origin: str | None = None,
+        finding: str | None = None,
     ) -> tuple[Neighbour, ...]:
-        """The library's cases most like a film, the most similar first; never the film itself."""
+        """The library's cases most like a film, the most similar first; never the film itself.
+
+        Only those whose source is `origin`, and whose report or labels assert `finding`, a key
+        of the vocabulary, as present, where these are given: the search goes deeper until k are
+        found, and ends with the library or the 2,000 nearest. Raises SettingsError for another
+        finding, IntakeError for a film that cannot be read.
+        """
         film = as_study(source).films[0]
-        return self._near(self.backbone.encode([film])[0], film, k, exclude)
+        return self._near(self.backbone.encode([film])[0], film, k, exclude, origin, finding)
 
     def paint(
         self,
@@ -279,6 +301,7 @@ class Assistant:
         temperature: float = 0.5,
         site: str = "",
         mark: bool = True,
+        progress: Progress | None = None,
     ) -> tuple[Painting, ...]:
         """Paint synthetic films that show what the prompt says.
 
@@ -286,37 +309,44 @@ class Assistant:
         the letter of the site whose style the films take, empty for none in particular. Each
         film is read back and compared with the library, and bears the word SYNTHETIC in its
         corner unless `mark` is False. The same prompt, seed and settings give the same films.
+        `progress` hears in this thread of the tokens painted, of those of all films; what it
+        raises (`Stopped`, say) ends the painting and goes through.
         Raises SettingsError on bad values.
         """
-        if not prompt.strip():
-            raise SettingsError("There is nothing to paint: say what the film should show.")
-        if len(prompt) > LONGEST_PROMPT:
-            raise SettingsError(
-                f"The prompt has {len(prompt)} characters; say in {LONGEST_PROMPT} what to show."
-            )
-        if not 1 <= count <= 16 or guidance < 1 or temperature < 0:
-            raise SettingsError(
-                f"count = {count} must be 1 to 16, guidance = {guidance} at least 1 and "
-                f"temperature = {temperature} at least 0."
-            )
+        settings = PaintSettings(guidance, temperature, site)
+        check_request(prompt, count, settings)
         painted = self.backbone.paint(
-            prompt, count=count, seed=seed, guidance=guidance, temperature=temperature, site=site
+            prompt,
+            count=count,
+            seed=seed,
+            guidance=guidance,
+            temperature=temperature,
+            site=site,
+            progress=progress,
         )
         provenance = self._provenance(paint_request(prompt, site), seed, self._task("image"))
-        settings = PaintSettings(guidance, temperature, site)
         return finished(
             self.backbone, self.library, prompt, painted, provenance, settings, mark=mark
         )
 
     def _near(
-        self, encoded: Encoded, film: Film, k: int, exclude: Sequence[str]
+        self,
+        encoded: Encoded,
+        film: Film,
+        k: int,
+        exclude: Sequence[str],
+        origin: str | None = None,
+        finding: str | None = None,
     ) -> tuple[Neighbour, ...]:
         if self.library is None or k == 0:
             return ()
-        own = film.sha256[:16]
-        hits = self.library.search(encoded.embedding, k + len(exclude), exclude_case=own)
-        kept = [as_neighbour(h.case, h.similarity) for h in hits if h.case.id not in exclude]
-        return tuple(kept[:k])
+        return nearest(
+            *(self.library, encoded.embedding, k),
+            own=film.sha256[:16],
+            exclude=exclude,
+            origin=origin,
+            finding=finding,
+        )
 
     def _task(self, task: str) -> str | None:
         """The task, if the backbone has an adapter for it; None: the base alone."""
@@ -338,8 +368,3 @@ def as_study(source: Source, indication: str = "", prior_report: str = "") -> St
         return source
     film = source if isinstance(source, Film) else read_film(source)
     return Study((film,), indication, prior_report=prior_report)
-
-
-def as_neighbour(case: Case, similarity: float) -> Neighbour:
-    """A case of the library as a draft cites it: without its patient."""
-    return Neighbour(case.id, similarity, case.report, case.labels, case.source)

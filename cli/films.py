@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from assistant.errors import SettingsError
+from cli.reviews import Correct, Html, Markdown, Neighbours, Out, form_of, give_out
 from cli.words import (
-    NOTES,
     OUTPUT,
     Adapter,
     Anyway,
@@ -26,7 +24,6 @@ from cli.words import (
     show_gate,
     show_neighbour,
     text_of,
-    write,
 )
 
 
@@ -35,16 +32,15 @@ def draft(
     indication: Annotated[str, typer.Option(help="Why the film was taken.")] = "",
     prior_report: PriorReport = None,
     as_json: Json = False,
-    markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
-    out: Annotated[Path | None, typer.Option(help="Write there instead of printing.")] = None,
-    neighbours: Annotated[int, typer.Option(min=0, help="Similar cases to cite at most.")] = 5,
+    markdown: Markdown = False,
+    html: Html = False,
+    out: Out = None,
+    neighbours: Neighbours = 5,
     samples: Annotated[
         int | None,
         typer.Option(min=0, max=16, help="Other drafts to draw; default: what the risk needs."),
     ] = None,
-    correct: Annotated[
-        bool, typer.Option("--correct", help="First put right a film that is turned or inverted.")
-    ] = False,
+    correct: Correct = False,
     anyway: Anyway = False,
     seed: Seed = 0,
     backbone: Backbone = "mini",
@@ -52,10 +48,7 @@ def draft(
     library: LibraryAt = None,
 ) -> None:
     """Draft the report of a film."""
-    from assistant.exports import draft_json, draft_markdown
-
-    if as_json and markdown:
-        raise SettingsError("Choose one of --json and --markdown.")
+    form = form_of(out, as_json=as_json, markdown=markdown, html=html)
     before = text_of(prior_report) if prior_report is not None else ""
     with opened(backbone, library, adapter) as assistant:
         report = assistant.draft(
@@ -68,23 +61,13 @@ def draft(
             correct=correct,
             anyway=anyway,
         )
-    if out is not None and not markdown:
-        as_json = as_json or out.suffix.lower() == ".json"
-    if as_json or markdown or out is not None:
-        text = draft_json(report) if as_json else draft_markdown(report)
-        if out is None:
-            sys.stdout.write(text)
-        else:
-            write(out, text.encode())
-            NOTES.print(f"Written to {out}.", markup=False)
-        return
-    _show(report)
+    give_out(report, form, out)
 
 
 def batch(
     manifest: Annotated[Path, typer.Argument(help="A folder with cases.csv, or that file.")],
     out: Annotated[Path, typer.Option(help="File for the drafts, one line of JSON a film.")],
-    neighbours: Annotated[int, typer.Option(min=0, help="Similar cases to cite at most.")] = 5,
+    neighbours: Neighbours = 5,
     seed: Seed = 0,
     as_json: Json = False,
     backbone: Backbone = "mini",
@@ -123,7 +106,7 @@ def ask(
     from transformers.utils import logging
 
     from assistant.backbones.load import load_backbone
-    from assistant.exports import ANSWER_NOTICE, answer_dict
+    from assistant.exports import ANSWER_NOTICE, answer_dict, evidence_words, risk_words
     from assistant.walk import Assistant
 
     before = text_of(prior_report) if prior_report is not None else ""
@@ -136,6 +119,11 @@ def ask(
     OUTPUT.print(ANSWER_NOTICE, style="dim")
     show_gate(answer.gate)
     OUTPUT.print(f"\n{answer.text}", markup=False)
+    if answer.sentence is not None:
+        told = f"[{risk_words(answer.sentence)}] {answer.sentence.reason}"
+        OUTPUT.print(f"  {told}", style="dim", markup=False)
+        for words in evidence_words(answer.sentence, 0):
+            OUTPUT.print(f"      {words}", style="dim", markup=False)
 
 
 def similar(
@@ -157,39 +145,3 @@ def similar(
         OUTPUT.print("The library holds no other case; add some with `wetread library add FOLDER`.")
     for neighbour in found:
         show_neighbour(neighbour)
-
-
-def _show(report: Any) -> None:
-    """The draft on the terminal."""
-    from assistant.exports import NOTICE, corrected, evidence_words, risk_words
-
-    OUTPUT.print(NOTICE, style="dim")
-    show_gate(report.gate)
-    if report.gate.answer == "refuse" and report.gate.correction and not report.sentences:
-        OUTPUT.print("With --correct Wetread puts it right before it reads it.")
-    if done := corrected(report.study.films[0]):
-        OUTPUT.print(f"\n{done}", style="bold yellow", markup=False)
-    for section in ("findings", "impression"):
-        chosen = [s for s in report.sentences if s.section == section]
-        if chosen:
-            OUTPUT.print(f"\n{section.capitalize()}", style="bold")
-        for sentence in chosen:
-            style = {"withhold": "strike", "flag": "yellow"}.get(sentence.action or "", "")
-            OUTPUT.print(f"  {sentence.text}", style=style, markup=False, end=" ")
-            OUTPUT.print(f"[{risk_words(sentence)}]", style="dim", markup=False)
-            for words in evidence_words(sentence, len(report.neighbours)):
-                OUTPUT.print(f"      {words}", style="dim", markup=False)
-    if report.abstention and report.gate.answer == "pass":
-        OUTPUT.print(f"\n{report.abstention}", style="bold yellow", markup=False)
-    if report.neighbours:
-        OUTPUT.print("\nSimilar cases", style="bold")
-    for n in report.neighbours:
-        show_neighbour(n)
-    for text, reason in report.removed:
-        OUTPUT.print(f"\nRemoved: {text} ({reason})", style="dim", markup=False)
-    p = report.provenance
-    OUTPUT.print(
-        f"\n{p.backbone} {p.revision[:12]} · library {p.library} · seed {p.seed} · {p.time}",
-        style="dim",
-        markup=False,
-    )

@@ -23,11 +23,11 @@ from assistant.types import Film
 
 KEYS = {
     "schema", "notice", "study", "gate", "sentences", "removed", "neighbours",
-    "abstention", "hallucination_rate", "coverage", "provenance",
+    "abstention", "hallucination_rate", "coverage", "provenance", "author",
 }  # fmt: skip
 SENTENCE_KEYS = {
     "text", "section", "verdict", "reason", "risk", "action", "log_probability", "assertions",
-    "evidence", "citations",
+    "evidence", "citations", "decision", "written",
 }  # fmt: skip
 
 

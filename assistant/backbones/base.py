@@ -6,7 +6,7 @@ the backbone that made them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -14,6 +14,9 @@ import numpy as np
 
 from assistant.backbones.measures import Measured
 from assistant.types import Film
+
+Told = Callable[[str], None]  # hears the text so far
+Progress = Callable[[int, int], None]  # hears how much is done, of how much
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,8 +105,12 @@ class Writer(Protocol):
         requests: Sequence[str],
         sampling: Sampling,
         tasks: Sequence[str | None] | None = None,
+        told: Told | None = None,
     ) -> list[Written]:
-        """Write one text for each film and its request, in one batch; a task names an adapter."""
+        """Write one text for each film and its request, in one batch; a task names an adapter.
+
+        `told` hears the first row's text while it is written; what it raises ends the writing.
+        """
         ...
 
 
@@ -119,6 +126,10 @@ class Painter(Protocol):
         guidance: float,
         temperature: float,
         site: str = "",
+        progress: Progress | None = None,
     ) -> list[np.ndarray]:
-        """Paint `count` films, each float32 (H, W) in [0, 1], air dark."""
+        """Paint `count` films, each float32 (H, W) in [0, 1], air dark.
+
+        `progress` hears of the parts painted, of all; what it raises ends the painting.
+        """
         ...

@@ -23,16 +23,18 @@ from transformers import (
     GenerationConfig,
     GenerationMixin,
     JanusForConditionalGeneration,
+    LogitsProcessorList,
 )
 
 from assistant.backbones.adapters import Adapters, find_adapters
-from assistant.backbones.base import Encoded, Identity, Look, Sampling, Written
+from assistant.backbones.base import Encoded, Identity, Look, Progress, Sampling, Told, Written
 from assistant.backbones.grain import add_grain
 from assistant.backbones.measures import FILE as MEASURES
 from assistant.backbones.measures import Measures
 from assistant.backbones.pixels import batch_of
 from assistant.backbones.pooling import pool
 from assistant.backbones.probe import Probe
+from assistant.backbones.telling import Counting, Telling, Unguided
 from assistant.backbones.views import label_logits
 from assistant.errors import BackboneError
 from assistant.prompts import film_prompt, paint_prompt
@@ -215,15 +217,24 @@ class JanusBackbone:
         requests: Sequence[str],
         sampling: Sampling,
         tasks: Sequence[str | None] | None = None,
+        told: Told | None = None,
     ) -> list[Written]:
         """Write one text for each film and its request, in one batch.
 
         `tasks` names the adapter of each row, None the base alone; they may differ within the
-        batch. Greedy at temperature 0; otherwise sampled, and the same for the same seed.
-        Raises BackboneError for a task that has no adapter.
+        batch, but not where somebody is told. Greedy at temperature 0; otherwise sampled, and
+        the same for the same seed. `told` hears the first row's text so far at every token, in
+        this thread; what it raises ends the writing and goes through, and it may not call the
+        backbone. Raises BackboneError for a task that has no adapter.
         """
         if not encoded:
             return []
+        adapted = tasks if tasks is not None else [None] * len(encoded)
+        if told is not None and len(set(adapted)) > 1:  # PEFT would keep its hooks when stopped
+            raise BackboneError(
+                "Texts of several adapters cannot be told of while they are written; "
+                "write those of each adapter apart."
+            )
         model, tokenizer = self._model, self._tokenizer
         tokens = encoded[0].features.shape[0]
         prompts = [film_prompt(tokenizer, tokens, request) for request in requests]
@@ -241,10 +252,11 @@ class JanusBackbone:
             place = (batch["input_ids"] == model.config.image_token_id).unsqueeze(-1)
             seen = model.model.aligner(features).to(embeds.dtype)
             out = self._adapters.generate(
-                tasks if tasks is not None else [None] * len(encoded),
+                adapted,
                 inputs_embeds=embeds.masked_scatter(place.expand_as(embeds), seen),
                 attention_mask=batch["attention_mask"],
                 generation_config=self._writing(sampling),
+                streamer=told and Telling(told, tokenizer.decode, tokenizer.eos_token_id),
             )
             scores = model.compute_transition_scores(
                 out.sequences, out.scores, normalize_logits=True
@@ -288,13 +300,17 @@ class JanusBackbone:
         guidance: float,
         temperature: float,
         site: str = "",
+        progress: Progress | None = None,
     ) -> list[np.ndarray]:
         """Paint `count` films, each float32 (H, W) in [0, 1], air dark; the same for a seed.
 
         `site` is the letter of the site whose style the films take, empty for none in
-        particular. The adapter "image" paints where there is one.
+        particular. The adapter "image" paints where there is one. `progress` hears of the
+        tokens painted, of those of all films, in this thread; what it raises ends the painting
+        and goes through, and it may not call the backbone.
         """
         model, tokenizer = self._model, self._tokenizer
+        tokens = model.config.vision_config.num_image_tokens
         batch = tokenizer(
             [paint_prompt(tokenizer, prompt, site)], return_tensors="pt", add_special_tokens=False
         ).to(model.device)
@@ -304,18 +320,28 @@ class JanusBackbone:
             top_k=0 if temperature > 0 else None,
             guidance_scale=guidance,
             num_return_sequences=count,
-            max_length=batch["input_ids"].shape[1] + model.config.vision_config.num_image_tokens,
+            max_length=batch["input_ids"].shape[1] + tokens,
             bos_token_id=tokenizer.bos_token_id,
             pad_token_id=tokenizer.pad_token_id,
             generation_kwargs={
                 "boi_token_id": tokenizer.convert_tokens_to_ids(tokenizer.boi_token)
             },
         )
+        hooks = LogitsProcessorList([Unguided()] if guidance <= 1 else [])
+        if progress is not None:
+            hooks.append(Counting(progress, count, tokens))
         with self._lock, torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             # The rows are doubled for guidance, so that the adapter is chosen for them all.
             with self._adapters.only("image" if "image" in self.tasks else None):
-                codes = model.generate(**batch, generation_mode="image", generation_config=settings)
+                codes = model.generate(
+                    **batch,
+                    generation_mode="image",
+                    generation_config=settings,
+                    logits_processor=hooks,
+                )
+            if progress is not None:
+                progress(count * tokens, count * tokens)
             painted = model.decode_image_tokens(codes).mean(dim=-1)  # (B, H, W)
         films = [p.add(1).div(2).clamp(0, 1).cpu().numpy().astype(np.float32) for p in painted]
         grain = self.reference.get(f"grain.{site}", self.reference.get("grain.A"))
