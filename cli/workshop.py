@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -160,6 +161,7 @@ def evaluate(
 ) -> None:
     """Measure and print each figure with n, unscored, interval and bar."""
     import evals
+    from assistant.home import card_file
 
     named = suites or ["mini"]
     if named[0] == "compare":
@@ -189,6 +191,7 @@ def evaluate(
     else:
         for line in evals.table(results):
             OUTPUT.print(line, markup=False)
+    evals.write_results(results, card_file().parent)  # the chat shows the last one's page
 
 
 def _placed(weights: list[str]) -> dict[str, str]:
@@ -215,12 +218,28 @@ def _compare(named: list[str], out: Path | None, as_json: bool) -> None:
 
 
 def serve(
-    port: Annotated[int, typer.Option(min=1, max=65535, help="On 127.0.0.1.")] = 7860,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Where the chat listens.")] = 7860,
+    host: Annotated[
+        str, typer.Option(help="Address; another than this machine's own is warned of.")
+    ] = "127.0.0.1",
+    user: Annotated[
+        str | None,
+        typer.Option(help="Name that visitors must give, with the password in WETREAD_PASSWORD."),
+    ] = None,
     backbone: Backbone = "mini",
     library: LibraryAt = None,
 ) -> None:
-    """Serve the chat at 127.0.0.1."""
+    """Serve the chat, by default to this machine alone."""
     import app as chat
 
+    known = None
+    if user is not None:
+        # Never on the command line, where every user of the machine reads it.
+        known = user, os.environ.get("WETREAD_PASSWORD", "")
+        if not all(known):
+            raise SettingsError(
+                "A user needs a name and a password; put the password into the environment as "
+                "WETREAD_PASSWORD."
+            )
     with opened(backbone, library) as assistant:
-        chat.serve(assistant, port=port)
+        chat.serve(assistant, port=port, host=host, user=known)

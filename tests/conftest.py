@@ -5,9 +5,11 @@ from __future__ import annotations
 import ipaddress
 import os
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from chatting import CHROMIUM, FLAGS, PATIENT, SLOW, free_port, phantom_png
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
@@ -64,3 +66,69 @@ def assistant(tmp_path_factory, phantoms):
     with Assistant.load(BACKBONE, tmp_path_factory.mktemp("library")) as loaded:
         assert add_folder(loaded, phantoms).added == 24
         yield loaded
+
+
+@pytest.fixture(scope="session")
+def chat_assistant(tmp_path_factory):
+    """The shipped backbone with a small library of its own: the chat's tests add and remove."""
+    import numpy as np
+
+    from assistant import Assistant
+    from assistant.chest.phantoms import make_phantom
+    from assistant.filing import add_film
+    from assistant.intake import read_film_bytes
+    from assistant.previews import png
+
+    with Assistant.load(BACKBONE, tmp_path_factory.mktemp("chat") / "library") as loaded:
+        for index in range(4):
+            phantom = make_phantom(6, index, split="validation")
+            film = read_film_bytes(png(phantom.film.astype(np.float32) / 255))
+            add_film(loaded, film, report=phantom.report, source="ward")
+        yield loaded
+
+
+@pytest.fixture(scope="session")
+def url(chat_assistant) -> Iterator[str]:
+    """The chat, served."""
+    import app
+
+    with app.running(chat_assistant, port=free_port()) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A headless Chromium."""
+    from playwright.sync_api import expect, sync_playwright
+
+    if not CHROMIUM.exists():
+        pytest.skip(f"no Chromium at {CHROMIUM}: apt-get install chromium")
+    expect.set_options(timeout=SLOW)
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def visitor(browser):
+    """A visitor with no past."""
+    context = browser.new_context(viewport={"width": 1500, "height": 1000})
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def films(tmp_path: Path) -> list[Path]:
+    """Two films whose file names hold a patient's."""
+    paths = [tmp_path / f"{PATIENT}_{index}.png" for index in range(2)]
+    for index, path in enumerate(paths):
+        path.write_bytes(phantom_png(index))
+    return paths
+
+
+def pytest_terminal_summary(terminalreporter) -> None:
+    """Say loudly where the chat was not tested."""
+    if not CHROMIUM.exists():
+        terminalreporter.section("THE CHAT WAS NOT TESTED", red=True, bold=True)
+        terminalreporter.line(f"There is no Chromium at {CHROMIUM}: apt-get install chromium.")

@@ -1,0 +1,71 @@
+"""A batch of films on its way: how far it is, its drafts by risk, and all of it as a file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+from assistant.exports import percent
+from ui.markup import button, download, empty
+
+NO_BATCH = empty("Drafts of a whole folder appear here,", "the riskiest first.")
+SHOWN = 200  # rows on the page; the file holds them all
+Row = Mapping[str, Any]
+
+
+def batch_html(rows: Sequence[Row], of: int, seconds: float, ended: str = "") -> str:
+    """The batch so far; `of` films in all, `ended` why no more come (empty: it goes on)."""
+    if not of:
+        return NO_BATCH
+    done = len(rows)
+    rate = done / seconds if seconds else 0.0
+    left = f", {(of - done) / rate:.0f} s left" if rate and not ended else ""
+    words = f"{done} of {of} films, {rate:.1f} a second{left}. {ended}"
+    order = sorted(range(done), key=lambda i: -_worst(rows[i]))[:SHOWN]
+    lines = "".join(_line(rows[i], i) for i in order)
+    link = ""
+    if ended and rows:
+        jsonl = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        link = download("drafts.jsonl", jsonl.encode(), "application/jsonl", "Download JSONL")
+    more = f'<p class="dim">The {SHOWN} riskiest of {done}.</p>' if done > SHOWN else ""
+    return (
+        f'<p role="status">{escape(words)}</p><progress max="{of}" value="{done}" '
+        f'aria-label="Films drafted"></progress><p class="links">{link}</p>{more}'
+        '<div class="wide"><table><thead><tr><th scope="col">Film</th><th scope="col">Gate</th>'
+        '<th scope="col">Highest risk</th><th scope="col">Draft</th><th scope="col">Open</th></tr>'
+        f"</thead><tbody>{lines}</tbody></table></div>"
+    )
+
+
+def _risks(row: Row) -> list[float]:
+    said = row["draft"]["sentences"] if "draft" in row else []
+    return [s["risk"] for s in said if s["risk"] is not None]
+
+
+def _worst(row: Row) -> float:
+    """What a table is sorted by: what cannot be read first, then by the riskiest sentence."""
+    if "error" in row:
+        return 3.0
+    if row["draft"]["gate"]["answer"] == "refuse":
+        return 2.0
+    return max(_risks(row), default=1.5)
+
+
+def _line(row: Row, index: int) -> str:
+    name = escape(row["image"])
+    if "error" in row:
+        told = escape(row["error"])
+        return (
+            f'<tr><th scope="row">{name}</th><td colspan="4" class="contradicts">{told}</td></tr>'
+        )
+    draft = row["draft"]
+    risks = _risks(row)
+    said = " ".join(s["text"] for s in draft["sentences"]) or draft["gate"]["reason"]
+    worst = percent(max(risks)) if risks else "not measured"
+    gate = draft["gate"]["answer"]
+    return (
+        f'<tr><th scope="row">{name}</th><td>{gate}</td><td>{worst}</td><td>{escape(said)}</td>'
+        f"<td>{button('open', 'Open', 'Look at this film', index=index)}</td></tr>"
+    )

@@ -1,0 +1,58 @@
+"""Which similar cases are shown below the film: all, of one source, or with one finding."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from assistant.chest.vocabulary import FINDINGS
+from assistant.errors import WetreadError
+from assistant.walk import Assistant
+from ui.cases_view import cases_html
+from ui.desk import Desk
+from ui.events import AT_ONCE, BY_MODEL, Shown, panel
+from ui.markup import CRASHED, error
+
+ANY = ""
+
+
+class CasesRow:
+    """The strip of similar cases and its filters."""
+
+    def __init__(self, assistant: Assistant, desk: gr.State) -> None:
+        self.assistant = assistant
+        names = [(finding.name, finding.key) for finding in FINDINGS]
+        with gr.Accordion("Which similar cases", open=False), gr.Row():
+            self.origin = gr.Dropdown(
+                [("any", ANY)], value=ANY, label="From", min_width=150, elem_id="origin"
+            )
+            self.finding = gr.Dropdown(
+                [("any", ANY), *names], value=ANY, label="With the finding", min_width=150
+            )
+        self.cases = panel("", "cases", "buttons.js")
+
+        filters = [desk, self.origin, self.finding]
+        for choice in (self.origin, self.finding):
+            running = choice.input(self.filtered, filters, [desk, self.cases], **BY_MODEL)
+            running.failure(lambda: CRASHED, None, self.cases, **AT_ONCE)
+
+    def filtered(self, desk: Desk, origin: str, finding: str) -> Shown:
+        """Other similar cases: of one source, or with one finding."""
+        visit = desk.here
+        if visit is None:
+            return {self.cases: gr.skip()}
+        try:
+            visit.near = self.assistant.similar(
+                visit.films[0], exclude=visit.excluded, origin=origin or None,
+                finding=finding or None,
+            )  # fmt: skip
+        except WetreadError as problem:
+            return {self.cases: error(str(problem))}
+        return {self.cases: cases_html(self.assistant, visit)}
+
+    def origins(self) -> Any:
+        """The sources that the library has now, as choices."""
+        library = self.assistant.library
+        known = [name for name, _ in library.stats().sources if name] if library else []
+        return gr.update(choices=[("any", ANY), *known])

@@ -1,0 +1,73 @@
+"""The page: its tabs, its look, and what holds for all of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.themes import Base
+
+from assistant.exports import NOTICE
+from assistant.walk import Assistant
+from ui.api import expose
+from ui.batch_tab import BatchTab
+from ui.card_tab import CardTab
+from ui.desk import Desk
+from ui.events import AT_ONCE, panel, script
+from ui.library_tab import LibraryTab
+from ui.paint_tab import PaintTab
+from ui.read_tab import ReadTab
+
+FORGET_AFTER = 3600  # idle seconds until a session's films are forgotten
+TITLE = (
+    '<header><h1>Wetread</h1><span class="dim">A preliminary reading of a film, with its evidence.'
+    f'</span><span class="notice">{NOTICE}</span></header>'
+)
+FIRST_VISIT = """<details class="first" open><summary>What is this?</summary><p>Drop a chest film,
+or press <b>Sample A</b>. Wetread drafts its report: every sentence has a verdict, a calibrated risk
+of being false, and opens to what speaks for it and to its place on the film. Sentences can be
+accepted, edited or rejected; ask about the film below it. <b>Paint</b> makes synthetic films from
+words, <b>Batch</b> drafts many films at once, <b>Library</b> holds the cases that drafts are
+compared with. Your films stay in this session and on this machine.</p></details>"""
+# The page may ask nothing of any other host, whatever a model or a library writes into it.
+HEAD = """<meta http-equiv="Content-Security-Policy" content="default-src 'self' data: blob:
+'unsafe-inline' 'unsafe-eval'; form-action 'self'; base-uri 'self'">
+<meta name="viewport" content="width=device-width, initial-scale=1">"""
+
+
+def look() -> dict[str, Any]:
+    """Theme, style and head of the page, as `launch` takes them."""
+    theme = Base(neutral_hue="zinc", font=("system-ui", "sans-serif"), font_mono="monospace")
+    return {"theme": theme, "css": script("chat.css"), "head": HEAD}
+
+
+def build(assistant: Assistant, home: Path, *, local: bool = True) -> gr.Blocks:
+    """The page, for one assistant that all sessions read from.
+
+    `home` is an empty folder for what sessions unpack; with `local` a batch may name a folder of
+    the server's machine, which is the visitor's own then.
+    """
+    with gr.Blocks(
+        analytics_enabled=False, title="Wetread", fill_width=True, delete_cache=(600, 600)
+    ) as page:
+        expose(assistant)  # first, so that no event of the page takes an endpoint's name
+        gr.HTML(TITLE, apply_default_css=False)
+        panel(FIRST_VISIT, "first", "first.js")
+        desk = gr.State(Desk(), time_to_live=FORGET_AFTER)
+        with gr.Tabs(selected="read") as tabs:
+            with gr.Tab("Read", id="read"):
+                reading = ReadTab(assistant, desk)
+            with gr.Tab("Paint", id="paint"):
+                PaintTab(assistant, reading, tabs)
+            with gr.Tab("Batch", id="batch"):
+                batch = BatchTab(assistant, reading, tabs, home, local=local)
+            with gr.Tab("Library", id="library") as shelf:
+                library = LibraryTab(assistant, reading)
+            with gr.Tab("Report card", id="card") as pinned:
+                card = CardTab()
+        shelf.select(library.enter, None, [library.stats, library.told, library.found], **AT_ONCE)
+        pinned.select(card.show, None, card.card, **AT_ONCE)
+        page.load(reading.alike.origins, None, reading.alike.origin, **AT_ONCE)
+        page.unload(batch.forget)
+    return page

@@ -1,0 +1,62 @@
+"""Painted films, each with its mark, what was asked, what is read back, and its nearest film."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from html import escape
+
+from assistant.errors import WetreadError
+from assistant.paintings import caption, file_of
+from assistant.types import Painting
+from assistant.walk import Assistant
+from ui.markup import busy, button, data_url, download, empty
+
+NO_PAINTING = empty("Painted films appear here,", "each marked as synthetic.")
+
+
+def paintings_html(
+    assistant: Assistant, paintings: Sequence[Painting], of: int = 0, share: float = 1.0
+) -> str:
+    """The films that are painted; `of` how many there will be, `share` of the next one is done."""
+    made = "".join(painting_html(assistant, p, i) for i, p in enumerate(paintings))
+    rest = ""
+    if len(paintings) < of:
+        rest = busy(f"Painting film {len(paintings) + 1} of {of}: {share:.0%} …")
+        rest += f'<progress max="1" value="{share:.2f}" aria-label="Painting"></progress>'
+    return f'{rest}<div class="films">{made}</div>'
+
+
+def painting_html(assistant: Assistant, painting: Painting, index: int) -> str:
+    """One painted film, marked as synthetic on the page and in its file, with its checks."""
+    png, p = file_of(painting), painting.provenance
+    name = f"synthetic-{p.prompt_sha256[:8]}-seed{p.seed}.png"
+    settings = painting.settings
+    said = [f"{p.backbone} {p.revision[:12]}", f"seed {p.seed}", f"guidance {settings.guidance:g}"]
+    said += [f"site {settings.site}"] if settings.site else []
+    alt = escape(f"Synthetic film {index + 1}: {painting.prompt}")
+    return (
+        f'<article class="case painting" data-case="{index}">'
+        f'<div class="film"><img src="{data_url(png, "image/png")}" alt="{alt}">'
+        f'<span class="mark">SYNTHETIC</span></div><p class="asked">{escape(painting.prompt)}</p>'
+        f'<p class="found">{escape(caption(painting))}</p>{_nearest(assistant, painting)}'
+        f'<p class="dim">{escape(" · ".join(said))}</p><p class="acts">'
+        f"{download(name, png, 'image/png', 'Download PNG')}"
+        f"{button('draft', 'Draft this painting', index=index)}</p></article>"
+    )
+
+
+def _nearest(assistant: Assistant, painting: Painting) -> str:
+    """The film that is known and most like the painting, with its likeness."""
+    check = painting.copy
+    if check.film is None or check.similarity is None:
+        return ""
+    picture = ""
+    with suppress(WetreadError):
+        if assistant.library and check.shelf == "library":
+            shown = data_url(assistant.library.preview(check.film), "image/png")
+            picture = f'<img src="{shown}" alt="The nearest film of the library">'
+    words = f"Nearest of {check.compared} films compared, likeness {check.similarity:.2f} (SSIM)"
+    return (
+        f'<details class="nearest"><summary>{words}: {check.verdict}</summary>{picture}</details>'
+    )
