@@ -12,6 +12,9 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+
 from assistant.errors import SettingsError, WetreadError
 from assistant.walk import Assistant
 from ui.page import build, look
@@ -43,6 +46,11 @@ def running(
     limits: Any = {"max_file_size": MOST_BYTES, "state_session_capacity": SESSIONS}
     where: Any = {"server_name": host, "server_port": port, "prevent_thread_lock": True}
     shape: Any = {**look(), "footer_links": [], "quiet": True, "auth": user}
+    if on_loopback(host):
+        # A page elsewhere could give its name this machine's address, and would then be taken for
+        # this one: only our own names are answered ("DNS rebinding").
+        own = Middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost", host])
+        shape["app_kwargs"] = {"middleware": [own]}
     # Uploads lie in a folder of this process that no other user can enter and that goes with it.
     with tempfile.TemporaryDirectory(prefix="wetread-", ignore_cleanup_errors=True) as folder:
         before = os.environ.get("GRADIO_TEMP_DIR")

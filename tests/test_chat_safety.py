@@ -261,6 +261,37 @@ def test_a_wrong_call_of_an_endpoint_is_one_sentence(url):
         Client(url, verbose=False).predict("", 0, 3, "", api_name="/paint")
 
 
+def test_a_page_elsewhere_that_takes_this_machines_address_is_not_answered(url):
+    """DNS rebinding: the name in the request is another's."""
+    refused = httpx.get(f"{url}config", headers={"host": "evil.example"}, timeout=60)
+    assert refused.status_code == 400
+    assert httpx.get(f"{url}config", headers={"host": "localhost"}, timeout=60).is_success
+
+
+@needs_chromium
+def test_who_waits_is_told_the_place_in_line(browser, url, chat_assistant, monkeypatch):
+    gate, draft = threading.Event(), chat_assistant.draft
+
+    def held_up(*args, **options):
+        gate.wait(60)
+        return draft(*args, **options)
+
+    monkeypatch.setattr(chat_assistant, "draft", held_up)
+    contexts = [browser.new_context() for _ in range(3)]
+    pages = [visit(context, url) for context in contexts]
+    for page in pages:
+        page.get_by_role("button", name="Sample A").click()
+        expect(page.locator("#draft")).to_contain_text("Looking at the film")
+    expect(pages[2].locator("#draft")).to_contain_text("queue: 2/2")
+    tab(pages[2], "Library")  # and the page is not frozen meanwhile
+    expect(pages[2].locator("#stats")).to_contain_text("Cases")
+    gate.set()
+    for page in pages[:2]:
+        wait_for_draft(page)
+    for context in contexts:
+        context.close()
+
+
 def test_a_password_keeps_strangers_out(chat_assistant):
     with app.running(chat_assistant, port=free_port(), user=("reader", "s3cret")) as url:
         refused = httpx.get(f"{url}config", timeout=60)

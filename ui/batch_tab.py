@@ -19,7 +19,7 @@ from assistant.intake import read_film
 from assistant.walk import Assistant
 from ui.batch_view import NO_BATCH, batch_html
 from ui.desk import Desk
-from ui.events import AT_ONCE, IN_BATCH, Shown, index_of, panel
+from ui.events import AT_ONCE, FORGET_AFTER, IN_BATCH, Shown, index_of, panel
 from ui.markup import CRASHED, error
 from ui.read_tab import ReadTab
 
@@ -37,8 +37,8 @@ class BatchTab:
         """`home` holds what sessions unpack; with `local` a path of the machine may be named."""
         self.assistant, self.reading, self.tabs, self.home = assistant, reading, tabs, home
         self.local = local
-        self.manifest = gr.State(None)
-        self.rows = gr.State(())
+        self.manifest = gr.State(None, time_to_live=FORGET_AFTER)
+        self.rows = gr.State((), time_to_live=FORGET_AFTER)
         with gr.Row():
             with gr.Column(scale=3, min_width=250):
                 self.zip = gr.File(label="A zip of films", height=150, elem_id="zip",

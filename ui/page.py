@@ -14,12 +14,11 @@ from ui.api import expose
 from ui.batch_tab import BatchTab
 from ui.card_tab import CardTab
 from ui.desk import Desk
-from ui.events import AT_ONCE, panel, script
+from ui.events import AT_ONCE, FORGET_AFTER, panel, script
 from ui.library_tab import LibraryTab
 from ui.paint_tab import PaintTab
 from ui.read_tab import ReadTab
 
-FORGET_AFTER = 3600  # idle seconds until a session's films are forgotten
 TITLE = (
     '<header><h1>Wetread</h1><span class="dim">A preliminary reading of a film, with its evidence.'
     f'</span><span class="notice">{NOTICE}</span></header>'

@@ -13,7 +13,7 @@ from assistant.paintings import file_of, prompt_of_report
 from assistant.types import Painting
 from assistant.walk import Assistant
 from ui.desk import Desk
-from ui.events import AT_ONCE, BY_MODEL, Shown, index_of, panel
+from ui.events import AT_ONCE, BY_MODEL, FORGET_AFTER, Shown, index_of, panel
 from ui.jobs import Done, follow
 from ui.markup import CRASHED, error
 from ui.paint_view import NO_PAINTING, paintings_html
@@ -29,7 +29,7 @@ class PaintTab:
 
     def __init__(self, assistant: Assistant, reading: ReadTab, tabs: gr.Tabs) -> None:
         self.assistant, self.reading, self.tabs = assistant, reading, tabs
-        self.paintings = gr.State(())
+        self.paintings = gr.State((), time_to_live=FORGET_AFTER)
         with gr.Row():
             with gr.Column(scale=3, min_width=250):
                 self.prompt = gr.Textbox(
