@@ -64,6 +64,21 @@ def _downloaded(page: Page, link: str) -> str:
 
 
 @needs_chromium
+def test_an_indication_goes_with_the_film_it_was_typed_for(visitor, url, films):
+    page = visit(visitor, url)
+    page.get_by_label("Indication").fill("Cough for a week.")
+    drop(page, films[0])
+    wait_for_draft(page)
+    expect(page.get_by_label("Indication")).to_have_value("Cough for a week.")
+    assert "Cough for a week." in _downloaded(page, "Download JSON")
+    drop(page, films[1])
+    expect(page.locator("#rail li")).to_have_count(2)
+    expect(page.get_by_label("Indication")).to_have_value("")
+    page.locator("#rail").get_by_role("button", name="Study 1").click()
+    expect(page.get_by_label("Indication")).to_have_value("Cough for a week.")
+
+
+@needs_chromium
 def test_a_film_that_lies_wrongly_is_refused_and_read_once_it_is_put_right(visitor, url, tmp_path):
     turned = tmp_path / "turned.png"
     film = make_phantom(6, 40, split="test").film.astype(np.float32) / 255

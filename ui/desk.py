@@ -87,10 +87,16 @@ class Desk:
         """The study that is looked at."""
         return self.find(self.at)
 
-    def put(self, films: tuple[Film, ...]) -> Visit:
-        """Put a new study on the desk and look at it."""
+    def put(self, films: tuple[Film, ...], indication: str = "", prior_report: str = "") -> Visit:
+        """Put a new study on the desk and look at it.
+
+        What is typed beside it goes with it, where it was not told of the study before.
+        """
         self.made += 1
-        visit = Visit(self.made, films)
+        before = (self.here.indication, self.here.prior_report) if self.here else ("", "")
+        typed = (indication or "", prior_report or "")
+        why, prior = (now if now != then else "" for now, then in zip(typed, before, strict=True))
+        visit = Visit(self.made, films, why, prior)
         self.visits = [*self.visits, visit][-MOST:]
         self.at = visit.number
         return visit

@@ -33,7 +33,6 @@ from ui.talk_view import talk_html
 SAMPLES = (7, 0, 4)  # three test phantoms: a healthy one, and two that are ill
 DECISIONS = {"accept": "accepted", "reject": "rejected"}
 FILMS_MOST = 8  # films of one study
-ANY = ""
 DRAFT = "draft"  # a job
 
 
@@ -106,7 +105,9 @@ class ReadTab:
 
     # Putting films on the desk
 
-    def take(self, desk: Desk, paths: list[str] | None) -> Shown:
+    def take(
+        self, desk: Desk, paths: list[str] | None, indication: str, prior_report: str
+    ) -> Shown:
         """Read the films that were dropped as one study, and delete the files."""
         films: list[Film] = []
         wrong = ""
@@ -124,13 +125,14 @@ class ReadTab:
                 Path(path).unlink(missing_ok=True)
         if wrong or not films:
             return {self.drop: None, self.draft: error(wrong) if wrong else gr.skip()}
-        desk.put(tuple(films))
+        desk.put(tuple(films), indication, prior_report)
         return {self.drop: None, **self.asked_for(desk)}
 
-    def sample(self, number: int, desk: Desk) -> Shown:
+    def sample(self, number: int, desk: Desk, indication: str, prior_report: str) -> Shown:
         """Take a phantom as the film: a visitor has none."""
         pixels = make_phantom(7, number, split="test").film.astype(np.float32) / 255
-        desk.put((read_film_bytes(png(pixels, synthetic=True), "sample"),))
+        film = read_film_bytes(png(pixels, synthetic=True), "sample")
+        desk.put((film,), indication, prior_report)
         return self.asked_for(desk)
 
     def take_prior(self, desk: Desk, path: str | None) -> Shown:
@@ -298,14 +300,14 @@ class ReadTab:
         self.shown = [self.desk, self.drop, self.prior, self.film, self.rail, self.draft,
                       self.alike.cases, self.talking.talk, self.right, self.anyway,
                       self.indication, self.prior_report, self.checked]  # fmt: skip
-        self.reads(self.drop.upload, self.take, [self.desk, self.drop])
+        typed = [self.indication, self.prior_report]
+        self.reads(self.drop.upload, self.take, [self.desk, self.drop, *typed])
         for sample, number in zip(self.samples, SAMPLES, strict=True):
-            self.reads(sample.click, partial(self.sample, number), self.desk)
+            self.reads(sample.click, partial(self.sample, number), [self.desk, *typed])
         self.reads(self.right.click, self.put_right, self.desk)
         self.reads(self.alike.cases.act, self.case_act, self.desk)
-        asked = [self.desk, self.indication, self.prior_report]
         for button, anyway in ((self.go, False), (self.anyway, True)):
-            self.reads(button.click, partial(self.wished, anyway), asked)
+            self.reads(button.click, partial(self.wished, anyway), [self.desk, *typed])
         self.talking.wire(self.prior_report)
         for event, handler in ((self.draft.check, self.check), (self.draft.save, self.save)):
             self._run(event, handler, self.desk)
