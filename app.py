@@ -7,7 +7,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from assistant.errors import SettingsError, WetreadError
 from assistant.walk import Assistant
+from ui.jobs import by_model
 from ui.page import build, look
 
 HOST, PORT = "127.0.0.1", 7860
@@ -83,16 +84,20 @@ def on_loopback(host: str) -> bool:
 
 
 def serve(
-    assistant: Assistant | None = None,
+    assistant: AbstractContextManager[Assistant] | None = None,
     port: int = PORT,
     host: str = HOST,
     user: tuple[str, str] | None = None,
 ) -> None:
-    """Serve the chat until it is interrupted, with the default assistant if none is given."""
+    """Serve the chat until it is interrupted.
+
+    `assistant` gives the assistant where it is entered, which is done here; None: the default.
+    """
     if not on_loopback(host):
         sys.stderr.write(f"Warning: {WARNING.format(host=host)}\n")
-    ready = nullcontext(assistant) if assistant else Assistant.load()
-    with ready as loaded, running(loaded, port, host, user) as url, suppress(KeyboardInterrupt):
+    with ExitStack() as stack, suppress(KeyboardInterrupt):
+        loaded = by_model(lambda: stack.enter_context(assistant or Assistant.load()))
+        url = stack.enter_context(running(loaded, port, host, user))
         sys.stdout.write(f"Wetread reads at {url} until you press Ctrl-C.\n")
         sys.stdout.flush()
         threading.Event().wait()

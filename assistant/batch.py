@@ -165,15 +165,17 @@ def draft_rows(
     seed: int = 0,
     told: Told | None = None,
     named: bool = True,
+    batch: int = SIZE,
 ) -> Iterator[dict[str, Any]]:
     """Draft the films of a manifest, one `{"image": ..., "draft" or "error": ...}` for each row.
 
-    `image` is the film's path in the manifest's folder; with `named` False it is "film 3", by
-    its number from 1, and no error names a file either. `told` hears, while a batch is written,
-    the text of its first film; what it raises (`Stopped`, say) ends the run and goes through.
+    `batch` films are drafted together. `image` is the film's path in the manifest's folder; with
+    `named` False it is "film 3", by its number from 1, and no error names a file either. `told`
+    hears, while a batch is written, the text of its first film; what it raises (`Stopped`, say)
+    ends the run and goes through.
     """
-    for start in range(0, len(manifest.rows), SIZE):
-        rows = manifest.rows[start : start + SIZE]
+    for start in range(0, len(manifest.rows), batch):
+        rows = manifest.rows[start : start + batch]
         names = [
             row.image.relative_to(manifest.folder).as_posix() if named else f"film {number}"
             for number, row in enumerate(rows, start=start + 1)
@@ -184,7 +186,7 @@ def draft_rows(
         ]
         studies = [study for study in read if isinstance(study, Study)]
         drafts = assistant.draft_many(
-            studies, neighbours=neighbours, seed=seed, batch=SIZE, told=told
+            studies, neighbours=neighbours, seed=seed, batch=batch, told=told
         )
         for name, study in zip(names, read, strict=True):
             if isinstance(study, Study):

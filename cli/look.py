@@ -37,14 +37,15 @@ def _served(backbone: str) -> Iterator[str]:
     from assistant import Assistant
     from assistant.chest.phantoms import write_phantoms
     from assistant.filing import add_folder
+    from ui.jobs import by_model
 
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     with tempfile.TemporaryDirectory() as folder:
         write_phantoms(Path(folder) / "phantoms", CASES, seed=SEED, split="train")
-        with Assistant.load(backbone, Path(folder) / "library") as assistant:
-            add_folder(assistant, Path(folder) / "phantoms")
+        with by_model(Assistant.load, backbone, Path(folder) / "library") as assistant:
+            by_model(add_folder, assistant, Path(folder) / "phantoms")
             with app.running(assistant, port=port) as url:
                 yield url
 

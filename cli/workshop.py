@@ -241,5 +241,4 @@ def serve(
                 "A user needs a name and a password; put the password into the environment as "
                 "WETREAD_PASSWORD."
             )
-    with opened(backbone, library) as assistant:
-        chat.serve(assistant, port=port, host=host, user=known)
+    chat.serve(opened(backbone, library), port=port, host=host, user=known)

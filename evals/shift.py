@@ -31,7 +31,7 @@ from evals.results import Measured, Tally, stated
 from evals.statistics import auroc, bootstrap_rows, calibration_error
 from retrieval import FolderRow, read_folder
 
-FILMS = 48  # of each condition
+FILMS, REAL = 48, 100  # of each condition; of each folder of real films
 BATCH = 16
 F1 = "present findings with side, micro-F1"
 REAL_F1 = "labelled findings, micro-F1"
@@ -81,8 +81,8 @@ def measure(
 ) -> Measured:
     """Draft `n` held-out phantoms of every site, those of site A spoilt, and real films.
 
-    Unless `n` is told, these are 48 phantoms a condition and all real films. `data` is a folder
-    with a table of films, or one that holds such folders.
+    Unless `n` is told, these are 48 phantoms a condition and 100 films a folder. `data` is a
+    folder with a table of films, or one that holds such folders.
     """
     count = FILMS if n is None else n
     folders = [] if data is None else tables_in(data)
@@ -94,7 +94,7 @@ def measure(
         _score(tally, cases, name, made, reports)
         progress(done, total)
     for done, folder in enumerate(folders, start=len(conditions) + 1):
-        _real(tally, cases, assistant, folder, n)
+        _real(tally, cases, assistant, folder, n or REAL)
         progress(done, total)
     also = f", folders {', '.join(folder.name for folder in folders)}" if folders else ""
     material = f"{count} phantoms a condition, seed {seed}, split test{also}"
@@ -171,7 +171,7 @@ def _gates(tally: Tally, name: str, reports: Sequence[Report], people: Sequence[
 
 
 def _real(
-    tally: Tally, cases: list[dict[str, Any]], assistant: Assistant, folder: Path, n: int | None
+    tally: Tally, cases: list[dict[str, Any]], assistant: Assistant, folder: Path, n: int
 ) -> None:
     rows: list[FolderRow] = []
     films: list[Film] = []

@@ -6,6 +6,7 @@ import re
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from urllib.error import HTTPError
@@ -333,9 +334,9 @@ def test_serving_beyond_this_machine_warns_and_offers_no_folders(
     monkeypatch.setattr(BatchTab, "__init__", watched)
     monkeypatch.setattr(gr.Blocks, "launch", lambda page, **options: (None, "http://x/", None))
     monkeypatch.setattr(app.threading, "Event", lambda: SimpleNamespace(wait=lambda: None))
-    app.serve(chat_assistant, host="0.0.0.0")  # noqa: S104
+    app.serve(nullcontext(chat_assistant), host="0.0.0.0")  # noqa: S104
     assert "Warning" in capsys.readouterr().err
-    app.serve(chat_assistant)
+    app.serve(nullcontext(chat_assistant))
     assert "Warning" not in capsys.readouterr().err
     assert told == [False, True]
 

@@ -17,7 +17,7 @@ MAY_USE = {
     "evals": {"assistant", "retrieval"},
     "app": {"assistant", "ui"},
     "ui": {"assistant"},  # the chat's tabs
-    "cli": {"assistant", "retrieval", "adapters", "evals", "app"},  # the commands
+    "cli": {"assistant", "retrieval", "adapters", "evals", "app", "ui"},  # the commands
     "wetread": {"assistant", "cli"},
 }
 HEAVY = ("torch", "faiss", "gradio", "transformers")

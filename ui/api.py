@@ -19,6 +19,7 @@ from assistant.intake import read_film
 from assistant.paintings import file_of, painting_dict
 from assistant.types import Film
 from assistant.walk import Assistant
+from ui.jobs import by_model
 
 ENDPOINTS = ("draft", "similar", "ask", "paint")
 BY_NAME: Any = {"concurrency_id": "model", "api_visibility": "public"}
@@ -67,7 +68,7 @@ def _answering(work: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, A
 
     def answer(*told: Any) -> dict[str, Any]:
         try:
-            return work(*told)
+            return by_model(work, *told)
         except WetreadError as problem:
             raise gr.Error(str(problem), print_exception=False) from None
 

@@ -20,11 +20,13 @@ from assistant.walk import Assistant
 from ui.batch_view import NO_BATCH, batch_html
 from ui.desk import Desk
 from ui.events import AT_ONCE, FORGET_AFTER, IN_BATCH, Shown, index_of, panel
+from ui.jobs import by_model
 from ui.markup import CRASHED, error
 from ui.read_tab import ReadTab
 
 AT_ONCE_MOST = 2000  # films of one batch on a page; the command line takes any number
 BATCH = "batch"  # a job
+TOGETHER = 2  # films drafted together: a reader waits no longer than for these
 EVERY = 0.5  # seconds between two looks of the page at the table
 
 
@@ -98,7 +100,8 @@ class BatchTab:
             of = _checked(manifest)
             yield {self.table: batch_html((), of, 0.0), self.manifest: manifest, self.rows: ()}
             ended = "All are drafted."
-            for row in draft_rows(self.assistant, manifest, named=False):  # type: ignore[arg-type]
+            drafting = draft_rows(self.assistant, manifest, named=False, batch=TOGETHER)  # type: ignore[arg-type]
+            while (row := by_model(lambda: next(drafting, None))) is not None:
                 if wish is None or wish.stopped.is_set():
                     ended = "It was stopped."
                     break

@@ -12,6 +12,7 @@ from assistant.walk import Assistant
 from ui.cases_view import cases_html
 from ui.desk import Desk
 from ui.events import AT_ONCE, BY_MODEL, Shown, panel
+from ui.jobs import by_model
 from ui.markup import CRASHED, error
 
 ANY = ""
@@ -43,10 +44,13 @@ class CasesRow:
         if visit is None:
             return {self.cases: gr.skip()}
         try:
-            visit.near = self.assistant.similar(
-                visit.films[0], exclude=visit.excluded, origin=origin or None,
+            visit.near = by_model(
+                self.assistant.similar,
+                visit.films[0],
+                exclude=visit.excluded,
+                origin=origin or None,
                 finding=finding or None,
-            )  # fmt: skip
+            )
         except WetreadError as problem:
             return {self.cases: error(str(problem))}
         return {self.cases: cases_html(self.assistant, visit)}

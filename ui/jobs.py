@@ -1,4 +1,4 @@
-"""Long work in a thread of its own, followed from a page: news while it runs, stopped on wish."""
+"""Work in the thread that computes, followed from a page: news while it runs, stopped on wish."""
 
 from __future__ import annotations
 
@@ -6,16 +6,19 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from assistant.errors import SettingsError, Stopped
 
 T = TypeVar("T")
 N = TypeVar("N")
 MOST_SECONDS = 180.0
-BETWEEN = 0.1  # seconds between two looks for news
+# All that computes runs in this one thread, the loading too: torch makes a team of helpers for
+# every thread that computes, and with more of them than cores a draft takes twice as long.
+MODEL = ThreadPoolExecutor(1, thread_name_prefix="wetread-model")
+BETWEEN = 0.25  # seconds between two looks for news: a page is drawn no oftener
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,11 @@ class Done(Generic[T]):
     result: T
 
 
+def by_model(work: Callable[..., T], *args: Any, **options: Any) -> T:
+    """What a call gives, made in the thread that computes; raises what it raises."""
+    return MODEL.submit(work, *args, **options).result()
+
+
 def follow(
     work: Callable[[Callable[[N], None]], T],
     stopped: threading.Event,
@@ -44,37 +52,36 @@ def follow(
     """
     left = threading.Event()  # nobody follows any more
     told: queue.SimpleQueue[N] = queue.SimpleQueue()
-    until = time.monotonic() + seconds
+    begun: list[float] = []
 
     def tell(news: N) -> None:
         if stopped.is_set() or left.is_set():
             raise Stopped("It was stopped.")
-        if time.monotonic() > until:
+        if time.monotonic() > begun[0] + seconds:
             raise SettingsError(
                 f"It took more than {seconds:.0f} s and was stopped; the machine may be busy, so "
                 "try again later or ask for less."
             )
         told.put(news)
 
-    with_one = ThreadPoolExecutor(1, thread_name_prefix="wetread")
-    running = with_one.submit(work, tell)
+    def timed() -> T:
+        begun.append(time.monotonic())
+        return work(tell)
+
+    running = MODEL.submit(timed)
     try:
-        while not running.done():
-            news = _latest(told, BETWEEN)
+        while not wait([running], timeout=BETWEEN).done:
+            news = _latest(told)
             if news is not None:
                 yield news
         yield Done(running.result())
     finally:
         left.set()
-        with_one.shutdown(wait=False)
 
 
-def _latest(told: queue.SimpleQueue[N], seconds: float) -> News[N] | None:
-    """The last of what was told meanwhile, waiting for the first of it."""
-    try:
-        news = told.get(timeout=seconds)
-    except queue.Empty:
-        return None
+def _latest(told: queue.SimpleQueue[N]) -> News[N] | None:
+    """The last of what was told meanwhile, if anything was."""
+    news = None
     while not told.empty():
-        news = told.get_nowait()  # nobody else takes from it
-    return News(news)
+        news = News(told.get_nowait())  # nobody else takes from it
+    return news

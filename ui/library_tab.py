@@ -16,6 +16,7 @@ from assistant.walk import Assistant
 from ui.cases_view import shelf_html
 from ui.desk import Desk
 from ui.events import AT_ONCE, BY_MODEL, Shown, panel, text_of
+from ui.jobs import by_model
 from ui.markup import CRASHED, error
 from ui.read_tab import ReadTab
 
@@ -84,7 +85,7 @@ class LibraryTab:
         try:
             if desk.here is None:
                 raise SettingsError("There is no film on the desk; drop one under Read first.")
-            found = self.assistant.similar(desk.here.film, FOUND_MOST)
+            found = by_model(self.assistant.similar, desk.here.film, FOUND_MOST)
         except WetreadError as problem:
             return {self.told: error(str(problem)), self.found: ""}
         return {self.told: "", self.found: shelf_html(self.assistant, found, alike=True)}
@@ -94,10 +95,14 @@ class LibraryTab:
         added = known = 0
         try:
             for path in paths or ():
-                done = add_film(
-                    self.assistant, read_film(path), report=report or "",
-                    patient=(patient or "").strip() or None, source=(source or "").strip(),
-                )  # fmt: skip
+                done = by_model(
+                    add_film,
+                    self.assistant,
+                    read_film(path),
+                    report=report or "",
+                    patient=(patient or "").strip() or None,
+                    source=(source or "").strip(),
+                )
                 added, known = added + done.new, known + (not done.new)
             if not paths:
                 raise SettingsError("There is no film to add; drop one first.")

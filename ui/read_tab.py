@@ -25,7 +25,7 @@ from ui.desk import Desk, Visit, Wish
 from ui.draft_view import NO_DRAFT, checked_html, draft_html, writing_html
 from ui.events import AT_ONCE, BY_MODEL, Shown, index_of, panel, text_of
 from ui.film_view import NO_FILM, rail_html, viewer_html
-from ui.jobs import Done, follow
+from ui.jobs import Done, by_model, follow
 from ui.markup import CRASHED, error
 from ui.talk_row import TalkRow
 from ui.talk_view import talk_html
@@ -258,7 +258,7 @@ class ReadTab:
             return {self.desk: desk}
         before = len(visit.report.sentences)
         try:
-            after = reworded(self.assistant, visit.report, index, text_of(event))
+            after = by_model(reworded, self.assistant, visit.report, index, text_of(event))
         except WetreadError as problem:
             return {self.checked: f'<div data-index="{index}">{error(str(problem))}</div>'}
         count = len(after.sentences) - before + 1
@@ -270,7 +270,8 @@ class ReadTab:
         if visit is None or visit.report is None:
             return {self.desk: desk}
         try:
-            visit.report = reworded(self.assistant, visit.report, index_of(event), text_of(event))
+            index, text = index_of(event), text_of(event)
+            visit.report = by_model(reworded, self.assistant, visit.report, index, text)
         except WetreadError as problem:
             return {self.draft: error(str(problem)) + draft_html(visit)}
         return {self.desk: desk, self.draft: draft_html(visit)}

@@ -11,6 +11,7 @@ from assistant.walk import Assistant
 from ui.desk import Desk
 from ui.events import AT_ONCE, BY_MODEL, Shown, panel, text_of
 from ui.film_view import rail_html
+from ui.jobs import by_model
 from ui.markup import CRASHED, error
 from ui.talk_view import talk_html
 
@@ -51,7 +52,8 @@ class TalkRow:
         yield {self.talk: talk_html(visit, waiting=question), self.question: ""}
         history = [(answer.understood or answer.question, answer.text) for answer in visit.talk]
         try:
-            answer = self.assistant.ask(visit.study(), question or "", history=history)
+            asked = visit.study(), question or ""
+            answer = by_model(self.assistant.ask, *asked, history=history)
         except WetreadError as problem:
             if desk.here is visit:
                 yield {self.talk: talk_html(visit, failed=str(problem))}
