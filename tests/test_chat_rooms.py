@@ -112,6 +112,20 @@ def test_a_zip_becomes_a_table_of_drafts_by_risk_to_open_and_to_download(visitor
 
 
 @needs_chromium
+def test_a_batch_takes_a_folder_or_a_manifest_of_this_machine(visitor, url, tmp_path):
+    (tmp_path / "one.png").write_bytes(phantom_png(0))
+    (tmp_path / "two.png").write_bytes(phantom_png(1))
+    page = visit(visitor, url)
+    tab(page, "Batch")
+    for path, films in ((tmp_path, 2), (tmp_path / "cases.csv", 1)):
+        page.locator("#folder textarea, #folder input").first.fill(str(path))
+        page.get_by_role("button", name="Draft them").click()
+        expect(page.locator("#batch")).to_contain_text(f"{films} of {films} films")
+        expect(page.locator("#batch tbody tr")).to_have_count(films)
+        (tmp_path / "cases.csv").write_text("image\none.png\n", encoding="utf-8")
+
+
+@needs_chromium
 def test_a_batch_is_stopped_and_what_was_drafted_stays(visitor, url, tmp_path):
     page = visit(visitor, url)
     tab(page, "Batch")

@@ -102,7 +102,11 @@ def test_fifty_sessions_at_once_never_mix(url):
             sent = client.post("gradio_api/upload", files={"files": ("film.png", films[number])})
             told = {"path": sent.json()[0], "meta": {"_type": "gradio.FileData"}}
             start.wait(60)
-            asked = {"data": [None, [told]], "fn_index": take, "session_hash": f"session{number}"}
+            asked = {
+                "data": [None, [told], "", ""],
+                "fn_index": take,
+                "session_hash": f"session{number}",
+            }
             client.post("gradio_api/queue/join", json=asked).raise_for_status()
             listen = {"session_hash": f"session{number}"}
             with client.stream("GET", "gradio_api/queue/data", params=listen) as lines:

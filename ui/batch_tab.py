@@ -13,7 +13,7 @@ from typing import Any
 import gradio as gr
 
 from assistant.archives import unpack
-from assistant.batch import Manifest, draft_rows, manifest_of
+from assistant.batch import Manifest, draft_rows, manifest_of, read_manifest
 from assistant.errors import SettingsError, WetreadError
 from assistant.intake import read_film
 from assistant.walk import Assistant
@@ -46,7 +46,7 @@ class BatchTab:
                 self.zip = gr.File(label="A zip of films", height=150, elem_id="zip",
                                    file_types=[".zip"])  # fmt: skip
                 self.folder = gr.Textbox(
-                    label="Or a folder on this machine", lines=1, visible=local,
+                    label="Or a folder, or a manifest, on this machine", lines=1, visible=local,
                     placeholder="a folder with a cases.csv, or of films", elem_id="folder",
                 )  # fmt: skip
                 with gr.Row():
@@ -96,7 +96,8 @@ class BatchTab:
         started = shown = time.monotonic()
         try:
             if self.local and (folder or "").strip():
-                manifest = manifest_of(Path(folder.strip()).expanduser())
+                path = Path(folder.strip()).expanduser()
+                manifest = read_manifest(path) if path.is_file() else manifest_of(path)
             of = _checked(manifest)
             yield {self.table: batch_html((), of, 0.0), self.manifest: manifest, self.rows: ()}
             ended = "All are drafted."

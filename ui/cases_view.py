@@ -20,7 +20,9 @@ def cases_html(assistant: Assistant, visit: Visit | None) -> str:
     """The strip of similar cases beside what this study's draft asserts."""
     if visit is None or (visit.report is None and not visit.near):
         return ""
-    said = [a for s in visit.report.sentences for a in s.assertions] if visit.report else []
+    report = visit.report
+    kept = [s for s in report.sentences if report.shows(s)] if report else []
+    said = [claim for sentence in kept for claim in sentence.assertions]
     cards = [_near_html(assistant, near, i, said) for i, near in enumerate(visit.near, 1)]
     body = f'<div class="films">{"".join(cards)}</div>' if cards else NONE_ALIKE
     left = ""
