@@ -294,7 +294,9 @@ class ReadTab:
 
     def _run(self, event: Any, handler: Any, inputs: Any) -> None:
         """What needs the model, with what is shown should it crash."""
-        running = event(handler, inputs, self.shown, **BY_MODEL)
+        # One part tells the place in line: a page that moves in a dozen places takes a core.
+        where: Any = {**BY_MODEL, "show_progress_on": self.draft}
+        running = event(handler, inputs, self.shown, **where)
         running.failure(self.crashed, self.desk, self.shown, **AT_ONCE)
 
     def _wire(self) -> None:
