@@ -171,8 +171,9 @@ def _report_text(text: str) -> str:
         draft = json.loads(text)
         if not str(draft["schema"]).startswith(DRAFT):
             raise KeyError("schema")
-        return "\n".join(str(sentence["text"]) for sentence in draft["sentences"])
-    except (ValueError, KeyError, TypeError, RecursionError):
+        kept = [s for s in draft["sentences"] if s.get("decision") != "rejected"]
+        return "\n".join(str(sentence["text"]) for sentence in kept)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise SettingsError(
             "The report is JSON but no draft; give what `wetread draft --json` wrote, or text."
         ) from None

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from assistant.disk import write_whole
 from assistant.errors import SettingsError
 from cli.words import (
     OUTPUT,
@@ -18,7 +19,6 @@ from cli.words import (
     print_json,
     progress_of,
     text_of,
-    write,
 )
 
 
@@ -55,7 +55,7 @@ def paint(
     for number, painting in enumerate(paintings):
         asked = painting.provenance.prompt_sha256[:12]
         path = out / f"painting-{asked}-seed{seed}-{number}{SUFFIXES[form]}"
-        write(path, file_of(painting, form))
+        write_whole(path, file_of(painting, form))
         written.append({"file": str(path), **painting_dict(painting)})
     if as_json:
         print_json({"paintings": written})

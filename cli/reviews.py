@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from assistant.disk import write_whole
 from assistant.errors import SettingsError
 from cli.words import (
     NOTES,
@@ -22,7 +23,6 @@ from cli.words import (
     show_gate,
     show_neighbour,
     text_of,
-    write,
 )
 
 Markdown = Annotated[bool, typer.Option("--markdown", help="Print Markdown.")]
@@ -97,7 +97,7 @@ def give_out(report: Any, form: str, out: Path | None) -> None:
     if out is None:
         sys.stdout.write(text)
     else:
-        write(out, text.encode())
+        write_whole(out, text.encode())
         NOTES.print(f"Written to {out}.", markup=False)
 
 

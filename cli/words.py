@@ -80,17 +80,6 @@ def print_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
-def write(path: Path, data: bytes) -> None:
-    """Write beside and rename, so that what was there is whole until the new is."""
-    beside = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_bytes(data)
-        beside.replace(path)
-    except OSError as error:
-        raise SettingsError(f"{path} cannot be written ({error.strerror}); name another.") from None
-
-
 def text_of(path: Path) -> str:
     """The text of a file; SettingsError where it is none."""
     try:

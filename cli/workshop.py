@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from assistant.disk import write_whole
 from assistant.errors import SettingsError
 from cli.words import (
     NOTES,
@@ -20,7 +21,6 @@ from cli.words import (
     opened,
     print_json,
     progress_of,
-    write,
 )
 
 
@@ -185,7 +185,7 @@ def evaluate(
             progress=progress,
         )
     if card is not None:
-        write(card, evals.on_card(card, results))
+        write_whole(card, evals.on_card(card, results))
     if as_json:
         print_json(results)
     else:
@@ -209,7 +209,7 @@ def _compare(named: list[str], out: Path | None, as_json: bool) -> None:
         raise SettingsError("Name two results to compare: wetread eval compare A.json B.json.")
     found = evals.compare(*(evals.read_results(Path(name)) for name in named))
     if out is not None:
-        write(out / "comparison.json", (json.dumps(found, indent=2) + "\n").encode())
+        write_whole(out / "comparison.json", (json.dumps(found, indent=2) + "\n").encode())
     if as_json:
         print_json(found)
     else:

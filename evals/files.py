@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from assistant.disk import write_whole
 from assistant.errors import SettingsError
 from evals.results import SCHEMA
 
@@ -53,8 +54,8 @@ def write_results(results: Mapping[str, Any], folder: Path) -> Path:
     from evals.card import card
 
     known = _finite(results)
-    _write(folder / RESULTS, _text(known).encode())
-    _write(folder / CARD, card(known).encode())
+    write_whole(folder / RESULTS, _text(known).encode())
+    write_whole(folder / CARD, card(known).encode())
     return folder / CARD
 
 
@@ -131,13 +132,3 @@ def _text(results: Mapping[str, Any]) -> str:
             told = "[\n" + ",\n".join(f"    {line(entry)}" for entry in value) + "\n  ]"
         parts.append(f"  {line(key)}: {told}")
     return "{\n" + ",\n".join(parts) + "\n}\n"
-
-
-def _write(path: Path, data: bytes) -> None:
-    beside = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_bytes(data)
-        beside.replace(path)
-    except OSError as error:
-        raise SettingsError(f"{path} cannot be written ({error.strerror}); name another.") from None

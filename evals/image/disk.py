@@ -11,17 +11,13 @@ from pathlib import Path
 
 import numpy as np
 
+from assistant.batch import may_be_film
 from assistant.errors import SettingsError, WetreadError
 from assistant.intake import read_film
 from assistant.types import Film
 from evals.mini.films import Progress, batched
 from evals.real_films import has_table
 from retrieval import read_folder
-
-# What lies beside films without being one; anything else that cannot be read counts as a film.
-ASIDE = frozenset(
-    (".csv", ".html", ".json", ".jsonl", ".log", ".md", ".toml", ".tsv", ".txt", ".xml", ".yaml")
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +40,11 @@ def sources(folder: Path) -> list[Source]:
     if has_table(folder):
         rows = read_folder(folder)
         return [Source(row.image, row.patient, row.report, row.labels) for row in rows]
-    found = sorted(path for path in folder.rglob("*") if _may_be_film(path.relative_to(folder)))
+    found = sorted(path for path in folder.rglob("*") if may_be_film(path.relative_to(folder)))
     files = [Source(path) for path in found if path.is_file()]
     if not files:
         raise SettingsError(f"{folder} holds no films; name a folder of DICOM, PNG or JPEG files.")
     return files
-
-
-def _may_be_film(path: Path) -> bool:
-    return path.suffix.lower() not in ASIDE and not any(part[0] == "." for part in path.parts)
 
 
 def sample(found: Sequence[Source], n: int | None, seed: int) -> list[Source]:
