@@ -96,7 +96,10 @@ def histogram(
     told = np.asarray(values, float)
     known = told[np.isfinite(told)]
     try:
-        counts, edges = np.histogram(known, bins)
+        # Values too near each other for floats between them get the bins of equal ones.
+        near = len(known) > 0 and np.ptp(known) < 1e-9 * max(1.0, float(np.abs(known).max()))
+        around = (known.min() - 0.5, known.max() + 0.5) if near else None
+        counts, edges = np.histogram(known, bins, around)
     except ValueError:
         raise SettingsError(
             "A histogram needs a number of bins above zero, or rising edges."

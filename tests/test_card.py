@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from playwright.sync_api import sync_playwright
 
@@ -302,6 +302,7 @@ def test_risk_coverage_ends_at_the_rate_of_all_and_stays_small(pairs):
 
 
 @given(st.lists(st.one_of(st.none(), st.floats(-5, 5)), max_size=50), st.integers(1, 12))
+@example([-5.0, -4.999999999999999], 3)
 def test_histogram_counts_every_value_once(values, bins):
     plot = histogram(values, bins)
     assert sum(plot["counts"]) + plot["unscored"] == len(values)
