@@ -141,8 +141,10 @@ class Database:
 
     def _prepare(self) -> bytes:
         with self._translated():
-            # Before anything is changed: a newer or a foreign database stays as it is.
-            self._check_kind()
+            # Before anything is changed: a newer or a foreign database stays as it is. In one
+            # view: another process may be making this very database between two of its reads.
+            with self.reading():
+                self._check_kind()
             self._use_wal()
             self.db.execute("PRAGMA synchronous = FULL")  # acknowledged means on the disk
             self.db.execute("PRAGMA foreign_keys = ON")

@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ import pytest
 from library_adder import DIM, film
 
 from retrieval import Library
+from retrieval.errors import WetreadError
 
 ADDER = Path(__file__).with_name("library_adder.py")
 ROOT = ADDER.parent.parent
@@ -95,6 +97,26 @@ def test_two_processes_adding_the_same_films_make_each_one_case(folder: Path) ->
         assert process.returncode == 0
     with Library.open(folder, encoder="e1", dim=DIM) as library:
         assert library.stats().cases == library.stats().embedded == total
+
+
+def test_all_who_open_a_new_library_at_the_same_moment_get_it(tmp_path: Path) -> None:
+    for round_ in range(60):  # each meets the others' writing at another moment
+        together, failed = threading.Barrier(6), []
+
+        def open_it(folder: Path, together: threading.Barrier, failed: list[WetreadError]) -> None:
+            together.wait()
+            try:
+                Library.open(folder, encoder="e1", dim=DIM).close()
+            except WetreadError as error:
+                failed.append(error)
+
+        given = (tmp_path / str(round_), together, failed)
+        threads = [threading.Thread(target=open_it, args=given) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert failed == []
 
 
 def test_a_search_sees_what_another_process_wrote(folder: Path) -> None:
