@@ -6,7 +6,7 @@ library is opened.
 """
 
 from retrieval.errors import LibraryError, WetreadError
-from retrieval.folders import read_folder
+from retrieval.folders import folder_rows, read_folder
 from retrieval.library import Library
 from retrieval.types import Added, Case, FolderRow, Hit, NewCase, Stats
 
@@ -20,5 +20,6 @@ __all__ = [
     "NewCase",
     "Stats",
     "WetreadError",
+    "folder_rows",
     "read_folder",
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 
 import numpy as np
@@ -10,6 +9,8 @@ import numpy as np
 from retrieval.errors import LibraryError
 from retrieval.previews import check_preview
 from retrieval.types import NewCase
+
+_FILM = re.compile("[0-9a-f]{64}")
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
@@ -34,8 +35,11 @@ def checked_vector(embedding: np.ndarray, dim: int) -> np.ndarray:
             f"The vector has the shape {array.shape} and the type {array.dtype}; this library "
             f"takes {dim} numbers: use the encoder it was opened for."
         )
-    with np.errstate(over="ignore"):
-        vector = array.astype(np.float32)
+    if array.dtype == np.float32:
+        vector = array
+    else:
+        with np.errstate(over="ignore"):
+            vector = array.astype(np.float32)
     if not np.isfinite(vector).all() or not vector.any():
         raise LibraryError(
             "The vector is zero or not finite, so nothing can be like it: check the encoder."
@@ -45,7 +49,7 @@ def checked_vector(embedding: np.ndarray, dim: int) -> np.ndarray:
 
 def checked_case(case: NewCase, dim: int) -> NewCase:
     """The case as it may be stored, or LibraryError."""
-    if not re.fullmatch("[0-9a-f]{64}", case.film_sha256):
+    if not _FILM.fullmatch(case.film_sha256):
         raise LibraryError("A film's SHA-256 is 64 digits from 0 to f: hash the film's bytes.")
     check_preview(case.preview)
     texts = (case.report, case.source, case.patient or "", *case.labels)
@@ -57,9 +61,11 @@ def checked_case(case: NewCase, dim: int) -> NewCase:
                 f"A text of film {case.film_sha256[:16]} holds half a character (a lone "
                 "surrogate): read it with the right encoding."
             ) from error
-    return dataclasses.replace(
-        case,
+    return NewCase(
+        film_sha256=case.film_sha256,
+        preview=case.preview,
         embedding=checked_vector(case.embedding, dim),
+        patient=case.patient,
         report=_without(case.report, case.patient),
         labels=tuple(_without(label, case.patient) for label in case.labels),
         source=_without(case.source, case.patient),
@@ -73,6 +79,6 @@ def _without(text: str, patient: str | None) -> str:
     letters. "8 mm" must survive patient 8.
     """
     plain = patient.strip() if patient else ""
-    if len(plain) < 5 or plain.isalpha():
+    if len(plain) < 5 or plain.isalpha() or plain not in text:
         return text
     return re.sub(rf"(?<!\w){re.escape(plain)}(?!\w)", "[patient]", text)

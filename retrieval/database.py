@@ -1,6 +1,7 @@
 """Opens the library's SQLite database and keeps its transactions; the tables are laid out here.
 
-Knows SQLite: WAL, locks, the schema and its version. What the tables mean is `store.py`'s.
+Knows SQLite: WAL, locks, the schema and its version. What the tables mean is `store.py`'s, what
+older versions were like `upgrade.py`'s.
 """
 
 from __future__ import annotations
@@ -14,15 +15,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from retrieval import upgrade
 from retrieval.errors import LibraryError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _APPLICATION_ID = 0x57657472  # "Wetr", in the database's header
 _BUSY_SECONDS = 60.0
+_LOG_PAGES = 8192  # of 4 KiB, before the log is folded in: each folding waits twice for the disk
 
 # Numbers are never reused (AUTOINCREMENT), so that a number means one case for ever. `changes`
 # is only ever appended to, by triggers, and its random tokens tell two histories apart: that is
-# how a snapshot of the index is known to belong to this database.
+# how a snapshot of the index is known to belong to this database. The pictures lie here too, apart
+# from what is searched: a file for each would cost a wait for the disk for each.
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL);
 CREATE TABLE cases (
@@ -31,7 +35,8 @@ CREATE TABLE cases (
   preview TEXT NOT NULL, added TEXT NOT NULL);
 CREATE INDEX cases_patient ON cases (patient);
 CREATE INDEX cases_source ON cases (source);
-CREATE INDEX cases_preview ON cases (preview);
+CREATE TABLE pictures (
+  number INTEGER PRIMARY KEY REFERENCES cases (number) ON DELETE CASCADE, png BLOB NOT NULL);
 CREATE TABLE encoders (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, dim INTEGER NOT NULL);
 CREATE TABLE embeddings (
   encoder INTEGER NOT NULL REFERENCES encoders (number),
@@ -41,7 +46,6 @@ CREATE INDEX embeddings_number ON embeddings (number);
 CREATE TABLE changes (
   seq INTEGER PRIMARY KEY AUTOINCREMENT, encoder INTEGER NOT NULL, number INTEGER NOT NULL,
   token BLOB NOT NULL DEFAULT (randomblob(8)));
-CREATE TABLE doomed (preview TEXT PRIMARY KEY);
 CREATE TRIGGER embedding_added AFTER INSERT ON embeddings BEGIN
   INSERT INTO changes (encoder, number) VALUES (new.encoder, new.number); END;
 CREATE TRIGGER embedding_changed AFTER UPDATE ON embeddings BEGIN
@@ -149,12 +153,17 @@ class Database:
             self.db.execute("PRAGMA synchronous = FULL")  # acknowledged means on the disk
             self.db.execute("PRAGMA foreign_keys = ON")
             self.db.execute("PRAGMA secure_delete = ON")  # a removed report leaves no bytes
+            self.db.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
         with self.writing():
-            if self._check_kind() == 0:
+            version = self._check_kind()
+            if version == 0:
                 for statement in _statements(_SCHEMA):
                     self.db.execute(statement)
                 self.db.execute("INSERT INTO meta VALUES ('salt', ?)", (os.urandom(32),))
                 self.db.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+            elif version == 1:
+                upgrade.take_in_pictures(self.db, self.path.parent)
+            if version < SCHEMA_VERSION:
                 self.db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
             known = self.one("SELECT dim FROM encoders WHERE name = ?", self.encoder)
             if known is not None and known != self.dim:
@@ -163,7 +172,10 @@ class Database:
                     f"the encoder {self.encoder}, not of {self.dim}: give the encoder that "
                     "made the others another name."
                 )
-            return self.one("SELECT value FROM meta WHERE key = 'salt'")
+            salt = self.one("SELECT value FROM meta WHERE key = 'salt'")
+        with self._translated():
+            upgrade.drop_picture_files(self.path.parent)  # now that they are surely in here
+        return salt
 
     def _check_kind(self) -> int:
         version = self.one("PRAGMA user_version")

@@ -1,12 +1,11 @@
 """The library of cases: what the rooms above call.
 
-It joins the database (the truth), the previews (its pictures) and the index (derived from it).
-It knows no medicine, no model and no film format: a film is a hash, a small PNG and a vector.
+It joins the database (the truth) and the index (derived from it). It knows no medicine, no model
+and no film format: a film is a hash, a small PNG and a vector.
 """
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,7 +17,6 @@ import numpy as np
 
 from retrieval.checks import checked_case, checked_vector, unit32
 from retrieval.errors import LibraryError, WetreadError
-from retrieval.previews import Previews
 from retrieval.store import Store
 from retrieval.types import Added, Case, Hit, NewCase, Stats
 
@@ -39,9 +37,8 @@ class Library:
     call. Made by `Library.open`; a context manager.
     """
 
-    def __init__(self, store: Store, previews: Previews, mirror: Mirror) -> None:
+    def __init__(self, store: Store, mirror: Mirror) -> None:
         self._store = store
-        self._previews = previews
         self._mirror = mirror
         self._digest = ((-1, ""), "")  # watermark it was made at, and the digest
 
@@ -82,12 +79,15 @@ class Library:
             mirror = Mirror(store, folder / "index", exact_limit)
             with store.reading():
                 mirror.open()
-            library = cls(store, Previews(folder / "previews"), mirror)
-            library._bury()
         except WetreadError:
             store.close()
             raise
-        return library
+        return cls(store, mirror)
+
+    @property
+    def folder(self) -> Path:
+        """Where it lies."""
+        return self._store.path.parent
 
     def close(self) -> None:
         """Write the index's snapshot and let go of the folder; closing twice does no harm."""
@@ -156,7 +156,6 @@ class Library:
         """Remove a case with its report, vectors and picture; LibraryError if unknown."""
         with self._store.writing():
             self._store.delete(self._number(case_id))
-        self._bury()
         self._store.checkpoint()
 
     # Looking up
@@ -169,7 +168,7 @@ class Library:
     def preview(self, case_id: str) -> bytes:
         """The case's small PNG; LibraryError if the case is unknown or its picture damaged."""
         with self._store.reading():
-            data = self._previews.get(self._store.preview_of(self._number(case_id)))
+            data = self._store.picture(self._number(case_id))
         if data is None:
             raise LibraryError(
                 f"The picture of case {case_id} is missing or damaged: remove the case and add "
@@ -221,8 +220,7 @@ class Library:
             numbers = self._store.numbers_without_vector()
         for number, case in self._each(numbers):
             with self._store.reading():
-                name = self._store.preview_of(number)
-                data = self._previews.get(name) if name else None
+                data = self._store.picture(number)
             if data is None:
                 log.warning("case %s cannot be encoded again: its picture is damaged", case.id)
                 continue
@@ -299,7 +297,7 @@ class Library:
             return self._digest[1][:16]
 
     def rebuild(self) -> None:
-        """Check the database, make the index anew, and sweep what killed processes left.
+        """Check the database and make the index anew.
 
         Raises LibraryError where the database itself is damaged.
         """
@@ -307,9 +305,6 @@ class Library:
             self._store.check()
             self._mirror.rebuild()
         self._mirror.save()
-        with self._store.writing():
-            swept = self._previews.sweep(self._store.previews())
-        log.info("index rebuilt; %d stray pictures swept", swept)
 
     # Inside
 
@@ -318,6 +313,11 @@ class Library:
             self._mirror.save()
         except LibraryError as error:  # only the next opening is slower for it
             log.warning("the index's snapshot was not written: %s", error)
+
+    def _commit(self, cases: Sequence[NewCase]) -> list[Added]:
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        with self._store.writing():
+            return self._store.keep(cases, now)
 
     def _number(self, case_id: str) -> int:
         number = self._store.number_of(case_id)
@@ -332,36 +332,3 @@ class Library:
                 case = self._store.case(number) if known else None
             if case is not None:
                 yield number, case
-
-    def _commit(self, cases: list[NewCase]) -> list[Added]:
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        done: list[Added] = []
-        with self._store.writing():
-            pictures: list[bytes] = []
-            for case in cases:
-                preview = hashlib.sha256(case.preview).hexdigest()
-                number = self._store.number_of(case.film_sha256)
-                new = number is None
-                if number is None:
-                    number = self._store.insert(case, preview, now)
-                if new or self._store.preview_of(number) == preview:
-                    pictures.append(case.preview)
-                if not self._store.has_vector(number):
-                    self._store.set_vector(number, case.embedding)
-                done.append(Added(self._store.ids([number])[number], new))
-            self._previews.put(pictures)  # before the commit: no case without its picture
-        return done
-
-    def _bury(self) -> None:
-        """Delete the pictures of removed cases.
-
-        After the removal was committed, and under the write lock: a process killed in between
-        leaves a picture too many, never one too few, and the next opening deletes it.
-        """
-        with self._store.reading():
-            if not self._store.doomed():
-                return
-        with self._store.writing():
-            for preview in self._store.doomed():
-                self._previews.drop(preview)
-            self._store.forget_doomed()

@@ -10,19 +10,20 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import math
 from pathlib import Path
 
 import numpy as np
 
 from retrieval.checks import unit, unit32
-from retrieval.index import Index, training_split
-from retrieval.previews import sync_folder, write_beside
+from retrieval.files import sync_folder, write_beside
+from retrieval.index import LEAST, Index, Truth, training_split
 from retrieval.store import Store
 from retrieval.types import IndexKind
 
 log = logging.getLogger(__name__)
 
-_FORMAT = 1
+_FORMAT = 2
 _BATCH = 4096  # vectors read at a time
 _SPARE = 8  # candidates beyond k, to rank again in double precision
 _ROUNDING = 1e-5  # float32 in FAISS against float64 here, with room
@@ -35,7 +36,7 @@ class Mirror:
     def __init__(self, store: Store, folder: Path, exact_limit: int) -> None:
         self._store = store
         self._folder = folder
-        self._exact_limit = exact_limit
+        self._exact_limit = max(exact_limit, LEAST)  # fewer cannot be trained on
         self.index = Index.exact(store.dim)
         self.watermark = 0
         self._token = ""
@@ -85,29 +86,37 @@ class Mirror:
         """Make the index anew from the database, of the kind that its size asks for."""
         mark = self._store.watermark()
         numbers = self._store.vector_numbers()
-        many = len(numbers) > self._exact_limit
-        index, queries = Index.exact(self._store.dim), np.empty(0, np.int64)
-        if many:
-            learn, ask = training_split(len(numbers))
-            _, sample = self._store.vectors(numbers[learn])
-            index, queries = Index.trained(unit32(sample), len(numbers)), numbers[ask]
-        self._put(index, numbers)
-        if many:
-            index.tune(unit32(self._store.vectors(queries)[1]))
+        if many := len(numbers) > self._exact_limit:
+            index = self._trained(numbers)
+        else:
+            index = Index.exact(self._store.dim)
+            self._put(index, numbers)
         # Only now, all at once: were it cut short above, the old index would still be whole.
         self.index, (self.watermark, self._token) = index, mark
         self._trained_on = len(numbers) if many else 0
         self._unsaved = max(1, len(numbers))
+
+    def _trained(self, numbers: np.ndarray) -> Index:
+        learn, ask = training_split(len(numbers))
+        index = Index.trained(unit32(self._store.vectors(numbers[learn])[1]), len(numbers))
+        found, queries = self._store.vectors(numbers[ask])
+        queries = unit32(queries)
+        truth = Truth(queries, np.array(found, dtype=np.int64))
+        self._put(index, numbers, truth)
+        index.tune(queries, truth.nearest())
+        return index
 
     def ranked(
         self, query: np.ndarray, k: int, only: np.ndarray | None, never: np.ndarray | None
     ) -> list[tuple[float, int]]:
         """The best k as (similarity, number), ranked in double precision from the database.
 
-        FAISS proposes, in float32 and with ties in any order; it is asked for more until its
-        last proposal is clearly worse than the k-th, so ties cannot be cut off by chance.
+        FAISS proposes, in float32 and with ties in any order; an exact index is asked for more
+        until its last proposal is clearly worse than the k-th, so ties cannot be cut off by
+        chance. A trained one knows its scores only roughly and is asked once, for many more.
         """
-        count = k + _SPARE
+        trained = self.index.is_trained
+        count = self.index.depth * max(1, math.ceil(k / 10)) if trained else k + _SPARE
         while True:
             numbers, scores = self.index.nearest(
                 query, count, only=only, never=never, exhaustive_below=self._exact_limit
@@ -116,10 +125,12 @@ class Mirror:
             # Row by row, not as one product: BLAS may round a row otherwise in other company.
             wide = unit(vectors) * query.astype(np.float64)
             similarities = np.clip(wide.sum(axis=1).round(6), -1.0, 1.0) + 0.0
-            ids = self._store.ids(found)
-            order = sorted(range(len(found)), key=lambda i: (-similarities[i], ids[found[i]]))
+            least = np.sort(similarities)[-k:].min(initial=2.0)
+            near = np.flatnonzero(similarities >= least).tolist()
+            ids = self._store.ids([found[i] for i in near])
+            order = sorted(near, key=lambda i: (-similarities[i], ids[found[i]]))
             best = [(float(similarities[i]), found[i]) for i in order[:k]]
-            if len(numbers) < count or scores[-1] < best[-1][0] - _ROUNDING:
+            if trained or len(numbers) < count or scores[-1] < best[-1][0] - _ROUNDING:
                 return best
             count *= 4
 
@@ -139,6 +150,7 @@ class Mirror:
                 "watermark": self.watermark,
                 "token": self._token,
                 "trained_on": self._trained_on,
+                "depth": self.index.depth,
                 "index": name,
             }
             write_beside(self._folder / f"{name}.faiss", data)
@@ -156,10 +168,13 @@ class Mirror:
         # about its size does not go to and fro.
         return total > 2 * self._trained_on or 2 * total < self._exact_limit
 
-    def _put(self, index: Index, numbers: np.ndarray) -> None:
+    def _put(self, index: Index, numbers: np.ndarray, truth: Truth | None = None) -> None:
         for start in range(0, len(numbers), _BATCH):
             found, vectors = self._store.vectors(numbers[start : start + _BATCH])
-            index.put(np.array(found, dtype=np.int64), unit32(vectors))
+            there, ready = np.array(found, dtype=np.int64), unit32(vectors)
+            index.put(there, ready)
+            if truth is not None:
+                truth.see(there, ready)
 
     def _load(self) -> str:
         """Take the snapshot in; returns "" or why it cannot be used."""
@@ -179,9 +194,7 @@ class Mirror:
         # FAISS reads what it is given without much doubt, so damage is caught before it does.
         if hashlib.sha256(data).hexdigest() != card["index"]:
             return "is damaged"
-        self.index = Index.from_bytes(data)
-        if self.index.dim != self._store.dim:
-            return "has vectors of another length"
+        self.index = Index.from_bytes(data, card["dim"], card["depth"])
         self.watermark, self._token = card["watermark"], card["token"]
         self._trained_on = card["trained_on"]
         return ""

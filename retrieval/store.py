@@ -11,15 +11,18 @@ import hmac
 import json
 import sqlite3
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
+from typing import TypeVar
 
 import numpy as np
 
 from retrieval.database import Database
 from retrieval.errors import LibraryError
-from retrieval.types import Case, NewCase
+from retrieval.types import Added, Case, NewCase
 
+_Value = TypeVar("_Value", int, str)
+_JSON = json.JSONEncoder(ensure_ascii=False)
 _MANY = 500  # parameters of one statement; old SQLite allows 999
 
 
@@ -31,7 +34,7 @@ class Store(Database):
         plain = unicodedata.normalize("NFC", patient).strip() if patient else ""
         if not plain:
             return None
-        return hmac.new(self.salt, plain.encode("utf-8"), hashlib.sha256).hexdigest()[:24]
+        return hmac.digest(self.salt, plain.encode("utf-8"), "sha256").hex()[:24]
 
     # Cases
 
@@ -50,12 +53,47 @@ class Store(Database):
         identifier, patient, report, labels, source, added = row
         return Case(identifier, patient, report, tuple(json.loads(labels)), source, added)
 
-    def preview_of(self, number: int) -> str:
-        """The SHA-256 of the picture of the case with this number, which exists."""
-        return self.one("SELECT preview FROM cases WHERE number = ?", number)
+    def picture(self, number: int) -> bytes | None:
+        """The small PNG of the case with this number, or None where it is missing or damaged."""
+        row = self.db.execute(
+            "SELECT preview, png FROM cases JOIN pictures USING (number) WHERE number = ?",
+            (number,),
+        ).fetchone()
+        return row[1] if row and hashlib.sha256(row[1]).hexdigest() == row[0] else None
 
-    def insert(self, case: NewCase, preview: str, added: str) -> int:
-        """Put a case whose film is not known yet; returns its number."""
+    def keep(self, cases: Sequence[NewCase], added: str) -> list[Added]:
+        """Put cases that were checked; a film that is known gains only what it lacks.
+
+        That is its vector of this encoder, and its picture where that was lost and this is it.
+        """
+        known = self._known(cases)
+        done: list[Added] = []
+        pictures: list[tuple[int, bytes]] = []
+        vectors: list[tuple[int, np.ndarray]] = []
+        for case in cases:
+            preview = hashlib.sha256(case.preview).hexdigest()
+            number, first = known.get(case.film_sha256, (0, preview))
+            done.append(Added(case.film_sha256[:16], new=not number))
+            if not number:
+                number = self._insert(case, preview, added)
+                known[case.film_sha256] = (number, preview)
+            if done[-1].new or (first == preview and self.picture(number) is None):
+                pictures.append((number, case.preview))
+            vectors.append((number, case.embedding))
+        self.db.executemany("INSERT OR REPLACE INTO pictures VALUES (?, ?)", pictures)
+        self._put_vectors(vectors, "DO NOTHING")
+        return done
+
+    def _known(self, cases: Sequence[NewCase]) -> dict[str, tuple[int, str]]:
+        """The number and the picture's SHA-256 of the films that are here already, by film."""
+        films = [case.film_sha256 for case in cases]
+        found: dict[str, tuple[int, str]] = {}
+        for part, marks in _parts(films):
+            sql = f"SELECT film, number, preview FROM cases WHERE film IN ({marks})"  # noqa: S608
+            found |= {film: (number, name) for film, number, name in self.db.execute(sql, part)}
+        return found
+
+    def _insert(self, case: NewCase, preview: str, added: str) -> int:
         try:
             done = self.db.execute(
                 "INSERT INTO cases (id, film, patient, report, labels, source, preview, added) "
@@ -65,7 +103,7 @@ class Store(Database):
                     case.film_sha256,
                     self.patient_key(case.patient),
                     case.report,
-                    json.dumps(case.labels, ensure_ascii=False),
+                    _JSON.encode(case.labels),
                     case.source,
                     preview,
                     added,
@@ -76,28 +114,12 @@ class Store(Database):
                 f"Another film's id is {case.film_sha256[:16]} too, so this one cannot be "
                 "added: remove the other first."
             ) from error
-        self.db.execute("DELETE FROM doomed WHERE preview = ?", (preview,))
         return int(done.lastrowid or 0)
 
     def delete(self, number: int) -> None:
-        """Delete a case with its vectors, and doom its picture unless another case shows it."""
-        preview = self.preview_of(number)
+        """Delete a case with its vectors and its picture."""
         self.db.execute("DELETE FROM embeddings WHERE number = ?", (number,))
         self.db.execute("DELETE FROM cases WHERE number = ?", (number,))
-        if self.one("SELECT 1 FROM cases WHERE preview = ?", preview) is None:
-            self.db.execute("INSERT OR IGNORE INTO doomed VALUES (?)", (preview,))
-
-    def doomed(self) -> tuple[str, ...]:
-        """Pictures that no case shows any more and that may still be on the disk."""
-        return tuple(name for (name,) in self.db.execute("SELECT preview FROM doomed"))
-
-    def forget_doomed(self) -> None:
-        """Note that the doomed pictures are gone."""
-        self.db.execute("DELETE FROM doomed")
-
-    def previews(self) -> set[str]:
-        """Every picture that a case shows."""
-        return {name for (name,) in self.db.execute("SELECT preview FROM cases")}
 
     def numbers(self, *, source: str | None = None) -> np.ndarray:
         """The numbers of all cases, or of one source's: int64 (N,), rising."""
@@ -165,6 +187,9 @@ class Store(Database):
 
     def set_vector(self, number: int, vector: np.ndarray) -> None:
         """Put or replace a case's vector of this encoder: float32 (D,)."""
+        self._put_vectors([(number, vector)], "DO UPDATE SET vector = excluded.vector")
+
+    def _put_vectors(self, vectors: Sequence[tuple[int, np.ndarray]], otherwise: str) -> None:
         self.db.execute(
             "INSERT OR IGNORE INTO encoders (name, dim) VALUES (?, ?)", (self.encoder, self.dim)
         )
@@ -174,10 +199,11 @@ class Store(Database):
                 f"Another process has put vectors of {known} numbers from {self.encoder}, this "
                 f"one has {self.dim}: let both use one encoder."
             )
-        self.db.execute(
-            "INSERT INTO embeddings (encoder, number, vector) VALUES (?, ?, ?) "
-            "ON CONFLICT (encoder, number) DO UPDATE SET vector = excluded.vector",
-            (self._encoder_number(), number, vector.astype("<f4").tobytes()),
+        encoder = self._encoder_number()
+        self.db.executemany(
+            "INSERT INTO embeddings (encoder, number, vector) VALUES (?, ?, ?) "  # noqa: S608
+            f"ON CONFLICT (encoder, number) {otherwise}",
+            [(encoder, number, vector.astype("<f4").tobytes()) for number, vector in vectors],
         )
 
     def count_vectors(self) -> int:
@@ -207,9 +233,7 @@ class Store(Database):
         """The vectors of these cases: the numbers found, rising, and float32 (N, D)."""
         wanted = sorted(int(number) for number in numbers)
         rows: list[tuple[int, bytes]] = []
-        for start in range(0, len(wanted), _MANY):
-            part = wanted[start : start + _MANY]
-            marks = ",".join("?" * len(part))
+        for part, marks in _parts(wanted):
             rows += self.db.execute(
                 "SELECT number, vector FROM embeddings "  # noqa: S608 (marks are question marks)
                 f"WHERE encoder = ? AND number IN ({marks}) ORDER BY number",
@@ -223,9 +247,7 @@ class Store(Database):
     def ids(self, numbers: Sequence[int]) -> dict[int, str]:
         """The ids of these cases by number."""
         found: dict[int, str] = {}
-        for start in range(0, len(numbers), _MANY):
-            part = list(numbers[start : start + _MANY])
-            marks = ",".join("?" * len(part))
+        for part, marks in _parts(numbers):
             sql = f"SELECT number, id FROM cases WHERE number IN ({marks})"  # noqa: S608
             found.update(self.db.execute(sql, part).fetchall())
         return found
@@ -265,3 +287,10 @@ class Store(Database):
     def _numbers(self, sql: str, *values: object) -> np.ndarray:
         rows = self.db.execute(sql, values)
         return np.fromiter((number for (number,) in rows), dtype=np.int64)
+
+
+def _parts(values: Sequence[_Value]) -> Iterator[tuple[Sequence[_Value], str]]:
+    """The values by as many as one statement takes, with their question marks."""
+    for start in range(0, len(values), _MANY):
+        part = values[start : start + _MANY]
+        yield part, ",".join("?" * len(part))

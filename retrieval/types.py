@@ -82,3 +82,5 @@ class FolderRow:
     split: str | None
     source: str | None  # None: the folder does not say
     row: int  # as a spreadsheet counts: the header is row 1
+    indication: str = ""  # why the film was taken
+    prior_report: str = ""  # of an earlier film of the patient

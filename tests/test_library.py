@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import shutil
 import sqlite3
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -98,8 +100,9 @@ def test_removing_a_case_leaves_nothing_of_it_and_others_their_picture(tmp_path:
         with pytest.raises(LibraryError, match="no case"):
             library.get(one.case)
         library.remove(two.case)
-        assert not list((tmp_path / "previews").rglob("*.png"))
-    assert b"peculiar" not in b"".join(f.read_bytes() for f in tmp_path.rglob("*") if f.is_file())
+    left = b"".join(f.read_bytes() for f in tmp_path.rglob("*") if f.is_file())
+    assert b"peculiar" not in left
+    assert film(0).preview not in left
 
 
 def test_no_raw_patient_id_is_in_any_byte_or_name(
@@ -206,11 +209,51 @@ def test_a_library_that_is_not_there_is_made_only_when_asked(tmp_path: Path) -> 
 def test_a_lost_picture_is_said_and_adding_the_film_brings_it_back(tmp_path: Path) -> None:
     with opened(tmp_path) as library:
         case = library.add(film(1)).case
-        next((tmp_path / "previews").rglob("*.png")).write_bytes(b"damaged")
-        with pytest.raises(LibraryError, match="damaged"):
-            library.preview(case)
-        library.add(film(1))
-        assert library.preview(case) == film(1).preview
+        for damage in ("UPDATE pictures SET png = x'00'", "DELETE FROM pictures"):
+            with closing(sqlite3.connect(tmp_path / "cases.sqlite")) as database, database:
+                database.execute(damage)
+            with pytest.raises(LibraryError, match="damaged"):
+                library.preview(case)
+            library.add(film(1, preview=png(2)))  # another picture of it does not help
+            with pytest.raises(LibraryError, match="damaged"):
+                library.preview(case)
+            library.add(film(1))
+            assert library.preview(case) == film(1).preview
+
+
+def as_version_1(folder: Path) -> None:
+    """Turn a library back into what the first Wetread wrote: pictures in files, by hash."""
+    with closing(sqlite3.connect(folder / "cases.sqlite")) as database, database:
+        rows = database.execute("SELECT preview, png FROM cases JOIN pictures USING (number)")
+        for name, data in rows:
+            path = folder / "previews" / name[:2] / f"{name}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+        database.executescript(
+            "DROP TABLE pictures; CREATE TABLE doomed (preview TEXT PRIMARY KEY);"
+            "CREATE INDEX cases_preview ON cases (preview); PRAGMA user_version = 1;"
+        )
+
+
+def test_a_library_of_the_first_version_keeps_all_it_held(tmp_path: Path) -> None:
+    cases = filled(tmp_path, 12)
+    with opened(tmp_path) as library:
+        before = library.snapshot_id()
+    as_version_1(tmp_path)
+    lost, *kept = cases
+    name = hashlib.sha256(cases[lost].preview).hexdigest()
+    (tmp_path / "previews" / name[:2] / f"{name}.png").unlink()
+    for _ in range(2):
+        with opened(tmp_path) as library:
+            assert library.snapshot_id() == before
+            assert {case: library.preview(case) for case in kept} == {
+                case: cases[case].preview for case in kept
+            }
+            with pytest.raises(LibraryError, match="missing"):
+                library.preview(lost)
+            library.remove(kept.pop())
+            before = library.snapshot_id()
+        assert not (tmp_path / "previews").exists()
 
 
 def test_threads_may_share_one_library(tmp_path: Path) -> None:

@@ -47,6 +47,22 @@ def test_what_was_removed_or_encoded_again_is_gone_from_the_index_at_once(
         assert len(library.search(query, 200)) == 90
 
 
+def test_what_comes_back_into_a_trained_index_is_found_like_all_the_rest(tmp_path: Path) -> None:
+    cases = [film(i, preview=png(0)) for i in range(1500)]
+    with opened(tmp_path, exact_limit=400) as library:
+        list(library.add_many(cases, batch=500))
+        for around in range(3):  # whatever a cell held in place of what was removed
+            gone = cases[around * 100 : around * 100 + 77]
+            library.search(cases[0].embedding)
+            for case in gone:
+                library.remove(short(case))
+            library.search(cases[0].embedding)
+            list(library.add_many(gone))
+        assert library.stats().index == "trained"
+        for case in cases:
+            assert library.search(case.embedding, 1)[0].case.id == short(case)
+
+
 def test_a_search_leaves_out_what_it_was_told_to_and_still_returns_k(tmp_path: Path) -> None:
     filled(tmp_path, 60)
     query = film(6)

@@ -69,7 +69,7 @@ def test_killing_it_while_adding_loses_and_doubles_nothing(folder: Path) -> None
             assert acknowledged <= set(held) <= set(ids)
             assert library.stats().embedded == len(held)  # no case without its vector
             for case in held:
-                library.preview(case)  # nor without its picture
+                assert library.preview(case) == film(ids[case]).preview  # nor without its picture
             for case in acknowledged:
                 best = library.search(film(ids[case]).embedding, 1)[0]
                 assert (best.case.id, best.similarity) == (case, 1.0)
@@ -84,9 +84,10 @@ def test_killing_it_while_adding_loses_and_doubles_nothing(folder: Path) -> None
         assert sorted(case.id for case in library.cases()) == sorted(ids)
         library.rebuild()
     assert not list(folder.rglob("*.part"))
-    assert len(list((folder / "previews").rglob("*.png"))) == 250
     with sqlite3.connect(folder / "cases.sqlite") as database:
         assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        assert database.execute("PRAGMA foreign_key_check").fetchone() is None
+        assert database.execute("SELECT count(*) FROM pictures").fetchone() == (total,)
 
 
 def test_two_processes_adding_the_same_films_make_each_one_case(folder: Path) -> None:
