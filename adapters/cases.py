@@ -274,14 +274,12 @@ def _rows(path: Path) -> list[_Row]:
 
 
 def _tabled(path: Path) -> Iterable[tuple]:
-    manifest = read_manifest(path)
-    for row in manifest.rows:
-        why = manifest.indications.get(row.row, "")
+    for row in read_manifest(path).rows:
         yield (
             row.image,
             row.patient,
             row.split,
-            lambda group, row=row, why=why: _case(group, row.report, row.labels, why),
+            lambda group, row=row: _case(group, row.report, row.labels, row.indication),
         )
 
 

@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from transformers import set_seed
 
 from adapters.cases import Case, Cases, CaseSet, Pictures, Say, load_cases
-from adapters.hf_chat import Chat, told_loss
+from adapters.hf_chat import LessonChat, told_loss
 from adapters.hf_load import load_base
 from adapters.lora_batches import Examples, Make
 from adapters.lora_card import card_of, check_out, finish, run_name, write_adapter
@@ -32,11 +31,11 @@ from adapters.lora_train import (
 )
 from adapters.tasks import Precedents, answer_pairs, fitting, report_pair
 from assistant.backbones.adapters import Adapters, find_adapters
+from assistant.backbones.chat import Chat, film_edge, look
 from assistant.errors import SettingsError
 
 SIMILAR = 5  # cases that a held-out report is told of
 LONGEST = {"report": 256, "answer": 48}  # tokens written for a held-out case at most
-LARGEST_FILM = 1024  # pixels along an edge; the model's own processor makes of it what it takes
 
 
 def train_adapter(
@@ -106,28 +105,21 @@ def _figures(
     return figures | score(recipe.task, said, [right for _, _, right in asked])
 
 
-def load_adapted(base: Path, adapters: Sequence[Path]) -> tuple[Any, Chat, Adapters]:
+def load_adapted(base: Path, adapters: Sequence[Path]) -> tuple[Any, LessonChat, Adapters]:
     """A base with adapters, which `Adapters` switches; BackboneError for one of another base."""
     found = find_adapters(base, adapters, own=False)
     model, chat = load_base(base)
     return model, chat, Adapters(model, found)
 
 
-def film_edge(processor: Any) -> int:
-    """Pixels along an edge of the films that a processor is given."""
-    size = dict(getattr(processor.image_processor, "size", None) or {})
-    edges = [size.get(key) for key in ("height", "longest_edge", "shortest_edge")]
-    return min(next((int(edge) for edge in edges if edge), 512), LARGEST_FILM)
-
-
 def _examples(
-    task: str, cases: Cases, chat: Chat, model: Any
+    task: str, cases: Cases, chat: LessonChat, model: Any
 ) -> tuple[tuple[Make, Make], tuple[tuple[str, ...], ...]]:
     """Examples of both sides, and the similar cases that each held-out prompt names."""
     if task == "answer":
         makes = (_answers(cases.train, chat), _answers(cases.validation, chat))
         return makes, ()
-    embeddings = [look(model, chat, part.pictures) for part in (cases.train, cases.validation)]
+    embeddings = [_look(model, chat, part.pictures) for part in (cases.train, cases.validation)]
     mean, scale = embeddings[0].mean(axis=0), embeddings[0].std(axis=0) + 1e-6
     units = [_unit((e - mean) / scale) for e in embeddings]
     precedents = Precedents(cases.train.cases, units[0])
@@ -146,7 +138,7 @@ def _unit(vectors: np.ndarray) -> np.ndarray:
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True).clip(min=1e-6)
 
 
-def _reports(part: CaseSet, near: np.ndarray, precedents: Precedents, chat: Chat) -> Make:
+def _reports(part: CaseSet, near: np.ndarray, precedents: Precedents, chat: LessonChat) -> Make:
     def make(index: int, rng: np.random.Generator) -> dict[str, Any]:
         case: Case = part.cases[index]
         pair = report_pair(case, precedents.draw(rng, case.patient, near[index]))
@@ -155,21 +147,13 @@ def _reports(part: CaseSet, near: np.ndarray, precedents: Precedents, chat: Chat
     return make
 
 
-def _answers(part: CaseSet, chat: Chat) -> Make:
+def _answers(part: CaseSet, chat: LessonChat) -> Make:
     def make(index: int, rng: np.random.Generator) -> dict[str, Any]:
         return chat.example(part.pictures[index], answer_pairs(part.cases[index], rng))
 
     return make
 
 
-@torch.no_grad()
-def look(model: Any, chat: Chat, pictures: Pictures) -> np.ndarray:
-    """One vector a film from the model's own eyes, float32 (N, D): its image tokens' mean."""
-    eyes = model if hasattr(model, "get_image_features") else model.model
-    vectors = []
-    for index in range(len(pictures)):
-        inputs = chat.image_inputs(pictures[index], model.device)
-        seen = eyes.get_image_features(**inputs).pooler_output  # a tensor, or one a picture
-        tokens = torch.cat([part.reshape(-1, part.shape[-1]) for part in seen])
-        vectors.append(tokens.float().mean(dim=0).cpu().numpy())
-    return np.stack(vectors)
+def _look(model: Any, chat: Chat, pictures: Pictures) -> np.ndarray:
+    """One vector a film, float32 (N, D)."""
+    return np.stack([look(model, chat, pictures[index]) for index in range(len(pictures))])

@@ -1,6 +1,6 @@
-"""A film and a conversation as the inputs of any image-text-to-text model, and its loss.
+"""A film and a conversation as what any image-text-to-text model learns from, and its loss.
 
-The processor turns the film and the first request into tokens, however many the film takes;
+The processor turns the film and the first request into tokens, as it does when a film is drafted;
 what follows is text. Only the answers, with the marks that end them, are learnt.
 """
 
@@ -11,31 +11,25 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 from torch.nn import functional as F
 
 from adapters.lora_batches import foretold
 from adapters.lora_model import IGNORE
+from assistant.backbones.chat import Chat, tokenwise
 from assistant.errors import SettingsError
-from assistant.prompts import conversation, messages, plain
+from assistant.prompts import conversation, messages
 
 
-class Chat:
-    """Conversations about one film with one processor."""
-
-    def __init__(self, processor: Any) -> None:
-        self.processor = processor
-        self.tokenizer = processor.tokenizer
-        pad = self.tokenizer.pad_token_id
-        self._pad = int(self.tokenizer.eos_token_id if pad is None else pad)
+class LessonChat(Chat):
+    """Conversations about one film, to learn from."""
 
     def example(self, picture: np.ndarray, turns: Sequence[tuple[str, str]]) -> dict[str, Any]:
         """The model's inputs for requests and answers about a film (uint8, H x H), unpadded.
 
         `input_ids` and `targets` are lists; each target stands where it is to be foretold.
         """
-        pieces = self._pieces([(self._plain(q), self._plain(a).strip()) for q, a in turns])
-        inputs = self._inputs(picture, pieces[0][0])
+        pieces = self._pieces([(self.plain(q), self.plain(a).strip()) for q, a in turns])
+        inputs = self.inputs([pieces[0][0]], [[picture]])
         ids: list[int] = inputs.pop("input_ids")[0].tolist()
         first = len(ids)
         targets = [IGNORE] * len(ids)
@@ -48,7 +42,7 @@ class Chat:
                     targets[start - 1 :] = foretold(ids[start - 1 :], 1)
         inputs.pop("attention_mask", None)
         extended = {
-            key: F.pad(value, (0, len(ids) - first)) if _tokenwise(value, first) else value
+            key: F.pad(value, (0, len(ids) - first)) if tokenwise(value, first) else value
             for key, value in inputs.items()
         }
         return {"input_ids": ids, "targets": targets, "rest": extended}
@@ -61,7 +55,7 @@ class Chat:
             return values + [fill] * (width - len(values))
 
         batch = {
-            "input_ids": torch.tensor([padded(row["input_ids"], self._pad) for row in rows]),
+            "input_ids": torch.tensor([padded(row["input_ids"], self.pad) for row in rows]),
             "targets": torch.tensor([padded(row["targets"], IGNORE) for row in rows]),
             "attention_mask": torch.tensor(
                 [padded([1] * len(row["input_ids"]), 0) for row in rows]
@@ -71,42 +65,28 @@ class Chat:
             parts = []
             for row in rows:
                 value, length = row["rest"][key], len(row["input_ids"])
-                wise = _tokenwise(value, length)
+                wise = tokenwise(value, length)
                 parts.append(F.pad(value, (0, width - length)) if wise else value)
             batch[key] = torch.cat(parts)
         return batch
 
-    def image_inputs(self, picture: np.ndarray, device: torch.device) -> dict[str, torch.Tensor]:
-        """What the model's eyes take of a film."""
-        inputs = self._inputs(picture, self._prompt(messages(" ", 1)))
-        length = inputs["input_ids"].shape[1]
-        return {
-            key: value.to(device) for key, value in inputs.items() if not _tokenwise(value, length)
-        }
-
     @torch.no_grad()
     def write(self, model: Any, picture: np.ndarray, request: str, longest: int) -> str:
         """What the model answers to one request about a film, greedily."""
-        inputs = self._inputs(picture, self._prompt(messages(self._plain(request), 1)))
+        inputs = self.inputs([self.prompt(messages(self.plain(request), 1))], [[picture]])
         inputs = {key: value.to(model.device) for key, value in inputs.items()}
         out = model.generate(
-            **inputs, max_new_tokens=longest, do_sample=False, pad_token_id=self._pad
+            **inputs, max_new_tokens=longest, do_sample=False, pad_token_id=self.pad
         )
         new = out[0, inputs["input_ids"].shape[1] :]
         return self.tokenizer.decode(new, skip_special_tokens=True)
-
-    def _plain(self, text: str) -> str:
-        return plain(self.tokenizer, text)
-
-    def _prompt(self, told: list[dict]) -> str:
-        return self.processor.apply_chat_template(told, tokenize=False, add_generation_prompt=True)
 
     def _pieces(self, turns: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
         """For each turn, the text up to the answer and the answer with its end."""
         pieces, so_far = [], ""
         for number in range(len(turns)):
             told = conversation(turns[: number + 1])
-            prompt = self._prompt(told[:-1])
+            prompt = self.prompt(told[:-1])
             whole = self.processor.apply_chat_template(told, tokenize=False)
             if not (prompt.startswith(so_far) and whole.startswith(prompt)):
                 raise SettingsError(
@@ -119,22 +99,6 @@ class Chat:
 
     def _encode(self, text: str) -> list[int]:
         return self.tokenizer(text, add_special_tokens=False)["input_ids"] if text else []
-
-    def _inputs(self, picture: np.ndarray, prompt: str) -> dict[str, torch.Tensor]:
-        film = Image.fromarray(picture).convert("RGB")
-        begun = bool(self.tokenizer.bos_token) and prompt.startswith(self.tokenizer.bos_token)
-        made = self.processor(
-            text=[prompt],
-            images=[[film]],
-            return_tensors="pt",
-            add_special_tokens=not begun,
-        )
-        return dict(made)
-
-
-def _tokenwise(value: torch.Tensor, length: int) -> bool:
-    """Whether a tensor holds one value a token of the text."""
-    return value.ndim == 2 and value.shape == (1, length) and not value.is_floating_point()
 
 
 def told_loss(model: Any, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:

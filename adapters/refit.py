@@ -21,7 +21,6 @@ from adapters.cases import Case, CaseSet, split_by_patient
 from adapters.data import CHANNELS, FILM_LABELS
 from adapters.probe_fit import Lessons, logits_of, loss_of, prepare, teach
 from assistant.backbones.janus import JanusBackbone
-from assistant.backbones.load import load_backbone
 from assistant.backbones.measures import FILE as MEASURES
 from assistant.backbones.probe import Label, Probe
 from assistant.chest.phantoms import FINDINGS
@@ -58,7 +57,7 @@ def refit_probe(folder: Path, cases: CaseSet, out: Path, seed: int, say: Say) ->
     """
     if out.exists() and any(out.iterdir()):
         raise SettingsError(f"{out} exists already; name a new folder with --out.")
-    backbone = load_backbone(folder)
+    backbone = JanusBackbone(folder)
     patients = [case.patient for case in cases.cases]
     learn, held = split_by_patient(patients, [None] * len(patients), HELD, seed)
     old = Probe.load(folder / PROBE) if (folder / PROBE).is_file() else None

@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from assistant.backbones.base import Encoded
-from assistant.backbones.janus import JanusBackbone
+from assistant.backbones.base import Backbone, Encoded
 from assistant.corrections import correct_film
 from assistant.gate import judge_film
 from assistant.types import Film, Gate, Study
@@ -26,7 +25,7 @@ class Admitted:
 
 
 def admit(
-    backbone: JanusBackbone, studies: Sequence[Study], *, correct: bool, anyway: bool
+    backbone: Backbone, studies: Sequence[Study], *, correct: bool, anyway: bool
 ) -> list[Admitted]:
     """Look at each study's film and ask the gate.
 
@@ -41,18 +40,21 @@ def admit(
     return admitted
 
 
-def _asked(backbone: JanusBackbone, studies: Sequence[Study], anyway: bool) -> list[Admitted]:
+def _asked(backbone: Backbone, studies: Sequence[Study], anyway: bool) -> list[Admitted]:
     films = [study.films[0] for study in studies]
     made = []
     for study, film, code in zip(studies, films, backbone.encode(films), strict=True):
         gate = gate_of(backbone, film, code)
+        # A writer of another family looks at all films of the study itself.
+        code = replace(code, study=study)
         made.append(Admitted(study, code, gate, anyway or gate.answer != "refuse"))
     return made
 
 
-def gate_of(backbone: JanusBackbone, film: Film, encoded: Encoded) -> Gate:
+def gate_of(backbone: Backbone, film: Film, encoded: Encoded) -> Gate:
     """What the gate says of a film that is encoded."""
-    return judge_film(backbone.reference, encoded.profile, backbone.card["knows"], film)
+    knows = str(backbone.card.get("knows", ""))
+    return judge_film(backbone.reference, encoded.profile, knows, film)
 
 
 def _put_right(one: Admitted) -> Study:

@@ -15,8 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from assistant.admission import gate_of
-from assistant.backbones.base import Encoded, Sampling, Written
-from assistant.backbones.janus import JanusBackbone
+from assistant.backbones.base import Backbone, Encoded, Sampling, Written
 from assistant.checking import look_at
 from assistant.chest.vocabulary import NORMAL
 from assistant.computed import Computed, computed
@@ -63,7 +62,7 @@ class _Film:
 
 
 def answer(
-    backbone: JanusBackbone,
+    backbone: Backbone,
     library: Library | None,
     risk: RiskModel | None,
     study: Study,
@@ -79,14 +78,14 @@ def answer(
         raise SettingsError(
             f"The question has {len(asked)} characters; ask in 1 to {LONGEST_QUESTION}."
         )
-    if "answer" not in backbone.tasks:  # the base alone would answer with a report
+    if "answer" not in backbone.tasks and not backbone.instructed:  # it would write a report
         raise BackboneError(
             f"The backbone {backbone.identity.name!r} has no adapter that answers "
             "questions; train one with `wetread train answer` or name its folder."
         )
     whole = understood(asked, history)
     film = _looked_at(backbone, study)
-    told = "" if film.read is None else reading_words(film.read)
+    told = "" if film.read is None or backbone.instructed else reading_words(film.read)
     request = answer_request(whole, precedent_of(study.prior_report), told)
     text, removed, logs, sentence = NOT_ANSWERED, (), (), None
     made = None
@@ -103,7 +102,7 @@ def answer(
             text, removed = judge_answer(whole, written.text, has_prior=prior is not None)
             logs = written.log_probabilities
             sentence = _of_written(whole, text, written, film, risk)
-    identity = backbone.identity_for("answer" if made is None else None)
+    identity = backbone.identity_for(_task(backbone) if made is None else None)
     return Answer(
         question=asked,
         text=text,
@@ -116,8 +115,13 @@ def answer(
     )
 
 
-def _looked_at(backbone: JanusBackbone, study: Study) -> _Film:
-    code = backbone.encode([study.films[0]])[0]
+def _task(backbone: Backbone) -> str | None:
+    """The adapter that answers; None: the base does."""
+    return "answer" if "answer" in backbone.tasks else None
+
+
+def _looked_at(backbone: Backbone, study: Study) -> _Film:
+    code = replace(backbone.encode([study.films[0]])[0], study=study)
     gate = gate_of(backbone, study.films[0], code)
     ground = ground_of(look_at(backbone, code), (), (), study, gate)
     read = backbone.read([code])
@@ -168,7 +172,7 @@ def _of_written(
 
 
 def write_answer(
-    backbone: JanusBackbone,
+    backbone: Backbone,
     encoded: Encoded,
     request: str,
     question: str,
@@ -176,18 +180,19 @@ def write_answer(
     prior: Claims,
     seed: int,
 ) -> Written:
-    """Answer a request with the adapter "answer", going with what is `read` where that is known.
+    """Answer a request, with the adapter "answer" if there is one, going with what is `read`.
 
     `prior` is what the report of an earlier film asserts.
     """
-    written = backbone.write([encoded], [request], Sampling(seed=seed), ["answer"])[0]
+    task = _task(backbone)
+    written = backbone.write([encoded], [request], Sampling(seed=seed), [task])[0]
     if read is None or goes_with(question, written.text, read, prior):
         return written
     drawn = backbone.write(
         [encoded] * DRAWS,
         [request] * DRAWS,
         Sampling(seed=seed, temperature=WARMTH),
-        ["answer"] * DRAWS,
+        [task] * DRAWS,
     )
     fitting = (one for one in drawn if goes_with(question, one.text, read, prior))
     return next(fitting, written)

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from assistant.admission import Admitted
-from assistant.backbones.base import Encoded, Look, Written
-from assistant.backbones.janus import JanusBackbone
+from assistant.backbones.base import Backbone, Encoded, Look, Written
 from assistant.errors import SettingsError
 from assistant.evidence import Ground, ground_of
 from assistant.reports import parse
@@ -41,14 +40,14 @@ def judged_as_given(
     return judge_sentences(written, ground, risk, has_prior=has_prior, removing=False)[0]
 
 
-def look_at(backbone: JanusBackbone, encoded: Encoded) -> Look | None:
+def look_at(backbone: Backbone, encoded: Encoded) -> Look | None:
     """All that the probe says of one film; None where the backbone has none."""
     looks = backbone.look([encoded])
     return None if looks is None else looks[0]
 
 
 def checked(
-    backbone: JanusBackbone,
+    backbone: Backbone,
     one: Admitted,
     near: Sequence[Neighbour],
     text: str,

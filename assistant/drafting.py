@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from assistant.admission import Admitted
-from assistant.backbones.base import Encoded, Look, Sampling, Told, Written
-from assistant.backbones.janus import JanusBackbone
+from assistant.backbones.base import Backbone, Encoded, Look, Sampling, Told, Written
 from assistant.chest.vocabulary import NORMAL
 from assistant.errors import SettingsError
 from assistant.evidence import Ground, ground_of
@@ -34,7 +33,7 @@ class Options:
 
     neighbours: int = 5  # similar cases at most
     seed: int = 0
-    exclude: tuple[str, ...] = ()  # cases that are never among them
+    exclude: Sequence[str] = ()  # cases that are never among them
     use_adapter: bool = True
     samples: int | None = None  # other drafts of each film; None: as many as the risk takes
     floor: float | None = None  # likeness of a similar case at least; None: what the risk found
@@ -62,7 +61,7 @@ class Drafted:
 
 
 def write_drafts(
-    backbone: JanusBackbone,
+    backbone: Backbone,
     admitted: Sequence[Admitted],
     near: Sequence[tuple[Neighbour, ...]],
     task: str | None,
@@ -77,7 +76,9 @@ def write_drafts(
     while it is written, and the best so far while others are; what it raises goes through.
     """
     studies, encoded = [one.study for one in admitted], [one.encoded for one in admitted]
-    read, looks = backbone.read(encoded), _looks(backbone, encoded)
+    # What a probe reads is told to a writer that has learnt to be told.
+    read = None if backbone.instructed else backbone.read(encoded)
+    looks = _looks(backbone, encoded)
     readings = [""] * len(studies) if read is None else [reading_of(seen) for seen in read]
     requests = [
         report_request(study.indication, similar_summaries(cited) if task else (), reading)
@@ -108,7 +109,7 @@ def write_drafts(
 
 
 def _without_slips(
-    backbone: JanusBackbone,
+    backbone: Backbone,
     encoded: Sequence[Encoded],
     requests: Sequence[str],
     readings: Sequence[str],
@@ -163,6 +164,6 @@ def among(claim: Assertion, others: Sequence[Assertion]) -> bool:
     )
 
 
-def _looks(backbone: JanusBackbone, encoded: Sequence[Encoded]) -> list[Look | None]:
+def _looks(backbone: Backbone, encoded: Sequence[Encoded]) -> list[Look | None]:
     looks = backbone.look(encoded)
     return [None] * len(encoded) if looks is None else [*looks]

@@ -23,6 +23,10 @@ EMPTY = 0.02  # of the grey scale: the spread of grey values under which a film 
 FLAT = 0.10  # and under which it is read with a warning
 ALIKE = 0.6  # correlation of neighbours, at 64 pixels a film, under which there is only noise
 SMALL = 128  # pixels of the shorter side, under which a film is read with a warning
+UNKNOWN = (
+    "It is not known which films this backbone was made with, so that the gate cannot tell "
+    "whether it may be trusted with this one."
+)
 SIDE_ON = ("LL", "RL", "LATERAL")  # DICOM view positions that are not frontal
 
 
@@ -46,9 +50,14 @@ def judge_film(
     """Say whether a film is one to read, and within what the backbone `knows` (in words).
 
     Without the film only its `profile` (P,) is judged. With it the answer may be "refuse", and
-    `correction` then names what would make it a film to read. Raises BackboneError if the
+    `correction` then names what would make it a film to read. Without a `reference` it is
+    "unchecked" whether the backbone knows such films: never a pass. Raises BackboneError if the
     weights that tell the view are damaged.
     """
+    if not reference:
+        unknown = Gate("unchecked", UNKNOWN)
+        seen = unknown if film is None else _of_film(film, unknown)
+        return replace(seen, reason=f"{UNKNOWN} {seen.reason}") if seen.answer == "warn" else seen
     distance, limit = distance_to(reference, profile), float(reference["limit"][0])
     within = Gate(
         "pass",

@@ -14,6 +14,8 @@ from typing import Any
 REPORT = "Write the report of this chest film."
 CAPTION = "Describe this chest film."
 PAINT = "Paint a chest film."
+EARLIER_FILM = "Earlier film of the same patient:"
+PRESENT_FILM = "The present film, in all its views:"
 SIMILAR_MOST = 5  # similar cases that a prompt names at most
 
 CHAT_TEMPLATE = (
@@ -74,6 +76,29 @@ def messages(request: str, films: int) -> list[dict]:
     """One user turn with its films, in the form that transformers' chat templates take."""
     content: list[dict] = [{"type": "image"}] * films
     return [{"role": "user", "content": [*content, {"type": "text", "text": request}]}]
+
+
+def study_messages(request: str, films: int, before: int = 0, prior: str = "") -> list[dict]:
+    """One user turn about a study of several films, after `before` earlier films of the patient.
+
+    `prior` is the summary of the earlier report; left out where the request says it already.
+    The images are to be given in this order: the earlier films, then the study's.
+    """
+    told: list[str | int] = []
+    if before:
+        told += [EARLIER_FILM, before]
+    if prior.strip() and prior not in request:
+        told.append(f"Prior film: {_line(prior)}.")
+    if before or films > 1:
+        told.append(PRESENT_FILM)
+    content: list[dict] = []
+    for part in (*told, films, request):
+        content += (
+            [{"type": "image"}] * part
+            if isinstance(part, int)
+            else [{"type": "text", "text": part if part == request else f"{part}\n"}]
+        )
+    return [{"role": "user", "content": content}]
 
 
 def conversation(turns: Sequence[tuple[str, str]], films: int = 1) -> list[dict]:

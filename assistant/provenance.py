@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+from functools import cache
 from importlib import metadata
 
 from assistant.backbones.base import Identity
@@ -29,6 +30,7 @@ def provenance_of(
     )
 
 
+@cache  # what is installed stays as it is while it runs, and reading it takes milliseconds
 def _version(package: str) -> str:
     try:
         return metadata.version(package)

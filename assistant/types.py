@@ -18,7 +18,7 @@ Action = Literal["keep", "flag", "withhold"]
 Decision = Literal["accepted", "rejected"]
 Author = Literal["backbone", "person"]
 Says = Literal["supports", "contradicts", "silent"]
-GateAnswer = Literal["pass", "warn", "refuse"]
+GateAnswer = Literal["pass", "warn", "refuse", "unchecked"]
 Shown = Literal["shown", "not shown", "unchecked"]
 Likeness = Literal["original", "copy", "unchecked"]
 

@@ -60,10 +60,15 @@ def weights_sha256(folder: Path) -> str:
             f"The folder {folder.name!r} holds no model.safetensors; "
             "name a checkpoint saved in the safetensors format."
         )
+    return sha256_of(files)
+
+
+def sha256_of(files: Sequence[Path]) -> str:
+    """SHA-256 over several files as if they were one."""
     digest = hashlib.sha256()
     for path in files:
-        with path.open("rb") as weights:
-            while block := weights.read(1 << 22):
+        with path.open("rb") as file:
+            while block := file.read(1 << 22):
                 digest.update(block)
     return digest.hexdigest()
 
@@ -138,6 +143,18 @@ def adapter_weights(adapted: Any, name: str = "default") -> dict[str, Any]:
     return get_peft_model_state_dict(adapted, adapter_name=name, save_embedding_layers=False)
 
 
+def weight_now(linear: Any) -> Any:
+    """The weight (out, in) that a linear layer computes with now: its own and its adapter's."""
+    if not hasattr(linear, "get_delta_weight"):
+        return linear.weight
+    weight = linear.get_base_layer().weight
+    active = () if linear.disable_adapters else linear.active_adapters
+    for name in active:
+        if name in linear.lora_A:
+            weight = weight + linear.get_delta_weight(name).to(weight.dtype)
+    return weight
+
+
 class Adapters:
     """A frozen model with its adapters; every call says which of them it uses."""
 
@@ -175,14 +192,6 @@ class Adapters:
         else:
             with self._peft.disable_adapter():
                 yield
-
-    def generate(self, tasks: Sequence[str | None], **settings: Any) -> Any:
-        """Run the model's `generate`, each row with the adapter of its task."""
-        if len(set(tasks)) > 1:
-            names = ["__base__" if task is None else self._known(task).task for task in tasks]
-            return self._peft.generate(adapter_names=names, **settings)
-        with self.only(tasks[0]):
-            return self._model.generate(**settings)
 
     def _known(self, task: str) -> Adapter:
         if task not in self._found:

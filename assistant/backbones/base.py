@@ -8,21 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from assistant.backbones.measures import Measured
-from assistant.types import Film
+from assistant.types import Film, Seen, Study
+
+if TYPE_CHECKING:
+    from assistant.risk import RiskModel
 
 Told = Callable[[str], None]  # hears the text so far
 Progress = Callable[[int, int], None]  # hears how much is done, of how much
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Encoded:
     """A film as an encoder sees it, computed once and used by every later stage."""
 
+    study: Study  # the film first; a writer of another family looks at the films themselves
     features: Any  # what the writer of the same backbone reads
     embedding: np.ndarray  # float32 (D,), unit length, for retrieval
     profile: np.ndarray  # float32 (P,), for the gate
@@ -92,12 +96,65 @@ class Encoder(Protocol):
         ...
 
     def encode(self, films: Sequence[Film]) -> list[Encoded]:
-        """Encode films in one batch."""
+        """Encode films in one batch; each is a study of its own."""
         ...
 
 
-class Writer(Protocol):
+class Eyes(Encoder, Protocol):
+    """An encoder that may read findings, and may know what films it was made with."""
+
+    @property
+    def identity(self) -> Identity:
+        """What it is."""
+        ...
+
+    @property
+    def card(self) -> Mapping[str, Any]:
+        """How it was made, `knows` (in words) among it; empty where it does not say."""
+        ...
+
+    @property
+    def reference(self) -> Mapping[str, np.ndarray]:
+        """What the gate measures a film by (`assistant.gate`); empty where it has none."""
+        ...
+
+    def read_findings(self, films: Sequence[Film]) -> list[tuple[Seen, ...]] | None:
+        """What a probe sees in films: each finding at each place it knows; None without one."""
+        ...
+
+    def read(self, encoded: Sequence[Encoded]) -> list[tuple[Seen, ...]] | None:
+        """`read_findings` of films that are encoded already."""
+        ...
+
+    def look(self, encoded: Sequence[Encoded]) -> list[Look] | None:
+        """All that a probe says of encoded films, patch by patch too; None without one."""
+        ...
+
+
+class Part(Protocol):
+    """What writes or paints: what it is, and which adapters it has."""
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The tasks that have an adapter: of "report", "answer" and "image"."""
+        ...
+
+    def identity_for(self, task: str | None) -> Identity:
+        """The identity with the adapter of a task; BackboneError if there is none."""
+        ...
+
+
+class Writer(Part, Protocol):
     """Prompt and film to text."""
+
+    @property
+    def instructed(self) -> bool:
+        """Whether its base follows instructions, as a chat model does.
+
+        Such a base answers questions without an adapter, and has not learnt to be told what a
+        probe reads.
+        """
+        ...
 
     def write(
         self,
@@ -114,7 +171,7 @@ class Writer(Protocol):
         ...
 
 
-class Painter(Protocol):
+class Painter(Part, Protocol):
     """Text to film."""
 
     def paint(
@@ -132,4 +189,22 @@ class Painter(Protocol):
 
         `progress` hears of the parts painted, of all; what it raises ends the painting.
         """
+        ...
+
+
+class Backbone(Eyes, Writer, Painter, Protocol):
+    """All jobs together, as the assistant is given them."""
+
+    @property
+    def risk(self) -> RiskModel | None:
+        """The risk model that came with it, whatever it was fitted on."""
+        ...
+
+    @property
+    def painter_identity(self) -> Identity:
+        """What paints, for the provenance, with its adapter where it has one."""
+        ...
+
+    def reconstruct(self, films: Sequence[Film]) -> list[np.ndarray]:
+        """Films through the painter's picture tokeniser and back; BackboneError without one."""
         ...

@@ -5,12 +5,11 @@ It knows nothing of medicine: it is told what to ask, and gives back what the mo
 
 from __future__ import annotations
 
-import hashlib
 import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from itertools import pairwise
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,29 +19,40 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 from transformers import (
     AutoTokenizer,
-    GenerationConfig,
     GenerationMixin,
     JanusForConditionalGeneration,
-    LogitsProcessorList,
 )
 
-from assistant.backbones.adapters import Adapters, find_adapters
+from assistant.backbones.adapters import Adapters, find_adapters, sha256_of, weights_sha256
 from assistant.backbones.base import Encoded, Identity, Look, Progress, Sampling, Told, Written
+from assistant.backbones.decoder import Decoders
 from assistant.backbones.grain import add_grain
+from assistant.backbones.hub import Place
+from assistant.backbones.janus_painting import JanusPainter
+from assistant.backbones.janus_writing import JanusWriter
 from assistant.backbones.measures import FILE as MEASURES
 from assistant.backbones.measures import Measures
-from assistant.backbones.pixels import batch_of
+from assistant.backbones.pixels import batch_of, processed
 from assistant.backbones.pooling import pool
 from assistant.backbones.probe import Probe
-from assistant.backbones.telling import Counting, Telling, Unguided
+from assistant.backbones.settings import Dtype
 from assistant.backbones.views import label_logits
+from assistant.backbones.vlm_load import UNLOADABLE, device, dtype_of, load_processor
 from assistant.errors import BackboneError
-from assistant.prompts import film_prompt, paint_prompt
 from assistant.risk import FILE, RiskModel
-from assistant.types import Film, Seen
+from assistant.types import Film, Seen, Study
 
+_SEEN_TOGETHER = 8  # films: about what a core's cache holds of their layers
 FROZEN = ("model.vision_model", "model.vqmodel")  # what every task shares
 FILES = ("config.json", "model.safetensors", "tokenizer.json", "card.json", "reference.safetensors")
+
+
+Pixels = Callable[[Sequence[Film]], np.ndarray]  # films to (B, 3, H, W)
+
+
+def is_ours(folder: Path) -> bool:
+    """Whether a checkpoint is a whole backbone, which `wetread train` has written."""
+    return any((folder / name).is_file() for name in FILES[-2:])
 
 
 class Janus(JanusForConditionalGeneration):
@@ -61,33 +71,53 @@ class Janus(JanusForConditionalGeneration):
 class JanusBackbone:
     """A Janus checkpoint as encoder, writer and painter; one call at a time."""
 
-    def __init__(self, folder: Path, adapters: Sequence[Path] = (), *, own: bool = True) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        adapters: Sequence[Path] = (),
+        *,
+        own: bool = True,
+        place: Place | None = None,
+        dtype: Dtype | None = None,
+    ) -> None:
         """Load a checkpoint folder with its own adapters, and those of the folders given.
 
         A given adapter takes the place of the checkpoint's own for its task; with `own` False
-        there are none but the given. BackboneError says what is missing, damaged, or made for
-        another base.
+        there are none but the given. A checkpoint that others have published has no probe, no
+        reference and no card, and is named by its `place`. BackboneError says what is missing,
+        damaged, or made for another base.
         """
-        missing = [name for name in FILES if not (folder / name).is_file()]
+        ours = is_ours(folder)
+        missing = [name for name in FILES if not (folder / name).is_file()] if ours else []
         if missing:
             raise BackboneError(
                 f"The backbone folder {folder.name!r} lacks {', '.join(missing)}; "
                 "name a folder that `wetread train` has written, or `mini`."
             )
-        weights = folder / "model.safetensors"
+        self.card: Mapping[str, Any] = {}
+        self.reference: Mapping[str, np.ndarray] = {}
+        numbers = torch.float32 if ours and dtype is None else dtype_of(dtype)
         try:
             self._model: Any = Janus.from_pretrained(
-                folder, dtype=torch.float32, local_files_only=True
+                folder, dtype=numbers, local_files_only=True, use_safetensors=True
             ).eval()
-            self._tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-            self.reference = load_file(folder / "reference.safetensors")
-            self.card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+            edge = self._model.config.vision_config.image_size
+            if ours:
+                self._tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+                self._pixels: Pixels = partial(batch_of, size=edge)
+                self.reference = load_file(folder / "reference.safetensors")
+                self.card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+            else:
+                processor = load_processor(folder)
+                self._tokenizer = processor.tokenizer
+                self._tokenizer.chat_template = processor.chat_template
+                self._pixels = partial(processed, processor.image_processor)
+        except (*UNLOADABLE, SafetensorError) as error:
             raise BackboneError(
                 f"The backbone in {folder.name!r} cannot be loaded ({type(error).__name__}); "
                 "its files do not belong together or are damaged, so get them again."
             ) from None
-        self._model.to("cuda" if torch.cuda.is_available() else "cpu")
+        self._model.to(device())
         probe = folder / "probe.safetensors"
         self._probe = Probe.load(probe) if probe.is_file() else None
         measures = folder / MEASURES
@@ -95,13 +125,18 @@ class JanusBackbone:
         risk = folder / FILE
         self.risk = RiskModel.load(risk) if risk.is_file() else None
         self._adapters = Adapters(self._model, find_adapters(folder, adapters, own=own), FROZEN)
+        decoders = Decoders(self._model.model.language_model, self._adapters)
+        parts = (self._model, self._tokenizer, self._adapters, decoders)
+        self._writer, self._painter = JanusWriter(*parts), JanusPainter(*parts)
         self._lock = threading.Lock()
-        digest = hashlib.sha256(weights.read_bytes())
-        digest.update((folder / "reference.safetensors").read_bytes())
-        for told in (probe, measures):
-            if told.is_file():
-                digest.update(told.read_bytes())
-        self.identity = Identity(self.card["name"], digest.hexdigest(), self.card["licence"])
+        if ours:
+            told = [folder / name for name in ("model.safetensors", "reference.safetensors")]
+            told += [path for path in (probe, measures) if path.is_file()]
+            self.identity = Identity(self.card["name"], sha256_of(told), self.card["licence"])
+        else:
+            where = place or Place(folder, folder.resolve().name)
+            revision = where.commit or weights_sha256(folder)
+            self.identity = Identity(where.name, revision, where.licence)
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -113,6 +148,16 @@ class JanusBackbone:
         return replace(self.identity, adapter=self._adapters.name(task))
 
     @property
+    def painter_identity(self) -> Identity:
+        """The identity with the adapter that paints, where there is one."""
+        return self.identity_for("image" if "image" in self.tasks else None)
+
+    @property
+    def instructed(self) -> bool:
+        """Whether it is a chat model of others, which has learnt nothing of probes."""
+        return not self.card
+
+    @property
     def encoder_id(self) -> str:
         """Name and weights: the same film has the same embedding as long as this stays."""
         return f"{self.identity.name}@{self.identity.revision[:16]}"
@@ -120,36 +165,41 @@ class JanusBackbone:
     @property
     def dim(self) -> int:
         """Length of the embedding."""
-        return self._probe.dim if self._probe else len(self.reference["pool_mean"])
+        return self._probe.dim if self._probe else 4 * self._model.config.vision_config.hidden_size
 
     @torch.inference_mode()
     def encode(self, films: Sequence[Film]) -> list[Encoded]:
-        """Encode films in one batch; features are float32 (patches, width)."""
+        """Encode films in one batch; features are (patches, width) in the model's numbers."""
         if not films:
             return []
         config = self._model.config.vision_config
-        pixels = torch.from_numpy(batch_of(films, config.image_size))
+        pixels = torch.from_numpy(self._pixels(films))
         with self._lock:
             hidden = self._see(pixels)
             logits = None
             if self._probe:
                 logits = label_logits(self._probe, self._see, pixels, hidden, config.patch_size)
-        pooled = pool(hidden.numpy())
+        pooled = embeddings = pool(hidden.float().numpy())
         if self._probe and logits is not None:
             embeddings = self._probe.embed(hidden, logits.mean(dim=1)).numpy()
         else:
-            embeddings = (pooled - self.reference["pool_mean"]) / self.reference["pool_scale"]
-            embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True).clip(min=1e-6)
+            if self.reference:
+                embeddings = (pooled - self.reference["pool_mean"]) / self.reference["pool_scale"]
+            size = np.linalg.norm(embeddings, axis=1, keepdims=True)
+            embeddings = embeddings / size.clip(min=1e-6)
         told = [None] * len(films) if logits is None else logits.numpy()
         return [
-            Encoded(hidden[i], embeddings[i].astype(np.float32), pooled[i], told[i])
-            for i in range(len(films))
+            Encoded(
+                *(Study((film,)), hidden[i], embeddings[i].astype(np.float32), pooled[i], told[i])
+            )
+            for i, film in enumerate(films)
         ]
 
     def _see(self, pixels: torch.Tensor) -> torch.Tensor:
         """Patch features (B, N, W) of pixels (B, 3, H, W)."""
-        vision = self._model.model.vision_model
-        return vision(pixel_values=pixels.to(self._model.device)).last_hidden_state.cpu()
+        vision, like = self._model.model.vision_model, self._model
+        parts = [part.to(like.device, like.dtype) for part in pixels.split(_SEEN_TOGETHER)]
+        return torch.cat([vision(pixel_values=part).last_hidden_state.cpu() for part in parts])
 
     @torch.inference_mode()
     def read_findings(self, films: Sequence[Film]) -> list[tuple[Seen, ...]] | None:
@@ -200,8 +250,7 @@ class JanusBackbone:
         pixels = torch.nn.functional.adaptive_avg_pool2d(squares, size).to(self._model.device)
         with self._lock:
             codes = self._model.model.vqmodel.encode(pixels.contiguous()).image_tokens
-            made = self._model.decode_image_tokens(codes.view(len(films), -1)).mean(dim=-1)
-        return [p.add(1).div(2).clamp(0, 1).cpu().numpy().astype(np.float32) for p in made]
+            return self._painter.films(codes.view(len(films), -1))
 
     @property
     def _painting_size(self) -> int:
@@ -222,73 +271,17 @@ class JanusBackbone:
         """Write one text for each film and its request, in one batch.
 
         `tasks` names the adapter of each row, None the base alone; they may differ within the
-        batch, but not where somebody is told. Greedy at temperature 0; otherwise sampled, and
-        the same for the same seed. `told` hears the first row's text so far at every token, in
-        this thread; what it raises ends the writing and goes through, and it may not call the
-        backbone. Raises BackboneError for a task that has no adapter.
+        batch. Greedy at temperature 0; otherwise sampled: the n-th text of a film and its
+        request is the same for the same seed, whatever else is in the batch. `told` hears the
+        first row's text so far at every token, in this thread; what it raises ends the writing
+        and goes through, and it may not call the backbone. Raises BackboneError for a task that
+        has no adapter and for a request that is too long.
         """
         if not encoded:
             return []
         adapted = tasks if tasks is not None else [None] * len(encoded)
-        if told is not None and len(set(adapted)) > 1:  # PEFT would keep its hooks when stopped
-            raise BackboneError(
-                "Texts of several adapters cannot be told of while they are written; "
-                "write those of each adapter apart."
-            )
-        model, tokenizer = self._model, self._tokenizer
-        tokens = encoded[0].features.shape[0]
-        prompts = [film_prompt(tokenizer, tokens, request) for request in requests]
-        batch = tokenizer(
-            prompts,
-            return_tensors="pt",
-            padding=True,
-            padding_side="left",
-            add_special_tokens=False,
-        ).to(model.device)
-        features = torch.stack([e.features for e in encoded]).to(model.device)
-        with self._lock, torch.random.fork_rng(devices=[]):
-            torch.manual_seed(sampling.seed)
-            embeds = model.get_input_embeddings()(batch["input_ids"])
-            place = (batch["input_ids"] == model.config.image_token_id).unsqueeze(-1)
-            seen = model.model.aligner(features).to(embeds.dtype)
-            out = self._adapters.generate(
-                adapted,
-                inputs_embeds=embeds.masked_scatter(place.expand_as(embeds), seen),
-                attention_mask=batch["attention_mask"],
-                generation_config=self._writing(sampling),
-                streamer=told and Telling(told, tokenizer.decode, tokenizer.eos_token_id),
-            )
-            scores = model.compute_transition_scores(
-                out.sequences, out.scores, normalize_logits=True
-            )
-        return [
-            self._written(ids, logs)
-            for ids, logs in zip(out.sequences.tolist(), scores.tolist(), strict=True)
-        ]
-
-    def _writing(self, sampling: Sampling) -> GenerationConfig:
-        sampled = sampling.temperature > 0
-        tokenizer = self._tokenizer
-        return GenerationConfig(
-            max_length=None,
-            max_new_tokens=sampling.max_tokens,
-            do_sample=sampled,
-            temperature=sampling.temperature if sampled else None,
-            top_k=0 if sampled else None,
-            bos_token_id=tokenizer.bos_token_id,
-            eos_token_id=tokenizer.eos_token_id,
-            pad_token_id=tokenizer.pad_token_id,
-            return_dict_in_generate=True,
-            output_scores=True,
-        )
-
-    def _written(self, ids: list[int], logs: list[float]) -> Written:
-        """The text of one row, up to its end mark, with the characters of every token."""
-        end = self._tokenizer.eos_token_id
-        stop = ids.index(end) if end in ids else len(ids)
-        lengths = [len(self._tokenizer.decode(ids[:n])) for n in range(stop + 1)]
-        spans = tuple(pairwise(lengths))
-        return Written(self._tokenizer.decode(ids[:stop]), spans, tuple(logs[:stop]))
+        with self._lock:
+            return self._writer.write(encoded, requests, sampling, adapted, told)
 
     @torch.inference_mode()
     def paint(
@@ -309,41 +302,17 @@ class JanusBackbone:
         tokens painted, of those of all films, in this thread; what it raises ends the painting
         and goes through, and it may not call the backbone.
         """
-        model, tokenizer = self._model, self._tokenizer
-        tokens = model.config.vision_config.num_image_tokens
-        batch = tokenizer(
-            [paint_prompt(tokenizer, prompt, site)], return_tensors="pt", add_special_tokens=False
-        ).to(model.device)
-        settings = GenerationConfig(
-            do_sample=temperature > 0,
-            temperature=temperature if temperature > 0 else None,
-            top_k=0 if temperature > 0 else None,
-            guidance_scale=guidance,
-            num_return_sequences=count,
-            max_length=batch["input_ids"].shape[1] + tokens,
-            bos_token_id=tokenizer.bos_token_id,
-            pad_token_id=tokenizer.pad_token_id,
-            generation_kwargs={
-                "boi_token_id": tokenizer.convert_tokens_to_ids(tokenizer.boi_token)
-            },
-        )
-        hooks = LogitsProcessorList([Unguided()] if guidance <= 1 else [])
-        if progress is not None:
-            hooks.append(Counting(progress, count, tokens))
-        with self._lock, torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            # The rows are doubled for guidance, so that the adapter is chosen for them all.
-            with self._adapters.only("image" if "image" in self.tasks else None):
-                codes = model.generate(
-                    **batch,
-                    generation_mode="image",
-                    generation_config=settings,
-                    logits_processor=hooks,
-                )
-            if progress is not None:
-                progress(count * tokens, count * tokens)
-            painted = model.decode_image_tokens(codes).mean(dim=-1)  # (B, H, W)
-        films = [p.add(1).div(2).clamp(0, 1).cpu().numpy().astype(np.float32) for p in painted]
+        with self._lock:
+            tokens = self._painter.tokens(
+                prompt,
+                count=count,
+                seed=seed,
+                guidance=guidance,
+                temperature=temperature,
+                site=site,
+                progress=progress,
+            )
+            films = self._painter.films(tokens)
         grain = self.reference.get(f"grain.{site}", self.reference.get("grain.A"))
         if grain is None:
             return films

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -32,3 +33,17 @@ def batch_of(films: Sequence[Film], size: int) -> np.ndarray:
     """Films as one array: float32 (B, 3, size, size) in [-1, 1]."""
     squares = np.stack([square(film.pixels, size) for film in films])
     return np.repeat(squares[:, None] * 2 - 1, 3, axis=1)
+
+
+def processed(processor: Any, films: Sequence[Film]) -> np.ndarray:
+    """Films as a checkpoint's own image processor makes them: float32 (B, 3, H, W).
+
+    Each is made square first, so that a film's margin is dark whatever the processor fills in.
+    """
+    squares = [square(film.pixels, max(film.pixels.shape)) for film in films]
+    pictures = [
+        Image.fromarray((pixels * 255).round().astype(np.uint8)).convert("RGB")
+        for pixels in squares
+    ]
+    made = processor(images=pictures, return_tensors="np")
+    return np.asarray(made["pixel_values"], np.float32)

@@ -1,0 +1,130 @@
+"""A Janus as a writer: a film and its request to text.
+
+Each prompt is read once for all texts that go on from it, in one call or in the next ones.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import torch
+
+from assistant.backbones.adapters import Adapters
+from assistant.backbones.base import Encoded, Sampling, Told, Written
+from assistant.backbones.decoder import Decoders
+from assistant.backbones.going_on import Text, Wanted, numbers, write_on
+from assistant.backbones.kept import Prefix
+from assistant.prompts import film_prompt
+
+Asked = tuple[str | None, str]  # the task and the request
+
+
+class JanusWriter:
+    """Writes with a Janus model; one call at a time."""
+
+    def __init__(self, model: Any, tokenizer: Any, adapters: Adapters, decoders: Decoders) -> None:
+        self._model = model
+        self._tokenizer = tokenizer
+        self._adapters = adapters
+        self._decoders = decoders
+        # What the last calls asked, read: gone with the film, or when another thing is asked.
+        self._read: WeakKeyDictionary[Encoded, dict[Asked, Prefix]] = WeakKeyDictionary()
+
+    def write(
+        self,
+        encoded: Sequence[Encoded],
+        requests: Sequence[str],
+        sampling: Sampling,
+        tasks: Sequence[str | None],
+        told: Told | None = None,
+    ) -> list[Written]:
+        """Write one text for each film and its request; see `JanusBackbone.write`."""
+        asked = [
+            (code, (task, request))
+            for code, task, request in zip(encoded, tasks, requests, strict=True)
+        ]
+        self._prepare(asked)
+        written: dict[int, Written] = {}
+        for task in dict.fromkeys(tasks):  # the first row's is written first
+            rows = [row for row, own in enumerate(tasks) if own == task]
+            texts = self._texts([asked[row] for row in rows], task, sampling, told)
+            written |= zip(rows, (self._written(text) for text in texts), strict=True)
+            told = None
+        return [written[row] for row in range(len(encoded))]
+
+    def _prepare(self, asked: Sequence[tuple[Encoded, Asked]]) -> None:
+        """Read the prompts that are new; where there are any, those of other calls are let go."""
+        new = dict.fromkeys(
+            (code, what) for code, what in asked if what not in self._read.get(code, {})
+        )
+        if not new:
+            return
+        kept = {(code, what): self._read.get(code, {}).get(what) for code, what in asked}
+        self._read = WeakKeyDictionary()
+        for (code, what), prefix in kept.items():
+            if prefix is not None:
+                self._read.setdefault(code, {})[what] = prefix
+        for task in dict.fromkeys(what[0] for _, what in new):
+            these = [one for one in new if one[1][0] == task]
+            with self._adapters.only(task):
+                prompts = [self._prompt(code, what[1]) for code, what in these]
+            prefixes = self._decoders.of(task).read(prompts)
+            for (code, what), prefix in zip(these, prefixes, strict=True):
+                self._read.setdefault(code, {})[what] = prefix
+
+    def _prompt(self, code: Encoded, request: str) -> torch.Tensor:
+        """The vectors (tokens, width) of a request with its film in its place."""
+        model, tokenizer = self._model, self._tokenizer
+        text = film_prompt(tokenizer, code.features.shape[0], request)
+        ids = torch.tensor(tokenizer(text, add_special_tokens=False)["input_ids"]).to(model.device)
+        vectors = model.get_input_embeddings()(ids)
+        seen = model.model.aligner(code.features.to(model.device)[None]).to(vectors.dtype)
+        place = (ids == model.config.image_token_id)[:, None]
+        return vectors.masked_scatter(place.expand_as(vectors), seen)
+
+    def _texts(
+        self,
+        asked: Sequence[tuple[Encoded, Asked]],
+        task: str | None,
+        sampling: Sampling,
+        told: Told | None,
+    ) -> list[Text]:
+        """One text for each row, in their order; those of one prompt go on from it together."""
+        of_prompt: dict[tuple[Encoded, Asked], list[int]] = {}
+        for row, one in enumerate(asked):
+            of_prompt.setdefault(one, []).append(row)
+        drawn = None
+        if sampling.temperature > 0:
+            which: Counter[tuple[Encoded, Asked]] = Counter()
+            lines = []
+            for one in asked:
+                lines.append(numbers(sampling.seed, one[1][1], which[one], sampling.max_tokens))
+                which[one] += 1
+            drawn = np.stack(lines)
+        prefixes = [self._read[code][what] for code, what in of_prompt]
+        model, decode = self._model, self._tokenizer.decode
+        # The bytes of a sign may lie in several tokens: what is not whole yet is held back.
+        heard = told and (lambda ids: told(decode(ids).rstrip("\ufffd")))
+        wanted = Wanted(
+            embed=model.get_input_embeddings(),
+            head=model.lm_head,
+            most=sampling.max_tokens,
+            end=self._tokenizer.eos_token_id,
+            temperature=sampling.temperature,
+        )
+        with self._adapters.only(task):
+            return write_on(
+                *(self._decoders.of(task), prefixes, list(of_prompt.values()), wanted),
+                *(drawn, heard),
+            )
+
+    def _written(self, text: Text) -> Written:
+        """A text with the characters of every token."""
+        lengths = [len(self._tokenizer.decode(text.ids[:n])) for n in range(len(text.ids) + 1)]
+        spans = tuple(pairwise(lengths))
+        return Written(self._tokenizer.decode(text.ids), spans, tuple(text.logs))
