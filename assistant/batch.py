@@ -1,35 +1,52 @@
-"""Drafts of a whole folder of films, one line of JSON a case.
+"""Drafts of any number of films, one line of JSON each.
 
-It knows tables and lines; every draft comes from `Assistant.draft_many`. A film that cannot be
-read becomes a line that says why, and the rest goes on.
+It knows rows and lines; every draft comes from `Assistant.draft_many`. A film that cannot be
+read becomes a line that says why, and the rest goes on. A run that was killed goes on, when it is
+run again, and gives the same lines.
 """
 
 from __future__ import annotations
 
-import csv
-import json
-import os
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from assistant.backbones.base import Told
-from assistant.errors import IntakeError, LibraryError, SettingsError, WetreadError
+from assistant.errors import LibraryError, SettingsError
 from assistant.exports import draft_dict
-from assistant.intake import MAX_BYTES, read_film, read_film_bytes
-from assistant.types import Film, Study
-from assistant.walk import Assistant
-from retrieval import FolderRow, read_folder
-from retrieval.folders import TABLES, tables_of
-
-SIZE = 8  # films that are drafted together
-# What lies beside films without being one; anything else that cannot be read counts as a film.
-ASIDE = frozenset(
-    (".csv", ".html", ".json", ".jsonl", ".log", ".md", ".toml", ".tsv", ".txt", ".xml", ".yaml")
+from assistant.manifest import (
+    Listing,
+    Manifest,
+    listing_of,
+    manifest_of,
+    may_be_film,
+    named_row,
+    read_manifest,
 )
+from assistant.provenance import provenance_of
+from assistant.resuming import RowFile, Tally, forget, run_in
+from assistant.sources import Failed, Named, Unread
+from assistant.types import Study
+from assistant.walk import Assistant
+from retrieval.folders import TABLES
+
+__all__ = [
+    "TABLES",
+    "Drafted",
+    "How",
+    "Manifest",
+    "draft_folder",
+    "draft_rows",
+    "manifest_of",
+    "may_be_film",
+    "read_manifest",
+]
+SIZE = 16  # films that are drafted together
+AMONG = 2  # times as many are read first, so that those of like length are together
+Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,75 +59,27 @@ class Drafted:
     warned: int  # drafts whose film the backbone does not know
     refused: int = 0  # films that the gate refused: nothing is written of them
 
+    @classmethod
+    def of(cls, tally: Tally) -> Drafted:
+        """The sums of the rows that were counted."""
+        kinds = tally.kinds
+        drafted = kinds["pass"] + kinds["warn"]
+        return cls(kinds.total(), drafted, kinds["failed"], kinds["warn"], kinds["refuse"])
+
 
 @dataclass(frozen=True, slots=True)
-class Manifest:
-    """The films of a folder, in the order of its table."""
+class How:
+    """What decides a batch's drafts beside its films, backbone and library."""
 
-    folder: Path
-    table: Path | None  # None: a table in each folder of a split
-    rows: tuple[FolderRow, ...]
-    indications: Mapping[int, str]  # by the row's number
+    neighbours: int = 5
+    seed: int = 0
+    batch: int = SIZE
+    among: int = AMONG
 
-
-def read_manifest(path: Path) -> Manifest:
-    """Read a folder's table of films; `path` is the folder or the table.
-
-    The table is that of `retrieval.read_folder`; a `cases.csv` or `metadata.csv` may have a
-    column `indication` too. Raises SettingsError where there is no such table, LibraryError
-    naming the row for one that cannot be read.
-    """
-    folder = path if path.is_dir() else path.parent
-    table = next((folder / name for name in TABLES if (folder / name).is_file()), None)
-    if not path.is_dir() and path != table:
-        raise SettingsError(
-            f"{path} is no manifest; name a folder that holds {' or '.join(TABLES)}, or that file."
-        )
-    rows = read_folder(folder)
-    return Manifest(folder, table, rows, _indications(table) if table else {})
-
-
-def manifest_of(folder: Path) -> Manifest:
-    """The films of a folder with or without a table, as `unpack` leaves one.
-
-    A table is read as `read_manifest` does, also where it lies in the folder's only subfolder;
-    without one every file in and below the folder that may be a film is a row that has no
-    report, sorted by path. Raises SettingsError where there is no folder or no file, LibraryError
-    naming the row for a table that cannot be read; neither names the folder.
-    """
-    if not folder.is_dir():
-        raise SettingsError("There is no such folder of films; name one that is there.")
-    inside = [path for path in folder.iterdir() if path.is_dir() and path.name[0] != "."]
-    for place in (folder, *(inside if len(inside) == 1 else ())):
-        if tables_of(place):
-            try:
-                return read_manifest(place)
-            except LibraryError as error:
-                raise LibraryError(str(error).replace(f"{place}{os.sep}", "")) from None
-    found = (path for path in folder.rglob("*") if may_be_film(path.relative_to(folder)))
-    files = sorted(path for path in found if path.is_file())
-    if not files:
-        raise SettingsError("The folder holds no films; give DICOM, PNG, JPEG or TIFF files.")
-    rows = (FolderRow(path, None, "", (), None, None, n) for n, path in enumerate(files, start=1))
-    return Manifest(folder, None, tuple(rows), {})
-
-
-def may_be_film(path: Path) -> bool:
-    """Whether a file may be a film by its path in its folder: not hidden, and of no other kind."""
-    return path.suffix.lower() not in ASIDE and not any(part[0] == "." for part in path.parts)
-
-
-def _indications(table: Path) -> dict[int, str]:
-    """The column `indication` by the number of the row, as a spreadsheet counts."""
-    if table.suffix != ".csv":
-        return {}
-    with table.open(encoding="utf-8-sig", newline="") as lines:
-        rows = csv.reader(lines)
-        header = [name.strip().lower() for name in next(rows)]
-        if "indication" not in header:
-            return {}
-        at = header.index("indication")
-        return {number: row[at].strip() for number, row in enumerate(rows, start=2) if row[at:]}
+    @property
+    def window(self) -> int:
+        """Rows that are drafted together, or not at all."""
+        return self.batch * self.among
 
 
 def draft_folder(
@@ -120,41 +89,100 @@ def draft_folder(
     *,
     neighbours: int = 5,
     seed: int = 0,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    workers: int = 0,
+    resume: bool = True,
+    progress: Progress = lambda done, total: None,
 ) -> Drafted:
     """Draft every film of a manifest into a file of JSON lines, in the manifest's order.
 
-    A line is `{"image": ..., "draft": ...}`, the draft as `wetread draft --json` gives it, or
-    `{"image": ..., "error": ...}` with the sentence that says why there is none. The file is
-    written beside its place and renamed when it is whole. The same films, versions, library and
-    seed give the same lines but for the drafts' times. Raises SettingsError for no manifest or a
-    file that cannot be written.
+    `path` is what `listing_of` takes. A line is `{"image": ..., "draft": ...}`, the draft as
+    `wetread draft --json` gives it, or `{"image": ..., "error": ...}` with the sentence that says
+    why there is none. `workers` processes read the films. The file appears when it is whole;
+    until then what is done lies in a folder beside it, and the same call goes on from there,
+    unless `resume` is False. The same films, versions, library and seed give the same lines but
+    for the drafts' times. Raises SettingsError for no manifest, a file that cannot be written or
+    that another run is writing, and where another manifest, backbone, library or seed began it.
     """
-    manifest = read_manifest(path)
-    taken = [row.image for row in manifest.rows] + ([manifest.table] if manifest.table else [])
-    if out.resolve() in {file.resolve() for file in taken}:
+    listing = checked_listing(path, out)
+    how = How(neighbours, seed)
+    header = header_of(assistant, listing, how)
+    folder = out.with_name(f".{out.name}.part")
+    with run_in(folder, out, header, resume=resume):
+        rows = folder / "rows.jsonl"
+        with closing(RowFile(rows, how.window)) as file:
+            progress(file.rows, listing.total)
+            named = listing.rows(file.rows)
+            for row in draft_lines(assistant, named, how, workers, header["library"]):
+                file.add(row)
+                progress(file.rows, listing.total)
+        rows.replace(out)
+        forget(folder)
+    return Drafted.of(file.tally)
+
+
+def checked_listing(path: Path, out: Path) -> Listing:
+    """What is to be drafted; SettingsError where `out` would be written over a part of it."""
+    listing = listing_of(path)
+    if out.is_dir():
+        raise SettingsError(f"{out} is a folder; name a file for the drafts.")
+    if listing.holds(out):
         raise SettingsError(f"{out} is part of the manifest; name another file for the drafts.")
-    beside = out.with_name(f".{out.name}.part")
-    total, failed = len(manifest.rows), 0
-    gates: Counter[str] = Counter()
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with beside.open("w", encoding="utf-8") as lines:
-            drafts = draft_rows(assistant, manifest, neighbours=neighbours, seed=seed)
-            for done, line in enumerate(drafts, start=1):
-                lines.write(json.dumps(line, ensure_ascii=False) + "\n")
-                failed += "error" in line
-                if "draft" in line:
-                    gates[line["draft"]["gate"]["answer"]] += 1
-                progress(done, total)
-        beside.replace(out)
-    except OSError as error:
-        raise SettingsError(f"{out} cannot be written ({error.strerror}); name another.") from None
-    finally:
-        with suppress(OSError):  # renamed already, or never made
-            beside.unlink()
-    drafted = total - failed - gates["refuse"]
-    return Drafted(total, drafted, failed, gates["warn"], gates["refuse"])
+    return listing
+
+
+def header_of(assistant: Assistant, listing: Listing, how: How) -> dict[str, Any]:
+    """What a run is of, all that decides its rows."""
+    task = "report" if "report" in assistant.backbone.tasks else None
+    made = provenance_of(assistant.backbone.identity_for(task), assistant.library, "", how.seed)
+    return {
+        "manifest": f"{listing.kind} of {listing.total}, {listing.digest}",
+        "backbone": f"{made.backbone} {made.revision}",
+        "adapter": made.adapter,
+        "library": made.library,
+        "options": [how.neighbours, how.seed, how.batch, how.among],
+        "versions": dict(made.versions),
+    }
+
+
+def draft_lines(
+    assistant: Assistant,
+    named: Iterable[Named],
+    how: How,
+    workers: int = 0,
+    library: str | None = None,
+    told: Told | None = None,
+) -> Iterator[dict[str, Any]]:
+    """One `{"image": ..., "draft" or "error": ...}` for each row, in order.
+
+    Raises LibraryError where a draft rests on another snapshot of the library than `library`.
+    """
+    images: deque[str] = deque()
+
+    def sources() -> Iterator[Unread | Study | Failed]:
+        for one in named:
+            images.append(one.image)
+            yield one.source
+
+    outcomes = assistant.draft_many(
+        sources(),
+        errors="give",
+        neighbours=how.neighbours,
+        seed=how.seed,
+        batch=how.batch,
+        window=how.among,
+        workers=workers,
+        told=told,
+    )
+    for outcome in outcomes:
+        if isinstance(outcome, Failed):
+            yield {"image": images.popleft(), "error": outcome.why}
+            continue
+        if library is not None and outcome.provenance.library != library:
+            raise LibraryError(
+                "The library of cases was changed while the batch ran; leave it as it is, and "
+                "begin anew with --no-resume."
+            )
+        yield {"image": images.popleft(), "draft": draft_dict(outcome)}
 
 
 def draft_rows(
@@ -174,41 +202,8 @@ def draft_rows(
     hears, while a batch is written, the text of its first film; what it raises (`Stopped`, say)
     ends the run and goes through.
     """
-    for start in range(0, len(manifest.rows), batch):
-        rows = manifest.rows[start : start + batch]
-        names = [
-            row.image.relative_to(manifest.folder).as_posix() if named else f"film {number}"
-            for number, row in enumerate(rows, start=start + 1)
-        ]
-        read = [
-            _study(row, None if named else name, manifest.indications.get(row.row, ""))
-            for row, name in zip(rows, names, strict=True)
-        ]
-        studies = [study for study in read if isinstance(study, Study)]
-        drafts = assistant.draft_many(
-            studies, neighbours=neighbours, seed=seed, batch=batch, told=told
-        )
-        for name, study in zip(names, read, strict=True):
-            if isinstance(study, Study):
-                yield {"image": name, "draft": draft_dict(next(drafts))}
-            else:
-                yield {"image": name, "error": study}
-
-
-def _study(row: FolderRow, name: str | None, indication: str) -> Study | str:
-    """The study of a row, or the sentence that says why there is none, calling the film `name`."""
-    try:
-        film = read_film(row.image) if name is None else _film_called(name, row.image)
-        return Study((film,), indication)
-    except WetreadError as error:
-        return str(error)
-
-
-def _film_called(name: str, path: Path) -> Film:
-    """The film of a file whose own name is not to be told."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise IntakeError(f'"{name}" cannot be opened ({error.strerror}).') from None
-    return read_film_bytes(data, name)
+    rows = (
+        named_row(manifest.folder, row, None if named else f"film {number}")
+        for number, row in enumerate(manifest.rows, start=1)
+    )
+    yield from draft_lines(assistant, rows, How(neighbours, seed, batch, 1), told=told)

@@ -15,6 +15,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from assistant.exports import (
+    GATE_HEADS,
     NOTICES,
     SCHEMA,
     TITLES,
@@ -166,7 +167,7 @@ def _banners(report: Report) -> tuple[tuple[str, str], ...]:
     """What a reader must be told first, each with its heading."""
     banners = []
     if report.gate.answer != "pass":
-        head = "Refused" if report.gate.answer == "refuse" else "Warning"
+        head = GATE_HEADS[report.gate.answer]
         banners.append((head, report.abstention or report.gate.reason))
     elif report.abstention:
         banners.append(("Warning", report.abstention))

@@ -9,7 +9,7 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from assistant.types import Answer, Author, Film, Neighbour, Report, Sentence, Study
+from assistant.types import Answer, Author, Film, GateAnswer, Neighbour, Report, Sentence, Study
 
 SCHEMA = "wetread.draft/1"
 ANSWER_SCHEMA = "wetread.answer/1"
@@ -112,6 +112,12 @@ def corrected(film: Film) -> str:
 
 
 NOTICES: dict[Author, str] = {"backbone": NOTICE, "person": CHECK_NOTICE}
+GATE_HEADS: dict[GateAnswer, str] = {
+    "pass": "Within what it knows",
+    "warn": "Warning",
+    "refuse": "Refused",
+    "unchecked": "Not checked",
+}
 TITLES: dict[Author, str] = {"backbone": "Draft report", "person": "Check of a report"}
 ACTIONS = {"keep": "kept", "flag": "check this", "withhold": "withheld"}
 ADVICE = {"keep": "may stay", "flag": "check this", "withhold": "should not stay"}
@@ -160,7 +166,7 @@ def draft_markdown(report: Report) -> str:
     """The draft as Markdown for people to read."""
     lines = [f"# {TITLES[report.author]}", "", f"> {NOTICES[report.author]}", ""]
     if report.gate.answer != "pass":
-        head = "Refused" if report.gate.answer == "refuse" else "Warning"
+        head = GATE_HEADS[report.gate.answer]
         lines += [f"> **{head}.** {report.gate.reason}", ""]
     elif report.abstention:
         lines += [f"> **Warning.** {report.abstention}", ""]

@@ -9,24 +9,26 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import islice
+from functools import partial
 from pathlib import Path
+from typing import Any, Literal, Unpack, overload
 
 from assistant.admission import Admitted, admit
+from assistant.ahead import read_ahead
 from assistant.answering import answer
-from assistant.backbones.base import Encoded, Progress, Told
-from assistant.backbones.janus import JanusBackbone
+from assistant.backbones.base import Backbone, Encoded, Progress, Told
 from assistant.backbones.load import load_backbone
 from assistant.checking import checked, text_to_check
 from assistant.drafting import Drafted, Options, write_drafts
 from assistant.home import library_folder
-from assistant.intake import read_film
 from assistant.likeness import nearest
+from assistant.many import Many, Stages, Way, in_windows
 from assistant.paintings import check_request, finished
 from assistant.prompts import paint_request
 from assistant.provenance import provenance_of
 from assistant.risk import RiskModel
 from assistant.rules import Examined, abstention, examined, judge_sentences
+from assistant.sources import Failed, Source, as_study, batches_of
 from assistant.talk import Turns
 from assistant.types import (
     Answer,
@@ -40,13 +42,11 @@ from assistant.types import (
 )
 from retrieval import Library
 
-Source = str | os.PathLike | Film | Study
-
 
 class Assistant:
     """Drafts reports, paints films and finds similar cases with one backbone and one library."""
 
-    def __init__(self, backbone: JanusBackbone, library: Library | None = None) -> None:
+    def __init__(self, backbone: Backbone, library: Library | None = None) -> None:
         """Put the parts together; `Assistant.load` finds them by name."""
         self.backbone = backbone
         self.library = library
@@ -57,13 +57,17 @@ class Assistant:
         backbone: str | Path = "mini",
         library: str | os.PathLike | None = None,
         adapters: Sequence[Path] = (),
+        *,
+        download: bool = False,
     ) -> Assistant:
         """Load a backbone and open the library of cases, by default the user's own.
 
-        A folder in `adapters` takes the place of the backbone's own adapter for its task.
-        Raises BackboneError or LibraryError with what to do.
+        `backbone` is `mini`, a checkpoint folder, ORG/NAME@COMMIT of the hub, or a settings file
+        that puts several together. A folder in `adapters` takes the place of the backbone's own
+        adapter for its task. Nothing is fetched from the hub without `download`, or the settings'
+        own. Raises BackboneError, SettingsError or LibraryError with what to do.
         """
-        loaded = load_backbone(backbone, adapters)
+        loaded = load_backbone(backbone, adapters, download=download)
         folder = Path(library) if library is not None else library_folder()
         return cls(loaded, Library.open(folder, encoder=loaded.encoder_id, dim=loaded.dim))
 
@@ -113,36 +117,37 @@ class Assistant:
             anyway=anyway,
             told=told,
         )
-        return self._draft_batch([as_study(source, indication, prior_report)], options)[0]
+        study = as_study(source, indication, prior_report)
+        return self._reports(options, self._admit(options, [study]))[0]
+
+    @overload
+    def draft_many(
+        self, sources: Iterable[Source], *, errors: Literal["raise"] = "raise", **how: Unpack[Many]
+    ) -> Iterator[Report]: ...
+
+    @overload
+    def draft_many(
+        self, sources: Iterable[Source | Failed], *, errors: Literal["give"], **how: Unpack[Many]
+    ) -> Iterator[Report | Failed]: ...
 
     def draft_many(
-        self,
-        sources: Iterable[Source],
-        *,
-        neighbours: int = 5,
-        seed: int = 0,
-        exclude: Sequence[str] = (),
-        batch: int = 8,
-        use_adapter: bool = True,
-        samples: int | None = None,
-        correct: bool = False,
-        anyway: bool = False,
-        told: Told | None = None,
-    ) -> Iterator[Report]:
-        """Draft studies in batches, one report for each source, in order.
+        self, sources: Iterable[Any], *, errors: str = "raise", **how: Unpack[Many]
+    ) -> Iterator[Any]:
+        """Draft studies of any number, taken from the iterable as they are needed.
 
-        The options are those of `draft`; `told` hears of the first film of a batch. Raises
-        IntakeError at the first film that cannot be read; the reports before it have been given
-        by then.
+        `errors` says what becomes of a study that cannot be drafted: "raise" ends with its
+        IntakeError once the reports before it are given, "give" puts a `Failed` in its place and
+        goes on. `how` are the options of `draft`, where `told` hears of the first film of each
+        batch, and those of `Many`. Raises SettingsError for a bad option.
         """
-        options = Options(
-            *(neighbours, seed, tuple(exclude), use_adapter, samples),
-            correct=correct,
-            anyway=anyway,
-            told=told,
+        way = Way.of(how)
+        stages = Stages(
+            partial(self._admit, way.options),
+            lambda asked: self.backbone.read([one.encoded for one in asked]),
+            partial(self._reports, way.options),
         )
-        for studies in _batches(sources, batch):
-            yield from self._draft_batch(studies, options)
+        studies = read_ahead(sources, way.workers, way.batch)
+        return in_windows(studies, way, stages, strict=errors == "raise")
 
     def check(
         self,
@@ -166,7 +171,7 @@ class Assistant:
         options = Options(neighbours, exclude=tuple(exclude), correct=correct, anyway=anyway)
         given = text_to_check(text)
         study = as_study(source, indication, prior_report)
-        one = admit(self.backbone, [study], correct=correct, anyway=anyway)[0]
+        one = self._admit(options, [study])[0]
         near = self._cited(one, options, self.risk) if one.read else ()
         return checked(self.backbone, one, near, given, self.risk, self._provenance(given, 0, None))
 
@@ -177,15 +182,18 @@ class Assistant:
 
         What a risk model is fitted on.
         """
-        for studies in _batches(sources, batch):
-            for _, drafted in self._written(studies, options):
+        for some in batches_of(sources, batch):
+            asked = self._admit(options, [as_study(source) for source in some])
+            for _, drafted in self._written(options, asked):
                 yield () if drafted is None else examined(drafted.written, drafted.ground)
 
+    def _admit(self, options: Options, studies: Sequence[Study]) -> list[Admitted]:
+        return admit(self.backbone, studies, correct=options.correct, anyway=options.anyway)
+
     def _written(
-        self, studies: Sequence[Study], options: Options
+        self, options: Options, asked: Sequence[Admitted]
     ) -> list[tuple[Admitted, Drafted | None]]:
         """Each study with what the gate says, and what was written of it if anything was."""
-        asked = admit(self.backbone, studies, correct=options.correct, anyway=options.anyway)
         read = [one for one in asked if one.read]
         task = self._task("report") if options.use_adapter else None
         risk = self._risk_for(task)
@@ -205,11 +213,11 @@ class Assistant:
         near = self._near(one.encoded, one.study.films[0], options.neighbours, options.exclude)
         return tuple(n for n in near if floor is None or n.similarity >= floor)
 
-    def _draft_batch(self, studies: Sequence[Study], options: Options) -> list[Report]:
+    def _reports(self, options: Options, asked: Sequence[Admitted]) -> list[Report]:
         task = self._task("report") if options.use_adapter else None
         risk = self._risk_for(task)
         reports = []
-        for one, drafted in self._written(studies, options):
+        for one, drafted in self._written(options, asked):
             has_prior = bool(one.study.prior_report)
             sentences, removed = (
                 judge_sentences(drafted.written, drafted.ground, risk, has_prior=has_prior)
@@ -324,7 +332,9 @@ class Assistant:
             site=site,
             progress=progress,
         )
-        provenance = self._provenance(paint_request(prompt, site), seed, self._task("image"))
+        provenance = provenance_of(
+            self.backbone.painter_identity, self.library, paint_request(prompt, site), seed
+        )
         return finished(
             self.backbone, self.library, prompt, painted, provenance, settings, mark=mark
         )
@@ -354,17 +364,3 @@ class Assistant:
 
     def _provenance(self, request: str, seed: int, task: str | None) -> Provenance:
         return provenance_of(self.backbone.identity_for(task), self.library, request, seed)
-
-
-def _batches(sources: Iterable[Source], size: int) -> Iterator[list[Study]]:
-    rest = iter(sources)
-    while studies := [as_study(source) for source in islice(rest, size)]:
-        yield studies
-
-
-def as_study(source: Source, indication: str = "", prior_report: str = "") -> Study:
-    """A study from a path, a film or a study; the path's film is read here."""
-    if isinstance(source, Study):
-        return source
-    film = source if isinstance(source, Film) else read_film(source)
-    return Study((film,), indication, prior_report=prior_report)

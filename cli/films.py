@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -10,10 +12,12 @@ import typer
 
 from cli.reviews import Correct, Html, Markdown, Neighbours, Out, form_of, give_out
 from cli.words import (
+    NOTES,
     OUTPUT,
     Adapter,
     Anyway,
     Backbone,
+    Download,
     Json,
     LibraryAt,
     PriorReport,
@@ -25,6 +29,13 @@ from cli.words import (
     show_neighbour,
     text_of,
 )
+
+
+class Engine(StrEnum):
+    """What drafts a batch."""
+
+    LOCAL = "local"
+    RAY = "ray"
 
 
 def draft(
@@ -44,13 +55,14 @@ def draft(
     anyway: Anyway = False,
     seed: Seed = 0,
     backbone: Backbone = "mini",
+    download: Download = False,
     adapter: Adapter = None,
     library: LibraryAt = None,
 ) -> None:
     """Draft the report of a film."""
     form = form_of(out, as_json=as_json, markdown=markdown, html=html)
     before = text_of(prior_report) if prior_report is not None else ""
-    with opened(backbone, library, adapter) as assistant:
+    with opened(backbone, library, adapter, download=download) as assistant:
         report = assistant.draft(
             film,
             indication=indication,
@@ -65,23 +77,52 @@ def draft(
 
 
 def batch(
-    manifest: Annotated[Path, typer.Argument(help="A folder with cases.csv, or that file.")],
+    manifest: Annotated[
+        Path,
+        typer.Argument(help="A folder of films, its table, a Parquet file or a folder of them."),
+    ],
     out: Annotated[Path, typer.Option(help="File for the drafts, one line of JSON a film.")],
     neighbours: Neighbours = 5,
     seed: Seed = 0,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=0, help="Processes that read films; default: half the processors."),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option(help="Go on where the same command was stopped, or begin anew.")
+    ] = True,
+    engine: Annotated[
+        Engine, typer.Option(help="`local`, or `ray` for the actors of a Ray cluster.")
+    ] = Engine.LOCAL,
+    actors: Annotated[int, typer.Option(min=1, help="Backbones at work, with `ray`.")] = 1,
+    gpus_per_actor: Annotated[float, typer.Option(min=0.0, help="Of each, with `ray`.")] = 0.0,
     as_json: Json = False,
     backbone: Backbone = "mini",
     adapter: Adapter = None,
     library: LibraryAt = None,
 ) -> None:
-    """Draft the reports of a folder of films."""
-    from assistant.batch import draft_folder, read_manifest
+    """Draft the reports of any number of films."""
+    from assistant.batch import draft_folder
+    from assistant.manifest import listing_of
 
-    read_manifest(manifest)  # a wrong path is told before anything is loaded
-    with opened(backbone, library, adapter) as assistant, progress_of("films") as progress:
-        done = draft_folder(
-            assistant, manifest, out, neighbours=neighbours, seed=seed, progress=progress
-        )
+    listing_of(manifest)  # a wrong path is told before anything is loaded
+    told = {"neighbours": neighbours, "seed": seed, "resume": resume}
+    try:
+        if engine is Engine.RAY:
+            from assistant.ray_batch import Crew, draft_on_ray
+
+            crew = Crew(backbone, library, tuple(adapter or ()), actors, gpus_per_actor)
+            with progress_of("films") as progress:
+                done = draft_on_ray(crew, manifest, out, **told, progress=progress)
+        else:
+            several = (os.cpu_count() or 1) // 2 if workers is None else workers
+            with opened(backbone, library, adapter) as assistant, progress_of("films") as progress:
+                done = draft_folder(
+                    assistant, manifest, out, **told, workers=several, progress=progress
+                )
+    except KeyboardInterrupt:
+        NOTES.print("Stopped; run the same command again to go on where it was.")
+        raise typer.Exit(130) from None
     if as_json:
         print_json({"out": str(out), **asdict(done)})
         return
@@ -101,6 +142,7 @@ def ask(
     as_json: Json = False,
     seed: Seed = 0,
     backbone: Backbone = "mini",
+    download: Download = False,
 ) -> None:
     """Ask a question about a film."""
     from transformers.utils import logging
@@ -111,7 +153,7 @@ def ask(
 
     before = text_of(prior_report) if prior_report is not None else ""
     logging.disable_progress_bar()
-    assistant = Assistant(load_backbone(backbone, adapter or ()))
+    assistant = Assistant(load_backbone(backbone, adapter or (), download=download))
     answer = assistant.ask(film, question, prior_report=before, seed=seed, anyway=anyway)
     if as_json:
         print_json(answer_dict(answer))
@@ -131,12 +173,13 @@ def similar(
     k: Annotated[int, typer.Option("-k", min=1, help="How many cases.")] = 5,
     as_json: Json = False,
     backbone: Backbone = "mini",
+    download: Download = False,
     library: LibraryAt = None,
 ) -> None:
     """List the library's cases most like a film."""
     from assistant.exports import neighbour_dict
 
-    with opened(backbone, library) as assistant:
+    with opened(backbone, library, download=download) as assistant:
         found = assistant.similar(film, k)
     if as_json:
         print_json({"neighbours": [neighbour_dict(n) for n in found]})

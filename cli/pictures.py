@@ -12,6 +12,7 @@ from assistant.errors import SettingsError
 from cli.words import (
     OUTPUT,
     Backbone,
+    Download,
     Json,
     LibraryAt,
     Seed,
@@ -35,6 +36,7 @@ def paint(
     guidance: Annotated[float, typer.Option(help="1 or more; higher follows closer.")] = 3.0,
     as_json: Json = False,
     backbone: Backbone = "mini",
+    download: Download = False,
     library: LibraryAt = None,
 ) -> None:
     """Paint synthetic films from text, read them back, and compare them with the library."""
@@ -49,7 +51,7 @@ def paint(
         site_named(site)
     if report is not None:
         prompt = prompt_of_report(text_of(report))
-    with opened(backbone, library) as assistant:
+    with opened(backbone, library, download=download) as assistant:
         paintings = assistant.paint(prompt, seed=seed, count=count, guidance=guidance, site=site)
     written = []
     for number, painting in enumerate(paintings):

@@ -16,6 +16,7 @@ from cli.words import (
     Adapter,
     Anyway,
     Backbone,
+    Download,
     Json,
     LibraryAt,
     PriorReport,
@@ -50,6 +51,7 @@ def check(
     correct: Correct = False,
     anyway: Anyway = False,
     backbone: Backbone = "mini",
+    download: Download = False,
     adapter: Adapter = None,
     library: LibraryAt = None,
 ) -> None:
@@ -59,7 +61,7 @@ def check(
     form = form_of(out, as_json=as_json, markdown=markdown, html=html)
     text = text_to_check(text_of(report))  # a wrong text is told before anything is loaded
     before = text_of(prior_report) if prior_report is not None else ""
-    with opened(backbone, library, adapter) as assistant:
+    with opened(backbone, library, adapter, download=download) as assistant:
         found = assistant.check(
             film,
             text,

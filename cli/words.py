@@ -15,13 +15,31 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
 
 from assistant.errors import SettingsError
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same output.")]
-Backbone = Annotated[str, typer.Option(help="`mini`, or a checkpoint folder.")]
+Backbone = Annotated[
+    str,
+    typer.Option(
+        help="`mini`, a checkpoint folder, ORG/NAME@COMMIT of the hub, or a settings file that "
+        "names an encoder, a writer and a painter (docs/backbones.md)."
+    ),
+]
+Download = Annotated[
+    bool, typer.Option("--download", help="Fetch from the hub what is not on this machine yet.")
+]
 Adapter = Annotated[
     list[Path] | None,
     typer.Option("--adapter", help="Adapter folder, instead of the backbone's own for its task."),
@@ -41,7 +59,11 @@ OUTPUT = Console(highlight=False, soft_wrap=True)
 
 @contextmanager
 def opened(
-    backbone: str, library: Path | None, adapters: Sequence[Path] | None = None
+    backbone: str,
+    library: Path | None,
+    adapters: Sequence[Path] | None = None,
+    *,
+    download: bool = False,
 ) -> Iterator[Any]:
     """The assistant with its library, closed at the end."""
     from transformers.utils import logging
@@ -49,7 +71,7 @@ def opened(
     from assistant import Assistant
 
     logging.disable_progress_bar()
-    with Assistant.load(backbone, library, adapters or ()) as loaded:
+    with Assistant.load(backbone, library, adapters or (), download=download) as loaded:
         stats = loaded.library.stats() if loaded.library else None
         if stats and stats.embedded < stats.cases:
             NOTES.print(
@@ -60,6 +82,17 @@ def opened(
         yield loaded
 
 
+class _Rate(ProgressColumn):
+    """How many are done a second, or a minute where they are few."""
+
+    def render(self, task: Task) -> Text:
+        """The rate, empty as long as it is not known."""
+        speed = task.finished_speed or task.speed
+        if not speed:
+            return Text("")
+        return Text(f"{speed:.1f}/s" if speed >= 1 else f"{speed * 60:.1f}/min")
+
+
 @contextmanager
 def progress_of(what: str) -> Iterator[Any]:
     """A bar on the error stream; gives a function of how much is done, of how much."""
@@ -67,6 +100,7 @@ def progress_of(what: str) -> Iterator[Any]:
         TextColumn(what),
         BarColumn(),
         MofNCompleteColumn(),
+        _Rate(),
         TextColumn("left:"),
         TimeRemainingColumn(),
     )
@@ -91,7 +125,9 @@ def text_of(path: Path) -> str:
 def show_gate(gate: Any) -> None:
     """What the gate says, if that is more than that the film passes."""
     if gate.answer != "pass":
-        head = "REFUSED" if gate.answer == "refuse" else "WARNING"
+        from assistant.exports import GATE_HEADS
+
+        head = GATE_HEADS[gate.answer].upper()
         OUTPUT.print(f"\n{head}: {gate.reason}", style="bold yellow", markup=False)
 
 

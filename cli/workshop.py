@@ -15,6 +15,7 @@ from cli.words import (
     NOTES,
     OUTPUT,
     Backbone,
+    Download,
     Json,
     LibraryAt,
     Seed,
@@ -100,7 +101,7 @@ def calibrate(
         NOTES.print(text, markup=False)
 
     sites = [site_named(letter).name for letter in site or ["A"]]
-    home = backbone_folder(backbone)
+    home = out if out is not None and not probe else backbone_folder(backbone)
     known, about = known_cases(cases, n, sites, work or cache_folder() / "calibrate", say)
     if probe:
         if out is None:
@@ -227,6 +228,7 @@ def serve(
         typer.Option(help="Name that visitors must give, with the password in WETREAD_PASSWORD."),
     ] = None,
     backbone: Backbone = "mini",
+    download: Download = False,
     library: LibraryAt = None,
 ) -> None:
     """Serve the chat, by default to this machine alone."""
@@ -241,4 +243,4 @@ def serve(
                 "A user needs a name and a password; put the password into the environment as "
                 "WETREAD_PASSWORD."
             )
-    chat.serve(opened(backbone, library), port=port, host=host, user=known)
+    chat.serve(opened(backbone, library, download=download), port=port, host=host, user=known)

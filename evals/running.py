@@ -70,8 +70,10 @@ def run(
     if sighted([suite for suite, _, _ in parts], ask):
         from assistant import Assistant
         from assistant.backbones.load import backbone_folder, load_backbone
+        from assistant.backbones.settings import is_settings
 
-        ask = replace(ask, folder=backbone_folder(backbone))
+        if not is_settings(backbone):
+            ask = replace(ask, folder=backbone_folder(backbone))
         assistant = Assistant(load_backbone(backbone))
     about = {
         **_identity(assistant),

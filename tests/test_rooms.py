@@ -9,7 +9,7 @@ import sys
 import pytest
 from conftest import REPO
 
-ROOMS = ("retrieval", "assistant", "adapters", "evals", "app", "ui", "cli", "wetread")
+ROOMS = ("retrieval", "assistant", "adapters", "evals", "app", "ui", "cli", "wetread", "benchmarks")
 MAY_USE = {
     "retrieval": set(),
     "assistant": {"retrieval"},
@@ -19,8 +19,9 @@ MAY_USE = {
     "ui": {"assistant"},  # the chat's tabs
     "cli": {"assistant", "retrieval", "adapters", "evals", "app", "ui"},  # the commands
     "wetread": {"assistant", "cli"},
+    "benchmarks": {"assistant", "retrieval", "evals"},
 }
-HEAVY = ("torch", "faiss", "gradio", "transformers")
+HEAVY = ("torch", "faiss", "gradio", "transformers", "ray", "openai", "diffusers", "pyarrow")
 
 
 def _files(room: str):

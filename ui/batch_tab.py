@@ -133,7 +133,7 @@ class BatchTab:
             visit = desk.put((read_film(row.image),))
         except WetreadError as problem:
             return {self.table: error(str(problem))}
-        visit.indication = manifest.indications.get(row.row, "")
+        visit.indication = row.indication
         return {**reading.asked_for(desk), self.tabs: gr.Tabs(selected="read")}
 
     def _wire(self) -> None:

@@ -110,6 +110,6 @@ def _state(visit: Visit) -> str:
     """What became of a study, in a few words."""
     if visit.report is None:
         return "not drafted"
-    gate = {"pass": "drafted", "warn": "drafted, warned", "refuse": "refused"}
-    said = gate[visit.report.gate.answer]
+    gate = {"warn": "drafted, warned", "refuse": "refused"}
+    said = gate.get(visit.report.gate.answer, "drafted")
     return f"{said}, {len(visit.talk)} asked" if visit.talk else said

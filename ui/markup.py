@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from assistant import previews
-from assistant.exports import ACTIONS, percent
+from assistant.exports import ACTIONS, GATE_HEADS, percent
 from assistant.types import Film, Gate, Sentence
 
 SHOWN_EDGE = 1200  # pixels: a larger film is shrunk for the page, never for the model
@@ -78,7 +78,7 @@ def boxes(sentences: Sequence[Sentence]) -> list[list[float]]:
 
 def gate_html(gate: Gate) -> str:
     """Whether the backbone may be trusted with this film; loud if it may not."""
-    head = {"pass": "Within what it knows", "warn": "Warning", "refuse": "Refused"}[gate.answer]
+    head = GATE_HEADS[gate.answer]
     role = f'class="gate {gate.answer}" role="{"status" if gate.answer == "pass" else "alert"}"'
     return f"<div {role}><strong>{head}</strong>{escape(gate.reason)}</div>"
 
