@@ -1,0 +1,148 @@
+"""`python -m benchmarks`: every figure beside its peer, as a table, and into docs/performance.md.
+
+What a benchmark measured is kept in the scratch folder, so that they may be run one at a time;
+the page shows the last of each.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import platform
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from statistics import median
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.figures import Figure
+
+NAMES = ("starting", "drafting", "painting", "decoding", "search", "adding", "memory")
+PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
+BEGIN, END = "<!-- figures -->", "<!-- end of figures -->"
+LIBRARIES = ("torch", "transformers", "faiss-cpu", "hnswlib", "lancedb", "qdrant-client")
+COLUMNS = ("figure", "ours", "peer", "peer's", "ratio", "bar")
+
+
+def main(
+    names: Annotated[list[str] | None, typer.Argument(help=f"Of {', '.join(NAMES)}; all.")] = None,
+    scratch: Annotated[Path, typer.Option(help="Folder for what is made once.")] = Path(
+        ".wetread/benchmarks"
+    ),
+    quick: Annotated[bool, typer.Option(help="Small and once: to try them out.")] = False,
+    write: Annotated[bool, typer.Option(help="Put the table into docs/performance.md.")] = False,
+) -> None:
+    """Measure, print each figure, and keep it."""
+    scratch = scratch.resolve()
+    scratch.mkdir(parents=True, exist_ok=True)
+    for name in names or NAMES:
+        if name not in NAMES:
+            raise typer.BadParameter(f"{name!r} is none of {', '.join(NAMES)}.")
+        found = []
+        for figure in importlib.import_module(f"benchmarks.{name}").figures(scratch, quick):
+            found.append(figure)
+            Console().print(_table([figure]))
+        if not quick:
+            kept = {"machine": machine(), "figures": [asdict(figure) for figure in found]}
+            (scratch / f"{name}.json").write_text(json.dumps(kept), encoding="utf-8")
+    if write:
+        _write(scratch)
+
+
+def machine() -> str:
+    """This machine and what was measured on it, in a line."""
+    processor = platform.processor() or platform.machine()
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+        flags = next(line for line in lines if line.startswith("flags")).split()
+        half = "AMX" if "amx_tile" in flags else "no bfloat16 instructions"
+        processor = f"{named[0]} ({half if 'avx512_bf16' not in flags else 'bfloat16'})"
+    except (OSError, IndexError, StopIteration):
+        pass
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return f"{os.cpu_count()} cores of {processor}, {memory:.0f} GiB, {platform.system()}"
+
+
+def _cells(figure: Figure) -> tuple[str, ...]:
+    if figure.failed:
+        return (figure.name, "not measured", figure.peer, "", figure.failed, _bar(figure))
+    theirs = _spread(figure.theirs) if figure.theirs else ""
+    ratio = _spread(figure.ratios) if figure.theirs else ""
+    ours = f"{_spread(figure.ours)} {figure.unit}"
+    return (figure.name, ours, figure.peer, theirs, ratio, _bar(figure))
+
+
+def _bar(figure: Figure) -> str:
+    if figure.bar is None:
+        return ""
+    word = {True: "met", False: "missed", None: "not measured"}[figure.met]
+    return f"{figure.bar:g}: {word}"
+
+
+def _spread(values: Sequence[float]) -> str:
+    """The median, and the least and greatest."""
+    middle = f"{median(values):.3g}"
+    return middle if len(values) == 1 else f"{middle} ({min(values):.3g} to {max(values):.3g})"
+
+
+def _table(figures: Sequence[Figure]) -> Table:
+    table = Table(*COLUMNS)
+    for figure in figures:
+        table.add_row(*_cells(figure))
+        if figure.note:
+            table.add_row(f"[dim]{figure.note}[/dim]")
+    return table
+
+
+def _markdown(kept: Sequence[tuple[str, str, list[Figure]]]) -> Iterator[str]:
+    yield f"| {' | '.join(COLUMNS)} |"
+    yield "|---" * len(COLUMNS) + "|"
+    for _, _, figures in kept:
+        for figure in figures:
+            yield f"| {' | '.join(_cells(figure))} |"
+    yield ""
+    for figure in (figure for _, _, figures in kept for figure in figures if figure.note):
+        yield f"- {figure.name}: {figure.note}."
+    yield ""
+    for where in dict.fromkeys(machine for _, machine, _ in kept):
+        names = ", ".join(name for name, machine, _ in kept if machine == where)
+        yield f"Machine ({names}): {where}."
+    versions = ", ".join(f"{name} {_version(name)}" for name in LIBRARIES)
+    yield f"Versions: {versions}. Written {datetime.now(UTC):%Y-%m-%d}."
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _write(scratch: Path) -> None:
+    """Put what is kept between the page's marks; the words around it stay."""
+    kept = []
+    for name in NAMES:
+        file = scratch / f"{name}.json"
+        if file.is_file():
+            data = json.loads(file.read_text(encoding="utf-8"))
+            figures = [
+                Figure(**one | {key: tuple(one[key]) for key in ("ours", "theirs")})
+                for one in data["figures"]
+            ]
+            kept.append((name, data["machine"], figures))
+    page = PAGE.read_text(encoding="utf-8")
+    before, after = page.split(BEGIN)[0], page.split(END)[1]
+    middle = "\n".join(_markdown(kept))
+    PAGE.write_text(f"{before}{BEGIN}\n{middle}\n{END}{after}", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    typer.run(main)

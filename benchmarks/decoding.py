@@ -1,0 +1,84 @@
+"""Decoding at Janus-Pro-1B's shape, beside how fast this machine's memory can be read at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+from transformers import LlamaConfig, LlamaModel
+
+from assistant.backbones.decoder import Decoder, Rows
+from benchmarks.figures import Figure, seconds
+
+PROMPT = 600  # tokens: a film of 576 and a short request
+STEPS = 12
+
+
+@torch.inference_mode()
+def figures(scratch: Path, quick: bool) -> Iterator[Figure]:
+    """Gigabytes of weights a second at one token a step, of random bfloat16 weights."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    model = _pro_1b(2 if quick else 24, device)
+    head = model.embed_tokens.weight
+    decoder = Decoder(model, lambda linear: linear.weight)
+    read = 2 * (decoder.size + head.numel())  # bytes a token: every layer, and the head
+    rows = Rows(decoder, decoder.read([model.embed_tokens.weight[:PROMPT]]), 1, STEPS)
+    runs, limits = [], []
+    vector = rows.last
+
+    def step() -> None:
+        hidden = rows.step(vector)
+        torch.nn.functional.linear(hidden, head).argmax().item()
+
+    step()
+    for _ in range(2 if quick else STEPS - 1):
+        runs.append(read / seconds(step) / 1e9)
+        limits.append(_bandwidth(head, device))
+    yield Figure(
+        name="decoding at Janus-Pro-1B's shape, bfloat16",
+        unit="GB of weights a second",
+        ours=tuple(runs),
+        peer="memory bandwidth, the best of three ways to read it",
+        theirs=tuple(limits),
+        more_is_better=True,
+        bar=0.6,
+        note=f"{median(runs) * 1e9 / read:.2f} tokens a second, one text after {PROMPT} tokens",
+    )
+
+
+def _pro_1b(layers: int, device: str) -> Any:
+    """A language model of Janus-Pro-1B's shape, bfloat16, whose weights mean nothing."""
+    config = LlamaConfig(
+        hidden_size=2048,
+        intermediate_size=5632,
+        num_hidden_layers=layers,
+        num_attention_heads=16,
+        num_key_value_heads=16,
+        vocab_size=102400,
+        max_position_embeddings=16384,
+    )
+    with torch.device("meta"):
+        model: Any = LlamaModel(config)
+    model = model.to(torch.bfloat16).to_empty(device=device)
+    random = torch.Generator().manual_seed(0)
+    block = (torch.randn(1 << 20, generator=random) * 0.02).to(device, torch.bfloat16)
+    for weight in model.parameters():  # drawing each number apart would take minutes
+        copies = block.repeat(weight.numel() // len(block) + 1)
+        weight.copy_(copies[: weight.numel()].view_as(weight))
+    model.rotary_emb = type(model.rotary_emb)(config).to(device)  # its angles were on "meta" too
+    return model
+
+
+def _bandwidth(weights: torch.Tensor, device: str) -> float:
+    """Gigabytes a second at which a large tensor can be read by the best way that torch has."""
+    wide = weights.view(torch.float32)  # the same bytes
+    vector = torch.ones(wide.shape[1], device=device)
+    ways: tuple[Callable[[], object], ...] = (
+        lambda: wide.sum().item(),
+        lambda: torch.mv(wide, vector).sum().item(),
+        lambda: wide.max().item(),
+    )
+    return weights.numel() * 2 / min(seconds(way) for way in ways) / 1e9

@@ -1,0 +1,106 @@
+"""The weights that ours and the peer's runs share: `mini` as a plain Janus checkpoint."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from shutil import copytree, ignore_patterns
+from typing import Any
+
+import numpy as np
+import torch
+from peft import PeftModel
+from transformers import (
+    AutoTokenizer,
+    GenerationConfig,
+    JanusForConditionalGeneration,
+)
+
+from assistant.backbones.load import backbone_folder
+from assistant.backbones.pixels import batch_of
+from assistant.prompts import film_prompt, paint_prompt, report_request
+from assistant.types import Film
+from evals.mini.films import as_film, phantoms
+
+SEED = 4711
+MOST = 192  # tokens of a report, at most: those of `Sampling`
+
+
+def plain_janus(scratch: Path) -> Path:
+    """A copy of `mini` without its probe, so that it drafts as any Janus does: film to text."""
+    folder = scratch / "janus"
+    if not folder.is_dir():
+        unlike = ignore_patterns("probe.safetensors", "measures.safetensors", "risk.json")
+        copytree(backbone_folder("mini"), folder, ignore=unlike)
+    return folder
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """A checkpoint in transformers' own class, as a plain script has it."""
+
+    model: Any
+    tokenizer: Any
+
+    @classmethod
+    def load(cls, folder: Path, adapter: str | None = None) -> Peer:
+        """Load a checkpoint; an adapter is merged into it, which is its fastest form."""
+        model: Any = JanusForConditionalGeneration.from_pretrained(folder, dtype=torch.float32)
+        if adapter:
+            model = PeftModel.from_pretrained(model, str(folder / "adapters" / adapter))
+            model = model.merge_and_unload()
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        return cls(model.eval().to(device), AutoTokenizer.from_pretrained(folder))
+
+    @torch.inference_mode()
+    def write(self, film: Film) -> str:
+        """The report of one film, greedily."""
+        model, tokenizer = self.model, self.tokenizer
+        pixels = torch.from_numpy(batch_of([film], model.config.vision_config.image_size))
+        tokens = model.config.vision_config.num_image_tokens
+        asked = tokenizer(
+            film_prompt(tokenizer, tokens, report_request()),
+            return_tensors="pt",
+            add_special_tokens=False,
+        )
+        out = model.generate(
+            **asked.to(model.device),
+            pixel_values=pixels.to(model.device),
+            generation_config=GenerationConfig(
+                max_length=None,
+                max_new_tokens=MOST,
+                eos_token_id=tokenizer.eos_token_id,
+                bos_token_id=tokenizer.bos_token_id,
+                pad_token_id=tokenizer.pad_token_id,
+            ),
+        )
+        return tokenizer.decode(out[0, asked["input_ids"].shape[1] :], skip_special_tokens=True)
+
+    @torch.inference_mode()
+    def paint(self, words: str, guidance: float) -> np.ndarray:
+        """One painting, greedily: float32 (H, W) in [0, 1]."""
+        model, tokenizer = self.model, self.tokenizer
+        asked = tokenizer(
+            [paint_prompt(tokenizer, words)], return_tensors="pt", add_special_tokens=False
+        ).to(model.device)
+        boi = tokenizer.convert_tokens_to_ids(tokenizer.boi_token)
+        tokens = model.generate(
+            **asked,
+            generation_mode="image",
+            generation_config=GenerationConfig(
+                do_sample=False,
+                guidance_scale=guidance,
+                max_length=asked["input_ids"].shape[1]
+                + model.config.vision_config.num_image_tokens,
+                bos_token_id=tokenizer.bos_token_id,
+                pad_token_id=tokenizer.pad_token_id,
+                generation_kwargs={"boi_token_id": boi},
+            ),
+        )
+        painted = model.decode_image_tokens(tokens).mean(dim=-1)[0]
+        return painted.add(1).div(2).clamp(0, 1).cpu().numpy()
+
+
+def phantom_films(count: int) -> list[Film]:
+    """So many films of phantoms that no training has seen."""
+    return [as_film(phantom) for phantom in phantoms(SEED, range(count))]
