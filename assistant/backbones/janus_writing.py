@@ -72,20 +72,27 @@ class JanusWriter:
         for task in dict.fromkeys(what[0] for _, what in new):
             these = [one for one in new if one[1][0] == task]
             with self._adapters.only(task):
-                prompts = [self._prompt(code, what[1]) for code, what in these]
+                prompts = self._prompts([(code, what[1]) for code, what in these])
             prefixes = self._decoders.of(task).read(prompts)
             for (code, what), prefix in zip(these, prefixes, strict=True):
                 self._read.setdefault(code, {})[what] = prefix
 
-    def _prompt(self, code: Encoded, request: str) -> torch.Tensor:
-        """The vectors (tokens, width) of a request with its film in its place."""
+    def _prompts(self, asked: Sequence[tuple[Encoded, str]]) -> list[torch.Tensor]:
+        """The vectors (tokens, width) of each request with its film in its place."""
         model, tokenizer = self._model, self._tokenizer
-        text = film_prompt(tokenizer, code.features.shape[0], request)
-        ids = torch.tensor(tokenizer(text, add_special_tokens=False)["input_ids"]).to(model.device)
-        vectors = model.get_input_embeddings()(ids)
-        seen = model.model.aligner(code.features.to(model.device)[None]).to(vectors.dtype)
-        place = (ids == model.config.image_token_id)[:, None]
-        return vectors.masked_scatter(place.expand_as(vectors), seen)
+        tokens = asked[0][0].features.shape[0]
+        ids = {
+            request: tokenizer(film_prompt(tokenizer, tokens, request), add_special_tokens=False)
+            for request in dict.fromkeys(request for _, request in asked)
+        }
+        features = torch.stack([code.features for code, _ in asked]).to(model.device)
+        embed, prompts = model.get_input_embeddings(), []
+        for (_, request), seen in zip(asked, model.model.aligner(features), strict=True):
+            own = torch.tensor(ids[request]["input_ids"], device=model.device)
+            vectors = embed(own)
+            place = (own == model.config.image_token_id)[:, None].expand_as(vectors)
+            prompts.append(vectors.masked_scatter(place, seen.to(vectors.dtype)))
+        return prompts
 
     def _texts(
         self,
