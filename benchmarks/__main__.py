@@ -27,7 +27,7 @@ from benchmarks.figures import Figure
 NAMES = ("starting", "drafting", "painting", "decoding", "search", "adding", "memory")
 PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
 BEGIN, END = "<!-- figures -->", "<!-- end of figures -->"
-LIBRARIES = ("torch", "transformers", "faiss-cpu", "hnswlib", "lancedb", "qdrant-client")
+LIBRARIES = ("torch", "transformers", "faiss-cpu", "hnswlib", "lancedb", "qdrant-edge-py")
 COLUMNS = ("figure", "ours", "peer", "peer's", "ratio", "bar")
 
 
@@ -45,13 +45,13 @@ def main(
     for name in names or NAMES:
         if name not in NAMES:
             raise typer.BadParameter(f"{name!r} is none of {', '.join(NAMES)}.")
-        found = []
+        found: list[dict[str, object]] = []
         for figure in importlib.import_module(f"benchmarks.{name}").figures(scratch, quick):
-            found.append(figure)
             Console().print(_table([figure]))
-        if not quick:
-            kept = {"machine": machine(), "figures": [asdict(figure) for figure in found]}
-            (scratch / f"{name}.json").write_text(json.dumps(kept), encoding="utf-8")
+            found.append(asdict(figure))
+            if not quick:  # one by one: the last peers may take an hour to be built
+                kept = json.dumps({"machine": machine(), "figures": found})
+                (scratch / f"{name}.json").write_text(kept, encoding="utf-8")
     if write:
         _write(scratch)
 

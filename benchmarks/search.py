@@ -8,6 +8,7 @@ in turns with ours.
 from __future__ import annotations
 
 import importlib
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -47,7 +48,9 @@ def figures(scratch: Path, quick: bool) -> Iterator[Figure]:
     truth = [set(exact(query)) for query in queries]
     with _library(scratch, vectors) as library:
         ours = _ours(library, queries, truth)
-        yield _figure(ours, _Searcher("exact FAISS", exact, 1.0, "2 threads"), queries, count, 20)
+        yield _figure(
+            ours, _Searcher("exact FAISS", exact, 1.0, "every vector compared"), queries, count, 20
+        )
         del exact
         for make in (_hnswlib, _lancedb, _qdrant):
             try:
@@ -101,6 +104,11 @@ def _tuned(
 def _megabytes(*paths: Path) -> str:
     files = [f for path in paths for f in ([path] if path.is_file() else path.rglob("*"))]
     return f"{sum(f.stat().st_size for f in files if f.is_file()) / 1e6:,.0f} MB"
+
+
+def _done(folder: Path) -> Path:
+    """The mark beside what was built to its end, so that half a build is not measured."""
+    return folder.with_suffix(".done")
 
 
 # Ours
@@ -164,9 +172,10 @@ def _lancedb(scratch: Path, vectors: np.ndarray) -> Iterator[_Searcher]:
     arrow, lancedb = importlib.import_module("pyarrow"), importlib.import_module("lancedb")
     folder = scratch / f"lancedb-{len(vectors)}"
     base = lancedb.connect(folder)
-    if "cases" in base.list_tables().tables:
+    if _done(folder).is_file():
         table = base.open_table("cases")
     else:
+        base.drop_all_tables()
         kinds = [("row", arrow.int64()), ("vector", arrow.list_(arrow.float32(), DIM))]
         table = base.create_table("cases", schema=arrow.schema(kinds))
         for start in range(0, len(vectors), 50_000):
@@ -175,6 +184,7 @@ def _lancedb(scratch: Path, vectors: np.ndarray) -> Iterator[_Searcher]:
             rows = np.arange(start, start + len(part))
             table.add(arrow.table({"row": rows, "vector": flat}))
         table.create_index(metric="cosine", index_type="IVF_PQ", num_sub_vectors=DIM // 8)
+        _done(folder).touch()
 
     def at(probes: int, refine: int) -> Search:
         def search(query: np.ndarray) -> list[int]:
@@ -192,10 +202,10 @@ def _lancedb(scratch: Path, vectors: np.ndarray) -> Iterator[_Searcher]:
 def _qdrant(scratch: Path, vectors: np.ndarray) -> Iterator[_Searcher]:
     edge: Any = importlib.import_module("qdrant_edge")
     folder = scratch / f"qdrant-{len(vectors)}"
-    done = folder.with_suffix(".done")
-    if done.is_file():
+    if _done(folder).is_file():
         shard = edge.EdgeShard.load(str(folder))
     else:
+        shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         vector = edge.EdgeVectorParams(size=DIM, distance=edge.Distance.Cosine)
         shard = edge.EdgeShard.create(str(folder), edge.EdgeConfig(vectors=vector))
@@ -205,7 +215,7 @@ def _qdrant(scratch: Path, vectors: np.ndarray) -> Iterator[_Searcher]:
             shard.update(edge.UpdateOperation.upsert_points(points))
         shard.optimize()
         shard.flush()
-        done.touch()
+        _done(folder).touch()
 
     def at(ef: int) -> Search:
         params = edge.SearchParams(hnsw_ef=ef)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from retrieval.checks import unit, unit32
+from retrieval.checks import unit32
 from retrieval.files import sync_folder, write_beside
 from retrieval.index import LEAST, Index, Truth, training_split
 from retrieval.store import Store
@@ -122,9 +122,11 @@ class Mirror:
                 query, count, only=only, never=never, exhaustive_below=self._exact_limit
             )
             found, vectors = self._store.vectors(numbers)
-            # Row by row, not as one product: BLAS may round a row otherwise in other company.
-            wide = unit(vectors) * query.astype(np.float64)
-            similarities = np.clip(wide.sum(axis=1).round(6), -1.0, 1.0) + 0.0
+            # Row by row, not as one product: BLAS may round a row otherwise in other company. And
+            # without a wide copy of them all, whose pages alone would cost as much as the search.
+            inner = np.einsum("ij,j->i", vectors, query, dtype=np.float64)
+            lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64))
+            similarities = np.clip((inner / lengths).round(6), -1.0, 1.0) + 0.0
             least = np.sort(similarities)[-k:].min(initial=2.0)
             near = np.flatnonzero(similarities >= least).tolist()
             ids = self._store.ids([found[i] for i in near])

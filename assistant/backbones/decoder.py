@@ -135,7 +135,7 @@ class Decoder:
         self, layer: _Layer, x: torch.Tensor, rows: int, cos: torch.Tensor, sin: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Queries (rows, heads, tokens, head), keys and values of x (rows * tokens, width)."""
-        made = F.linear(self._normed(x, layer.norm), layer.qkv)
+        made = _product(self._normed(x, layer.norm), layer.qkv)
         made = made.view(rows, -1, self._heads + 2 * self._groups, self._head)
         turned, v = made.split([self._heads + self._groups, self._groups], dim=2)
         turned = torch.addcmul(turned * cos, turned.roll(self._head // 2, -1), sin)
@@ -144,15 +144,22 @@ class Decoder:
 
     def _after(self, layer: _Layer, x: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
         """What follows the attention in a layer, of x and seen (N, width)."""
-        x = x + F.linear(seen, layer.out)
-        gate, up = F.linear(self._normed(x, layer.mlp_norm), layer.gate_up).chunk(2, dim=-1)
-        return x + F.linear(F.silu(gate) * up, layer.down)
+        x = x + _product(seen, layer.out)
+        gate, up = _product(self._normed(x, layer.mlp_norm), layer.gate_up).chunk(2, dim=-1)
+        return x + _product(F.silu(gate) * up, layer.down)
 
     def _normed(self, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
         # As `F.rms_norm`, which on a CPU takes twice the time for a few rows.
         wide = x.float()
         mean = wide.square().mean(dim=-1, keepdim=True)
         return (wide * mean.add_(self._eps).rsqrt_()).to(x.dtype) * weight
+
+
+def _product(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """x (N, in) by a weight (out, in)."""
+    if len(x) == 1 and x.dtype != torch.float32:  # torch has a faster way for one row
+        return torch.mv(weight, x[0])[None]
+    return F.linear(x, weight)
 
 
 def _layer(layer: Any, weight_of: WeightOf) -> _Layer:
