@@ -153,8 +153,10 @@ def paint_on(
         if unguided is not None:
             guided, free = scores.chunk(2)
             scores = free + (guided - free) * guidance
-        chosen = None if chances is None else chances[:, at]
-        tokens, _ = choose(scores, wanted.temperature, chosen)
+        if chances is None:
+            tokens = scores.argmax(dim=-1)
+        else:
+            tokens, _ = choose(scores, wanted.temperature, chances[:, at])
         painted.append(tokens)
         if at + 1 < wanted.most:
             hidden = rows.step(wanted.embed(tokens).repeat(len(both), 1))

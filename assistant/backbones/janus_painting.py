@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from assistant.backbones.base import Progress
 from assistant.backbones.decoder import Decoders
 from assistant.backbones.going_on import Wanted, numbers, paint_on
 from assistant.prompts import paint_prompt
+
+_LOOKED_UP = 16  # vectors made together in the time that one takes alone, at least
 
 
 class JanusPainter:
@@ -52,7 +55,8 @@ class JanusPainter:
         with self._adapters.only(task):
             decoder = self._decoders.of(task)
             read = decoder.read([model.get_input_embeddings()(one) for one in prompts])
-            wanted = Wanted(self._embed, model.model.generation_head, most, temperature=temperature)
+            embed = self._embedding(most * count)
+            wanted = Wanted(embed, model.model.generation_head, most, temperature=temperature)
             heard = progress and (lambda done: progress(done * count, most * count))
             painted = paint_on(
                 *(decoder, read[0], read[1] if guidance > 1 else None, wanted),
@@ -67,5 +71,13 @@ class JanusPainter:
         painted = self._model.decode_image_tokens(tokens).float().mean(dim=-1)  # (B, H, W)
         return [p.add(1).div(2).clamp(0, 1).cpu().numpy().astype(np.float32) for p in painted]
 
-    def _embed(self, tokens: torch.Tensor) -> torch.Tensor:
-        return self._model.prepare_embeddings_for_image_generation(tokens)
+    def _embedding(self, painted: int) -> Callable[[torch.Tensor], torch.Tensor]:
+        """Tokens to vectors; looked up where all there are cost little beside those painted."""
+        embed, codes = self._model.prepare_embeddings_for_image_generation, self._codes
+        if codes > _LOOKED_UP * painted:
+            return embed
+        return embed(torch.arange(codes, device=self._model.device)).__getitem__
+
+    @property
+    def _codes(self) -> int:
+        return int(self._model.config.vq_config.num_embeddings)
