@@ -25,7 +25,7 @@ from adapters.lora_recipe import Lora
 from assistant import Assistant
 from assistant.backbones.adapters import weights_sha256
 from assistant.backbones.base import Sampling
-from assistant.backbones.chat import asked_of
+from assistant.backbones.chat import Chat, asked_of
 from assistant.backbones.load import backbone_folder, load_backbone
 from assistant.backbones.settings import read_settings
 from assistant.errors import BackboneError, SettingsError, Stopped
@@ -95,7 +95,24 @@ def test_a_text_is_the_same_in_a_batch_and_tells_of_every_token(family, toys):
         assert one.spans[-1][1] <= len(one.text)
 
 
-@pytest.mark.parametrize("family", ["gemma3", "janus"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_texts_of_one_film_go_on_from_one_reading_of_it(family, toys, monkeypatch):
+    path = settings(toys / family, f'[writer]\nmodel = "{toys / family}"\ndtype = "float32"\n')
+    backbone = load_backbone(path)
+    a, b = backbone.encode([film(), film(1)])
+    longer = "Write a much longer report of this film, please."
+    alone = [backbone.write([c], [r], SHORT)[0] for c, r in ((a, "Report."), (b, longer))]
+    read, inputs = [], Chat.inputs
+    monkeypatch.setattr(Chat, "inputs", lambda *args: read.append(args[2]) or inputs(*args))
+    requests = ["Report.", longer, "Report.", "Report.", longer]
+    written = backbone.write([a, b, a, a, b], requests, SHORT)
+    assert [len(pictures) for pictures in read] == [2]
+    for one, own in zip(written, [alone[i] for i in (0, 1, 0, 0, 1)], strict=True):
+        assert one.text == own.text
+        assert one.log_probabilities == pytest.approx(own.log_probabilities, abs=1e-3)
+
+
+@pytest.mark.parametrize("family", [*FAMILIES, "janus"])
 def test_the_same_seed_draws_the_same_whatever_else_is_in_the_batch(family, toys):
     backbone = load_backbone(toys / family)
     code = backbone.encode([film()])[0]

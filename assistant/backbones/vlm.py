@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -15,12 +15,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
+from transformers import GenerationConfig
 
 from assistant.backbones.adapters import Adapters, find_adapters, weights_sha256
 from assistant.backbones.base import Encoded, Identity, Look, Sampling, Told, Written
 from assistant.backbones.chat import Chat, asked_of, look
-from assistant.backbones.going_on import Text, choose, numbers
+from assistant.backbones.generating import Choosing, generate
+from assistant.backbones.going_on import Text, numbers
 from assistant.backbones.hub import Place
 from assistant.backbones.settings import Dtype, Quantise
 from assistant.backbones.vlm_load import dtype_of, load_vlm
@@ -123,12 +124,13 @@ class VisionLanguage:
     ) -> list[Written]:
         """Write one text for each film and its request, those of one adapter in batches.
 
-        The base alone is shown the whole study, an adapter the film alone, as it has learnt it.
-        Greedy at temperature 0; otherwise the n-th text of a film and its request is drawn with
-        the same numbers for the same seed, whatever else is in the batch. `told` hears the first
-        row's text so far at every token, in this thread; what it raises ends the writing and
-        goes through. Raises BackboneError for a task that has no adapter, and where a study is
-        more than the model takes.
+        Texts of one film and request go on from one reading of both. The base alone is shown the
+        whole study, an adapter the film alone, as it has learnt it. Greedy at temperature 0;
+        otherwise the n-th text of a film and its request is drawn with the same numbers for the
+        same seed, whatever else is in the batch. `told` hears the first row's text so far at
+        every token, in this thread; what it raises ends the writing and goes through. Raises
+        BackboneError for a task that has no adapter, and where a study is more than the model
+        takes.
         """
         adapted = tasks if tasks is not None else [None] * len(encoded)
         drawn = _drawn(encoded, requests, sampling, self._longest(sampling))
@@ -141,14 +143,26 @@ class VisionLanguage:
         with self._lock:
             for task in dict.fromkeys(adapted):  # the first row's is written first
                 rows = [row for row, own in enumerate(adapted) if own == task]
-                some = _TOGETHER if self._chat.pads else 1
-                for start in range(0, len(rows), some):
-                    part = rows[start : start + some]
+                for part in self._batches(rows, encoded, requests):
                     asked = [(encoded[row], requests[row]) for row in part]
                     chances = None if drawn is None else drawn[part]
                     found = self._texts(asked, task, sampling, chances, heard)
                     texts |= zip(part, map(self._written, found), strict=True)
         return [texts[row] for row in range(len(encoded))]
+
+    def _batches(
+        self, rows: Sequence[int], encoded: Sequence[Encoded], requests: Sequence[str]
+    ) -> Iterator[list[int]]:
+        """Rows that are written together; those of one film and request beside each other."""
+        of_prompt: dict[tuple[Encoded, str], list[int]] = {}
+        for row in rows:
+            of_prompt.setdefault((encoded[row], requests[row]), []).append(row)
+        alike = list(of_prompt.values())
+        # Without a token to pad with, only prompts of one length can be one batch.
+        groups = [[row for some in alike for row in some]] if self._chat.pads else alike
+        for group in groups:
+            for start in range(0, len(group), _TOGETHER):
+                yield group[start : start + _TOGETHER]
 
     def _longest(self, sampling: Sampling) -> int:
         return max(sampling.max_tokens, self._most)
@@ -162,13 +176,16 @@ class VisionLanguage:
         heard: Callable[[Sequence[int]], None],
     ) -> list[Text]:
         chat, model = self._chat, self._model
-        told = [asked_of(code, chat.plain(request), whole=task is None) for code, request in asked]
-        kept: dict[str, np.ndarray] = {}  # drafts that are drawn again show the same films
+        prompts = list(dict.fromkeys(asked))  # each is read once
+        of_row = [prompts.index(one) for one in asked]
+        told = [
+            asked_of(code, chat.plain(request), whole=task is None) for code, request in prompts
+        ]
+        kept: dict[str, np.ndarray] = {}  # studies of one patient may show the same films
         for film in (film for _, films in told for film in films):
             if film.sha256 not in kept:
                 kept[film.sha256] = chat.picture(film)
         pictures = [[kept[film.sha256] for film in films] for _, films in told]
-        choosing = Choosing(len(asked), sampling.temperature, drawn, self._ends, heard)
         try:
             inputs = chat.inputs([chat.prompt(messages) for messages, _ in told], pictures)
         except (ValueError, TypeError, IndexError, RuntimeError) as error:
@@ -185,12 +202,10 @@ class VisionLanguage:
             eos_token_id=sorted(self._ends),
             pad_token_id=chat.pad,
         )
+        choosing = Choosing(len(asked), sampling.temperature, drawn, self._ends, heard)
+        placed = {key: self._placed(value) for key, value in inputs.items()}
         with self._adapters.only(task):
-            model.generate(
-                **{key: self._placed(value) for key, value in inputs.items()},
-                generation_config=settings,
-                logits_processor=LogitsProcessorList([choosing]),
-            )
+            generate(model, placed, of_row, settings, choosing)
         return choosing.texts
 
     def _placed(self, value: torch.Tensor) -> torch.Tensor:
@@ -211,50 +226,15 @@ class VisionLanguage:
         return Written(whole, tuple(pairwise(lengths)), tuple(text.logs))
 
 
-class Choosing(LogitsProcessor):
-    """Chooses every row's next token itself, and leaves `generate` that one only.
-
-    So that every row is drawn with numbers of its own, and no table of scores is kept.
-    """
-
-    def __init__(
-        self,
-        rows: int,
-        temperature: float,
-        drawn: np.ndarray | None,
-        ends: set[int],
-        heard: Callable[[Sequence[int]], None],
-    ) -> None:
-        self.texts = [Text([], []) for _ in range(rows)]
-        self._temperature = temperature
-        self._drawn = None if drawn is None else torch.from_numpy(drawn)
-        self._ends = ends
-        self._heard = heard
-        self._at = 0
-
-    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        """Scores (rows, tokens) that leave one token of each row."""
-        drawn = None if self._drawn is None else self._drawn[:, self._at].to(scores.device)
-        tokens, logs = choose(scores, self._temperature, drawn)
-        for text, token, log in zip(self.texts, tokens.tolist(), logs.tolist(), strict=True):
-            text.ended = text.ended or token in self._ends
-            if not text.ended:
-                text.ids.append(token)
-                text.logs.append(log)
-        self._heard(self.texts[0].ids)
-        self._at += 1
-        return torch.full_like(scores, float("-inf")).scatter_(1, tokens[:, None], 0.0)
-
-
 def _drawn(
     encoded: Sequence[Encoded], requests: Sequence[str], sampling: Sampling, most: int
 ) -> np.ndarray | None:
     """The numbers (rows, most) that each row is drawn with; None at temperature 0."""
     if sampling.temperature <= 0 or not encoded:
         return None
-    which: Counter[tuple[int, str]] = Counter()
+    which: Counter[tuple[Encoded, str]] = Counter()
     lines = []
-    for one in zip(map(id, encoded), requests, strict=True):
+    for one in zip(encoded, requests, strict=True):
         lines.append(numbers(sampling.seed, one[1], which[one], most))
         which[one] += 1
     return np.stack(lines)
