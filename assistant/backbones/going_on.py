@@ -114,8 +114,13 @@ def write_on(
 
 
 def _fewer(going: list[list[int]], draws: int) -> tuple[list[int], list[list[int]]] | None:
-    """The prompts to go on with and the draws of each, where that is well fewer rows than now."""
-    prompts = [p for p, some in enumerate(going) if some]
+    """The prompts to go on with and the draws of each, where that is well fewer rows than now.
+
+    Those that can keep their places do, the others take the places of those that are done.
+    """
+    left = sum(1 for some in going if some)
+    behind = (p for p in range(left, len(going)) if going[p])
+    prompts = [p if going[p] else next(behind) for p in range(left)]
     most = max(len(some) for some in going)
     if len(prompts) * most > _WORTH * len(going) * draws:
         return None

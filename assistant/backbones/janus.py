@@ -55,6 +55,10 @@ def is_ours(folder: Path) -> bool:
     return any((folder / name).is_file() for name in FILES[-2:])
 
 
+def _contiguous(module: Any, inputs: Any, made: torch.Tensor) -> torch.Tensor:
+    return made.contiguous()
+
+
 class Janus(JanusForConditionalGeneration):
     """Janus whose `generate` is that of every other model where it writes.
 
@@ -118,6 +122,8 @@ class JanusBackbone:
                 "its files do not belong together or are damaged, so get them again."
             ) from None
         self._model.to(device())
+        # The patches come from a convolution with their tokens last, and every layer would go on so.
+        self._model.model.vision_model.embeddings.register_forward_hook(_contiguous)
         probe = folder / "probe.safetensors"
         self._probe = Probe.load(probe) if probe.is_file() else None
         measures = folder / MEASURES

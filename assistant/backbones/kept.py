@@ -82,8 +82,8 @@ class Alone:
     def keep(self, prompts: Sequence[int], rows: Sequence[int], done: int) -> None:
         """See `Kept.keep`."""
         far = self._prompt + done
-        self._keys = [_some(keys, rows, far) for keys in self._keys]
-        self._values = [_some(values, rows, far) for values in self._values]
+        self._keys = [_first(keys, rows, far) for keys in self._keys]
+        self._values = [_first(values, rows, far) for values in self._values]
         self._mask = None if self._mask is None else self._mask[list(rows)]
 
 
@@ -139,21 +139,23 @@ class Shared:
     def keep(self, prompts: Sequence[int], rows: Sequence[int], done: int) -> None:
         """See `Kept.keep`."""
         if len(prompts) < self._prompts:
-            chosen = list(prompts)
-            self._keys = [keys[chosen] for keys in self._keys]
-            self._values = [values[chosen] for values in self._values]
-            self._mask, self._prompts = self._mask[chosen], len(prompts)
-        self._own_keys = [_some(keys, rows, done) for keys in self._own_keys]
-        self._own_values = [_some(values, rows, done) for values in self._own_values]
+            far = self._keys[0].shape[2]
+            self._keys = [_first(keys, prompts, far) for keys in self._keys]
+            self._values = [_first(values, prompts, far) for values in self._values]
+            self._mask, self._prompts = self._mask[list(prompts)], len(prompts)
+        self._own_keys = [_first(keys, rows, done) for keys in self._own_keys]
+        self._own_values = [_first(values, rows, done) for values in self._own_values]
 
 
 def _layers(kept: Sequence[torch.Tensor], longest: int, room: int = 0) -> list[torch.Tensor]:
     """Keys or values of prompts, layer by layer: (prompts, groups, longest + room, head)."""
     layers, groups, _, head = kept[0].shape
-    made = [kept[0].new_zeros((len(kept), groups, longest + room, head)) for _ in range(layers)]
+    made = [kept[0].new_empty((len(kept), groups, longest + room, head)) for _ in range(layers)]
     for number, one in enumerate(kept):
+        tokens = one.shape[2]
         for layer, whole in enumerate(made):
-            whole[number, :, : one.shape[2]] = one[layer]
+            whole[number, :, :tokens] = one[layer]
+            whole[number, :, tokens:longest] = 0  # weighed by nothing, it must be a number yet
     return made
 
 
@@ -165,8 +167,12 @@ def _unseen(prefixes: Sequence[Prefix], like: torch.Tensor) -> torch.Tensor:
     return like.new_zeros(beyond.shape).masked_fill(beyond, float("-inf"))
 
 
-def _some(kept: torch.Tensor, rows: Sequence[int], tokens: int) -> torch.Tensor:
-    """Some rows of (rows, groups, room, head), of which only the first tokens are set."""
-    some = kept.new_empty((len(rows), *kept.shape[1:]))
-    some[:, :, :tokens] = kept[list(rows), :, :tokens]
-    return some
+def _first(kept: torch.Tensor, rows: Sequence[int], tokens: int) -> torch.Tensor:
+    """Some rows of (rows, groups, room, head), of which only the first tokens are set.
+
+    They take the first places of the same memory: a row that is there already is not copied.
+    """
+    to = [place for place, row in enumerate(rows) if row != place]
+    if to:
+        kept[to, :, :tokens] = kept[[rows[place] for place in to], :, :tokens]
+    return kept[: len(rows)]
