@@ -122,7 +122,7 @@ class JanusBackbone:
                 "its files do not belong together or are damaged, so get them again."
             ) from None
         self._model.to(device())
-        # The patches come from a convolution with their tokens last, and every layer would go on so.
+        # A convolution gives the patches with their tokens last, and every layer would go on so.
         self._model.model.vision_model.embeddings.register_forward_hook(_contiguous)
         probe = folder / "probe.safetensors"
         self._probe = Probe.load(probe) if probe.is_file() else None
