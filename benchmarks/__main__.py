@@ -63,8 +63,8 @@ def machine() -> str:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
         flags = next(line for line in lines if line.startswith("flags")).split()
-        half = "AMX" if "amx_tile" in flags else "no bfloat16 instructions"
-        processor = f"{named[0]} ({half if 'avx512_bf16' not in flags else 'bfloat16'})"
+        half = "with" if {"amx_tile", "avx512_bf16"} & set(flags) else "no"
+        processor = f"{named[0]} ({half} bfloat16 instructions)"
     except (OSError, IndexError, StopIteration):
         pass
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30

@@ -11,6 +11,7 @@ import torch
 from transformers import LlamaConfig, LlamaModel
 
 from assistant.backbones.decoder import Decoder, Rows
+from assistant.backbones.products import head_of
 from benchmarks.figures import Figure, seconds
 
 PROMPT = 600  # tokens: a film of 576 and a short request
@@ -23,7 +24,8 @@ def figures(scratch: Path, quick: bool) -> Iterator[Figure]:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model = _pro_1b(2 if quick else 24, device)
     head = model.embed_tokens.weight
-    decoder = Decoder(model, lambda linear: linear.weight)
+    scores = head_of(head)
+    decoder = Decoder(model, lambda linear: linear.weight, alone=True)
     read = 2 * (decoder.size + head.numel())  # bytes a token: every layer, and the head
     rows = Rows(decoder, decoder.read([model.embed_tokens.weight[:PROMPT]]), 1, STEPS)
     runs, limits = [], []
@@ -31,7 +33,7 @@ def figures(scratch: Path, quick: bool) -> Iterator[Figure]:
 
     def step() -> None:
         hidden = rows.step(vector)
-        torch.mv(head, hidden[0]).argmax().item()
+        scores(hidden).argmax().item()
 
     step()
     for _ in range(2 if quick else STEPS - 1):

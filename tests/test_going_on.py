@@ -16,12 +16,14 @@ from transformers import (
     JanusForConditionalGeneration,
     LlamaConfig,
     LlamaForCausalLM,
+    LlamaModel,
 )
 
 from assistant.backbones.base import Sampling
-from assistant.backbones.decoder import Decoder
+from assistant.backbones.decoder import Decoder, Rows
 from assistant.backbones.going_on import Wanted, numbers, write_on
 from assistant.backbones.load import backbone_folder
+from assistant.backbones.products import head_of, product_of
 from assistant.errors import BackboneError
 from assistant.intake import read_film
 from assistant.prompts import film_prompt, paint_prompt, report_request
@@ -202,3 +204,40 @@ def test_rows_that_are_drawn_go_their_own_way(language, given):
 def test_a_request_that_is_too_long_is_one_sentence(backbone, encoded):
     with pytest.raises(BackboneError, match="shorten"):
         backbone.write(encoded[:1], [report_request("why " * 1000)], Sampling())
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("rows", [1, 3, 40])
+def test_products_are_those_of_the_weights_in_whatever_form_they_are_kept(dtype, rows):
+    draw = torch.Generator().manual_seed(rows)
+    weights = [torch.randn(n, 48, generator=draw).to(dtype) for n in (32, 16)]
+    x = torch.randn(rows, 48, generator=draw).to(dtype)
+    wanted = torch.cat([x.double() @ weight.double().T for weight in weights], dim=1)
+    parameters = [torch.nn.Parameter(weight.clone()) for weight in weights]
+    for product in (product_of(weights), product_of(parameters), head_of(torch.cat(weights))):
+        torch.testing.assert_close(product(x).double(), wanted, rtol=2e-2, atol=0.15)
+    assert all(torch.equal(p, w) for p, w in zip(parameters, weights, strict=True))
+    alone = product_of(parameters, alone=True)
+    torch.testing.assert_close(alone(x).double(), wanted, rtol=2e-2, atol=0.15)
+
+
+@pytest.mark.parametrize("groups", [2, 4])
+def test_a_bfloat16_model_says_what_it_says_in_float32(groups):
+    config = LlamaConfig(
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=groups,
+        vocab_size=64,
+        max_position_embeddings=64,
+    )
+    torch.manual_seed(groups)
+    model = LlamaModel(config).eval()
+    prompts = [torch.randn(n, 32) for n in (9, 5)]
+    made = {}
+    for dtype in (torch.float32, torch.bfloat16):
+        decoder = Decoder(model.to(dtype), lambda linear: linear.weight)
+        rows = Rows(decoder, decoder.read([p.to(dtype) for p in prompts]), 1, 3)
+        made[dtype] = torch.stack([rows.step(rows.last) for _ in range(3)]).float()
+    torch.testing.assert_close(*made.values(), rtol=0.1, atol=0.1)

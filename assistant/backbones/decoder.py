@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from assistant.backbones.adapters import Adapters, weight_now
 from assistant.backbones.kept import Kept, Prefix, kept_of
+from assistant.backbones.products import Product, product_of
 from assistant.errors import BackboneError
 
 _PROMPT_TOKENS = 1200  # of prompts that are read together: about what a core's cache holds
@@ -26,19 +27,21 @@ WeightOf = Callable[[Any], torch.Tensor]  # a linear layer's effective weight (o
 @dataclass(frozen=True, slots=True, eq=False)
 class _Layer:
     norm: torch.Tensor
-    qkv: torch.Tensor
-    out: torch.Tensor
     mlp_norm: torch.Tensor
-    gate_up: torch.Tensor
-    down: torch.Tensor
+    qkv: Product
+    out: Product
+    gate_up: Product
+    down: Product
+    size: int  # numbers in its weights
 
 
 class Decoder:
     """The layers of one language model, with the adapter that they had when it was made."""
 
-    def __init__(self, model: Any, weight_of: WeightOf) -> None:
+    def __init__(self, model: Any, weight_of: WeightOf, *, alone: bool = False) -> None:
         """Take the weights of a LlamaModel, as `weight_of` gives each linear layer's.
 
+        `alone` says that nothing else will compute with the model: its layers are then gone.
         Raises BackboneError where the model is not built as Llama is.
         """
         config = model.config
@@ -52,8 +55,8 @@ class Decoder:
         self._groups = config.num_key_value_heads
         self._eps = config.rms_norm_eps
         self._norm = model.norm.weight
-        self._layers = [_layer(layer, weight_of) for layer in model.layers]
-        self._head = self._layers[0].qkv.shape[0] // (self._heads + 2 * self._groups)
+        self._layers = [_layer(layer, weight_of, alone) for layer in model.layers]
+        self._head = getattr(config, "head_dim", None) or config.hidden_size // self._heads
         # Angles for every position there is: they are the same for all layers and prompts.
         at = torch.arange(config.max_position_embeddings, device=self._norm.device)[None]
         cos, sin = model.rotary_emb(self._norm[None, None], at)
@@ -68,7 +71,7 @@ class Decoder:
     @property
     def size(self) -> int:
         """Numbers in its layers' weights."""
-        return sum(w.numel() for y in self._layers for w in (y.qkv, y.out, y.gate_up, y.down))
+        return sum(layer.size for layer in self._layers)
 
     def fit(self, prompt: int, room: int) -> None:
         """Raise BackboneError where a prompt and what follows are more tokens than it can take."""
@@ -135,7 +138,7 @@ class Decoder:
         self, layer: _Layer, x: torch.Tensor, rows: int, cos: torch.Tensor, sin: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Queries (rows, heads, tokens, head), keys and values of x (rows * tokens, width)."""
-        made = _product(self._normed(x, layer.norm), layer.qkv)
+        made = layer.qkv(self._normed(x, layer.norm))
         made = made.view(rows, -1, self._heads + 2 * self._groups, self._head)
         turned, v = made.split([self._heads + self._groups, self._groups], dim=2)
         turned = torch.addcmul(turned * cos, turned.roll(self._head // 2, -1), sin)
@@ -144,9 +147,9 @@ class Decoder:
 
     def _after(self, layer: _Layer, x: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
         """What follows the attention in a layer, of x and seen (N, width)."""
-        x = x + _product(seen, layer.out)
-        gate, up = _product(self._normed(x, layer.mlp_norm), layer.gate_up).chunk(2, dim=-1)
-        return x + _product(F.silu(gate) * up, layer.down)
+        x = x + layer.out(seen)
+        gate, up = layer.gate_up(self._normed(x, layer.mlp_norm)).chunk(2, dim=-1)
+        return x + layer.down(F.silu(gate) * up)
 
     def _normed(self, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
         # As `F.rms_norm`, which on a CPU takes twice the time for a few rows.
@@ -155,36 +158,19 @@ class Decoder:
         return (wide * mean.add_(self._eps).rsqrt_()).to(x.dtype) * weight
 
 
-def _product(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """x (N, in) by a weight (out, in)."""
-    if len(x) == 1 and x.dtype != torch.float32:  # torch has a faster way for one row
-        return torch.mv(weight, x[0])[None]
-    return F.linear(x, weight)
-
-
-def _layer(layer: Any, weight_of: WeightOf) -> _Layer:
+def _layer(layer: Any, weight_of: WeightOf, alone: bool) -> _Layer:
     attention, mlp = layer.self_attn, layer.mlp
-    three = (attention.q_proj, attention.k_proj, attention.v_proj)
-    return _Layer(
-        norm=layer.input_layernorm.weight,
-        qkv=_together([weight_of(linear) for linear in three]),
-        out=weight_of(attention.o_proj),
-        mlp_norm=layer.post_attention_layernorm.weight,
-        gate_up=_together([weight_of(mlp.gate_proj), weight_of(mlp.up_proj)]),
-        down=weight_of(mlp.down_proj),
-    )
-
-
-def _together(weights: Sequence[torch.Tensor]) -> torch.Tensor:
-    """Weights as one, so that one product serves; the model's own become parts of it.
-
-    Else a large model would be held twice.
-    """
-    whole = torch.cat([weight.detach() for weight in weights])
-    for weight, part in zip(weights, whole.split([len(w) for w in weights]), strict=True):
-        if isinstance(weight, torch.nn.Parameter):
-            weight.data = part
-    return whole
+    linears = {
+        "qkv": (attention.q_proj, attention.k_proj, attention.v_proj),
+        "out": (attention.o_proj,),
+        "gate_up": (mlp.gate_proj, mlp.up_proj),
+        "down": (mlp.down_proj,),
+    }
+    weights = {name: [weight_of(linear) for linear in some] for name, some in linears.items()}
+    size = sum(weight.numel() for some in weights.values() for weight in some)
+    products = {name: product_of(some, alone=alone) for name, some in weights.items()}
+    norms = layer.input_layernorm.weight, layer.post_attention_layernorm.weight
+    return _Layer(*norms, **products, size=size)
 
 
 class Decoders:
@@ -199,7 +185,7 @@ class Decoders:
         """That of a task's adapter, or of the base alone; BackboneError where there is none."""
         if task not in self._made:
             with torch.inference_mode(False), torch.no_grad(), self._adapters.only(task):
-                made = Decoder(self._model, weight_now)
+                made = Decoder(self._model, weight_now, alone=not self._adapters.tasks)
             if made.size > _LARGE:  # its layers with an adapter are a copy: only one is kept
                 self._made = {t: d for t, d in self._made.items() if t is None}
             self._made[task] = made

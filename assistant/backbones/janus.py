@@ -26,6 +26,7 @@ from transformers import (
 from assistant.backbones.adapters import Adapters, find_adapters, sha256_of, weights_sha256
 from assistant.backbones.base import Encoded, Identity, Look, Progress, Sampling, Told, Written
 from assistant.backbones.decoder import Decoders
+from assistant.backbones.devices import device, dtype_of
 from assistant.backbones.grain import add_grain
 from assistant.backbones.hub import Place
 from assistant.backbones.janus_painting import JanusPainter
@@ -37,7 +38,7 @@ from assistant.backbones.pooling import pool
 from assistant.backbones.probe import Probe
 from assistant.backbones.settings import Dtype
 from assistant.backbones.views import label_logits
-from assistant.backbones.vlm_load import UNLOADABLE, device, dtype_of, load_processor
+from assistant.backbones.vlm_load import UNLOADABLE, load_processor
 from assistant.errors import BackboneError
 from assistant.risk import FILE, RiskModel
 from assistant.types import Film, Seen, Study

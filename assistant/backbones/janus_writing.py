@@ -14,11 +14,12 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import torch
 
-from assistant.backbones.adapters import Adapters
+from assistant.backbones.adapters import Adapters, weight_now
 from assistant.backbones.base import Encoded, Sampling, Told, Written
 from assistant.backbones.decoder import Decoders
 from assistant.backbones.going_on import Text, Wanted, numbers, write_on
 from assistant.backbones.kept import Prefix
+from assistant.backbones.products import Product, head_of
 from assistant.prompts import film_prompt
 
 Asked = tuple[str | None, str]  # the task and the request
@@ -32,6 +33,7 @@ class JanusWriter:
         self._tokenizer = tokenizer
         self._adapters = adapters
         self._decoders = decoders
+        self._head: tuple[torch.Tensor, Product] | None = None
         # What the last calls asked, read: gone with the film, or when another thing is asked.
         self._read: WeakKeyDictionary[Encoded, dict[Asked, Prefix]] = WeakKeyDictionary()
 
@@ -117,18 +119,23 @@ class JanusWriter:
         model, decode = self._model, self._tokenizer.decode
         # The bytes of a sign may lie in several tokens: what is not whole yet is held back.
         heard = told and (lambda ids: told(decode(ids).rstrip("\ufffd")))
-        wanted = Wanted(
-            embed=model.get_input_embeddings(),
-            head=model.lm_head,
-            most=sampling.max_tokens,
-            end=self._tokenizer.eos_token_id,
-            temperature=sampling.temperature,
-        )
         with self._adapters.only(task):
-            return write_on(
-                *(self._decoders.of(task), prefixes, list(of_prompt.values()), wanted),
-                *(drawn, heard),
+            wanted = Wanted(
+                embed=model.get_input_embeddings(),
+                head=self._scores(),
+                most=sampling.max_tokens,
+                end=self._tokenizer.eos_token_id,
+                temperature=sampling.temperature,
             )
+            decoder = self._decoders.of(task)
+            return write_on(decoder, prefixes, list(of_prompt.values()), wanted, drawn, heard)
+
+    def _scores(self) -> Product:
+        """Vectors to scores, by the head's weight as it is now: adapters leave it alone, mostly."""
+        weight = weight_now(self._model.lm_head)
+        if self._head is None or self._head[0] is not weight:
+            self._head = weight, head_of(weight)
+        return self._head[1]
 
     def _written(self, text: Text) -> Written:
         """A text with the characters of every token."""

@@ -70,13 +70,12 @@ class Alone:
         """See `Kept.see`."""
         at, keys, values = self._prompt + done, self._keys[layer], self._values[layer]
         keys[:, :, at : at + 1], values[:, :, at : at + 1] = k, v
-        seen = F.scaled_dot_product_attention(
-            q,
-            keys[:, :, : at + 1],
-            values[:, :, : at + 1],
-            attn_mask=None if self._mask is None else self._mask[..., : at + 1],
-            enable_gqa=q.shape[1] != keys.shape[1],
-        )
+        keys, values = keys[:, :, : at + 1], values[:, :, : at + 1]
+        mask = None if self._mask is None else self._mask[..., : at + 1]
+        if q.dtype == torch.bfloat16 and not q.is_cuda:  # which torch attends to slowly there
+            return _attend(q, keys, values, mask)
+        shared = q.shape[1] != keys.shape[1]
+        seen = F.scaled_dot_product_attention(q, keys, values, attn_mask=mask, enable_gqa=shared)
         return seen.view(len(q), -1)
 
     def keep(self, prompts: Sequence[int], rows: Sequence[int], done: int) -> None:
@@ -145,6 +144,18 @@ class Shared:
             self._mask, self._prompts = self._mask[list(prompts)], len(prompts)
         self._own_keys = [_first(keys, rows, done) for keys in self._own_keys]
         self._own_values = [_first(values, rows, done) for values in self._own_values]
+
+
+def _attend(
+    q: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, mask: torch.Tensor | None
+) -> torch.Tensor:
+    """What queries (rows, heads, 1, head) find, in float32 throughout: (rows, heads * head)."""
+    rows, groups, _, head = keys.shape
+    scores = (q.reshape(rows, groups, -1, head).float() * head**-0.5) @ keys.float().transpose(2, 3)
+    if mask is not None:
+        scores = scores + mask
+    seen = scores.softmax(dim=-1) @ values.float()
+    return seen.to(q.dtype).reshape(rows, -1)
 
 
 def _layers(kept: Sequence[torch.Tensor], longest: int, room: int = 0) -> list[torch.Tensor]:

@@ -20,11 +20,12 @@ from transformers import GenerationConfig
 from assistant.backbones.adapters import Adapters, find_adapters, weights_sha256
 from assistant.backbones.base import Encoded, Identity, Look, Sampling, Told, Written
 from assistant.backbones.chat import Chat, asked_of, look
+from assistant.backbones.devices import dtype_of
 from assistant.backbones.generating import Choosing, generate
 from assistant.backbones.going_on import Text, numbers
 from assistant.backbones.hub import Place
 from assistant.backbones.settings import Dtype, Quantise
-from assistant.backbones.vlm_load import dtype_of, load_vlm
+from assistant.backbones.vlm_load import load_vlm
 from assistant.errors import BackboneError
 from assistant.types import Film, Seen, Study
 

@@ -18,26 +18,12 @@ from transformers import (
 from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
 from transformers.utils.import_utils import is_bitsandbytes_available
 
-from assistant.backbones.settings import Dtype, Quantise
+from assistant.backbones.devices import device, dtype_of
+from assistant.backbones.settings import Quantise
 from assistant.errors import BackboneError
 
 # What transformers and safetensors raise for a checkpoint that is none, or that is damaged.
 UNLOADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError, RuntimeError)
-
-
-def device() -> str:
-    """Where models compute: the GPU, if there is one."""
-    return "cuda" if torch.cuda.is_available() else "cpu"
-
-
-def dtype_of(named: Dtype | None = None) -> torch.dtype:
-    """The numbers to compute in: those named, else bfloat16 where the device multiplies it fast."""
-    if named is not None:
-        return getattr(torch, named)
-    if torch.cuda.is_available():
-        return torch.bfloat16 if torch.cuda.is_bf16_supported(False) else torch.float16
-    fast = torch.cpu.get_capabilities().get("amx_tile", False)
-    return torch.bfloat16 if fast else torch.float32
 
 
 def load_vlm(folder: Path, dtype: torch.dtype, quantise: Quantise | None = None) -> tuple[Any, Any]:
