@@ -87,8 +87,9 @@ def generate(
         return
     prompts.past_key_values.batch_select_indices(rows)
     # Qwen's models keep there by how much a row's places differ from its tokens' numbers.
-    if getattr(model.model, "rope_deltas", None) is not None:
-        model.model.rope_deltas = model.model.rope_deltas[rows]
+    inner = getattr(model, "model", model)
+    if getattr(inner, "rope_deltas", None) is not None:
+        inner.rope_deltas = inner.rope_deltas[rows]
     rest = copy(settings)
     rest.update(max_new_tokens=settings.max_new_tokens - 1)
     _generate(
