@@ -118,6 +118,8 @@ def test_two_runs_do_not_write_one_file(films, assistant, tmp_path):
 
 
 def test_ctrl_c_tells_in_one_sentence_how_to_go_on_and_leaves_no_process(films, tmp_path):
+    for number in range(FILMS, 5 * FILMS):  # so many that it is not done before it is told
+        os.link(films / f"{number % FILMS:02d}.png", films / f"{number:03d}.png")
     command = [sys.executable, "-m", "wetread", "batch", films, "--backbone", BACKBONE]
     command += ["--library", tmp_path / "library", "--neighbours", "0", "--workers", "1"]
     process = subprocess.Popen(
