@@ -25,6 +25,7 @@ RECALL = 0.95
 QUERIES = 200
 TURNS = 5
 ROWS = (1_000_000, 50_000)  # whole, quick
+_QDRANT = 100_000  # rows that Qdrant Edge is given at most
 _ENCODER = "benchmark"
 _EF = (16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
 _LANCE = tuple((probes, refine) for refine in (5, 10, 20) for probes in (5, 10, 20, 40, 80, 160))
@@ -53,6 +54,10 @@ def figures(scratch: Path, quick: bool) -> Iterator[Figure]:
         )
         del exact
         for make in (_hnswlib, _lancedb, _qdrant):
+            if make is _qdrant and count > _QDRANT:
+                why = f"takes too long to build above {_QDRANT:,} rows"
+                yield _failed("Qdrant Edge", count, why)
+                continue
             try:
                 peer = _tuned(make(scratch, vectors), queries, truth)
             except ImportError as error:
