@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from peft import LoraConfig, inject_adapter_in_model
 from transformers import (
     AutoTokenizer,
     GenerationConfig,
@@ -23,7 +24,7 @@ from assistant.backbones.base import Sampling
 from assistant.backbones.decoder import Decoder, Rows
 from assistant.backbones.going_on import Wanted, numbers, write_on
 from assistant.backbones.load import backbone_folder
-from assistant.backbones.products import head_of, product_of
+from assistant.backbones.products import head_of, pack, product_of
 from assistant.errors import BackboneError
 from assistant.intake import read_film
 from assistant.prompts import film_prompt, paint_prompt, report_request
@@ -219,6 +220,22 @@ def test_products_are_those_of_the_weights_in_whatever_form_they_are_kept(dtype,
     assert all(torch.equal(p, w) for p, w in zip(parameters, weights, strict=True))
     alone = product_of(parameters, alone=True)
     torch.testing.assert_close(alone(x).double(), wanted, rtol=2e-2, atol=0.15)
+
+
+@pytest.mark.parametrize("adapted", [True, False])
+def test_packed_layers_compute_what_they_did_and_leave_those_of_adapters_alone(adapted):
+    torch.manual_seed(0)
+    layers = [torch.nn.Linear(48, 32), torch.nn.GELU(), torch.nn.Linear(32, 16, bias=False)]
+    model = torch.nn.Sequential(torch.nn.Sequential(*layers[:2]), layers[2]).eval()
+    if adapted:
+        inject_adapter_in_model(LoraConfig(target_modules=["0.0"], init_lora_weights=False), model)
+    x = torch.randn(2, 5, 48)
+    with torch.no_grad():
+        before = model(x)
+        pack(model)
+        torch.testing.assert_close(model(x), before)
+    assert layers[2] not in model.modules() or not torch.cpu.get_capabilities().get("avx512_f")
+    assert (layers[0] in model.modules()) >= adapted
 
 
 @pytest.mark.parametrize("groups", [2, 4])

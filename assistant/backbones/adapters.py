@@ -167,6 +167,7 @@ class Adapters:
         """
         self._model = model
         self._peft: Any = None
+        self._set: str | None = None
         self._found = {adapter.task: adapter for adapter in found}
         for adapter in found:
             self._load(adapter, tuple(frozen))
@@ -185,7 +186,9 @@ class Adapters:
         """Within it the model computes with the adapter of one task, or as the base alone."""
         if task is not None:
             self._known(task)
-            self._peft.set_adapter(task, inference_mode=True)
+            if self._set != task:  # PEFT goes through the whole model each time
+                self._peft.set_adapter(task, inference_mode=True)
+                self._set = task
             yield
         elif self._peft is None:
             yield

@@ -36,6 +36,7 @@ from assistant.backbones.measures import Measures
 from assistant.backbones.pixels import batch_of, processed
 from assistant.backbones.pooling import pool
 from assistant.backbones.probe import Probe
+from assistant.backbones.products import pack
 from assistant.backbones.settings import Dtype
 from assistant.backbones.views import label_logits
 from assistant.backbones.vlm_load import UNLOADABLE, load_processor
@@ -132,6 +133,9 @@ class JanusBackbone:
         risk = folder / FILE
         self.risk = RiskModel.load(risk) if risk.is_file() else None
         self._adapters = Adapters(self._model, find_adapters(folder, adapters, own=own), FROZEN)
+        inner = self._model.model
+        for part in (inner.vision_model, inner.aligner, inner.generation_head):
+            pack(part)
         decoders = Decoders(self._model.model.language_model, self._adapters)
         parts = (self._model, self._tokenizer, self._adapters, decoders)
         self._writer, self._painter = JanusWriter(*parts), JanusPainter(*parts)
