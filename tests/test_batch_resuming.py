@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 
 import psutil
 import pytest
@@ -125,6 +126,8 @@ def test_ctrl_c_tells_in_one_sentence_how_to_go_on_and_leaves_no_process(films, 
     process = subprocess.Popen(
         [*command, "--out", tmp_path / "drafts"],
         cwd=REPO, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        # Tests that a shell runs in the background are started deaf to Ctrl-C, and so were this.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     part = tmp_path / ".drafts.part" / "rows.jsonl"
     deadline = time.monotonic() + 120
