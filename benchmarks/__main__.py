@@ -89,8 +89,13 @@ def _bar(figure: Figure) -> str:
 
 def _spread(values: Sequence[float]) -> str:
     """The median, and the least and greatest."""
-    middle = f"{median(values):.3g}"
-    return middle if len(values) == 1 else f"{middle} ({min(values):.3g} to {max(values):.3g})"
+    middle, least, most = (_short(value) for value in (median(values), min(values), max(values)))
+    return middle if len(values) == 1 else f"{middle} ({least} to {most})"
+
+
+def _short(value: float) -> str:
+    """Three digits, or more where they are whole ones."""
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
 
 
 def _table(figures: Sequence[Figure]) -> Table:
@@ -109,8 +114,8 @@ def _markdown(kept: Sequence[tuple[str, str, list[Figure]]]) -> Iterator[str]:
         for figure in figures:
             yield f"| {' | '.join(_cells(figure))} |"
     yield ""
-    for figure in (figure for _, _, figures in kept for figure in figures if figure.note):
-        yield f"- {figure.name}: {figure.note}."
+    told = (figure for _, _, figures in kept for figure in figures if figure.note)
+    yield from dict.fromkeys(f"- {figure.name}: {figure.note}." for figure in told)
     yield ""
     for where in dict.fromkeys(machine for _, machine, _ in kept):
         names = ", ".join(name for name, machine, _ in kept if machine == where)
