@@ -13,6 +13,7 @@ from assistant.backbones.devices import has_bfloat16
 Product = Callable[[torch.Tensor], torch.Tensor]  # x (N, in) to (N, out)
 
 _NATIVE = has_bfloat16()
+_ONEDNN = torch.backends.mkldnn.is_available()
 _WIDE = bool(torch.cpu.get_capabilities().get("avx512_f"))
 _SMALL = 1 << 20  # numbers in a weight that may be held in two orders
 _ROWS = 32  # for which oneDNN orders a weight; more rows lose nothing by it
@@ -62,13 +63,14 @@ class _Linear(nn.Module):
 
 def _bfloat16(weight: torch.Tensor) -> bool:
     """Whether oneDNN has its own order for such a weight: one row then takes half the time."""
-    return weight.dtype == torch.bfloat16 and weight.device.type == "cpu" and _NATIVE
+    on_cpu = weight.dtype == torch.bfloat16 and weight.device.type == "cpu"
+    return on_cpu and _NATIVE and _ONEDNN
 
 
 def _gains(weight: torch.Tensor) -> bool:
     """Whether a copy in oneDNN's order is worth its memory: several rows are then taken faster."""
     on_cpu = weight.dtype == torch.float32 and weight.device.type == "cpu"
-    return on_cpu and weight.numel() <= _SMALL and _WIDE
+    return on_cpu and weight.numel() <= _SMALL and _WIDE and _ONEDNN
 
 
 def _packed(weight: torch.Tensor, rows: int, bias: torch.Tensor | None = None) -> Product:
