@@ -22,6 +22,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from assistant.backbones.devices import has_bfloat16
 from benchmarks.figures import Figure
 
 NAMES = ("starting", "drafting", "painting", "decoding", "search", "adding", "memory")
@@ -62,10 +63,9 @@ def machine() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-        flags = next(line for line in lines if line.startswith("flags")).split()
-        half = "with" if {"amx_tile", "avx512_bf16"} & set(flags) else "no"
+        half = "with" if has_bfloat16() else "no"
         processor = f"{named[0]} ({half} bfloat16 instructions)"
-    except (OSError, IndexError, StopIteration):
+    except (OSError, IndexError):
         pass
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return f"{os.cpu_count()} cores of {processor}, {memory:.0f} GiB, {platform.system()}"

@@ -101,7 +101,7 @@ def _lancedb_synced(folder: Path) -> tuple[Take, Callable[[], object]]:
 
     def take_and_sync(part: Sequence[NewCase]) -> None:
         take(part)
-        # It never writes to a file again, so each needs this once, and then its folder.
+        # It writes to no file again but to a hint that it can do without, so each needs this once.
         new = {path for path in folder.rglob("*") if path.is_file()} - synced
         for path in (*new, *{path.parent for path in new}):
             descriptor = os.open(path, os.O_RDONLY)
