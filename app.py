@@ -15,8 +15,8 @@ from typing import Any
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
+from assistant.assistant import Assistant
 from assistant.errors import SettingsError, WetreadError
-from assistant.walk import Assistant
 from ui.jobs import by_model
 from ui.page import build, look
 

@@ -13,24 +13,24 @@ import sys
 import typer
 
 from assistant.errors import WetreadError
-from cli import films, pictures, reviews, workshop
+from cli import checking, drafting, painting, training
 from cli.library import library_app
-from cli.words import NOTES
+from cli.options import NOTES
 
 # Libraries' own chatter would bury what a person reads.
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-for _command in (films.draft, reviews.check, films.batch, films.ask, films.similar):
+for _command in (drafting.draft, checking.check, drafting.batch, drafting.ask, drafting.similar):
     app.command()(_command)
-for _command in (pictures.paint, pictures.phantom):
+for _command in (painting.paint, painting.phantom):
     app.command()(_command)
 app.add_typer(library_app, name="library")
-app.command()(workshop.train)
-app.command()(workshop.calibrate)
-app.command("eval")(workshop.evaluate)
-app.command()(workshop.serve)
+app.command()(training.train)
+app.command()(training.calibrate)
+app.command("eval")(training.evaluate)
+app.command()(training.serve)
 
 
 def main() -> None:

@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
-from adapters.hf_chat import LessonChat
-from assistant.backbones.vlm_load import load_vlm
+from adapters.lora.vlm_batches import LessonChat
+from assistant.backbones.vlm.loading import load_vlm
 from assistant.errors import BackboneError, SettingsError
 
 

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 from assistant.errors import WetreadError
 
 if TYPE_CHECKING:
-    from assistant.walk import Assistant
+    from assistant.assistant import Assistant
 
 __all__ = ["Assistant", "WetreadError"]
 
 
 def __getattr__(name: str) -> object:
     if name == "Assistant":
-        from assistant.walk import Assistant
+        from assistant.assistant import Assistant
 
         return Assistant
     raise AttributeError(f"module 'assistant' has no attribute {name!r}")

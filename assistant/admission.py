@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from assistant.backbones.base import Backbone, Encoded
-from assistant.corrections import correct_film
+from assistant.backbones.protocols import Backbone, Encoded
 from assistant.gate import judge_film
+from assistant.intake.orientation import correct_film
 from assistant.types import Film, Gate, Study
 
 

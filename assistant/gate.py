@@ -15,8 +15,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from assistant.backbones.pixels import square
-from assistant.corrections import advice_of, trouble_of
+from assistant.intake.orientation import advice_of, trouble_of
+from assistant.intake.resize import square
 from assistant.types import Film, Gate
 
 EMPTY = 0.02  # of the grey scale: the spread of grey values under which a film is blank
@@ -98,7 +98,7 @@ def _of_film(film: Film, gate: Gate) -> Gate:
 
 def _of_view(film: Film, gate: Gate) -> Gate:
     """The gate after telling the view; torch is loaded here, as late as can be."""
-    from assistant.chest.view import view_of
+    from assistant.chest.view_classifier import view_of
 
     view = view_of(film)
     stated = film.view in SIDE_ON

@@ -3,7 +3,7 @@
 One place for every prompt, so that training and drafting ask the same question and the
 prompt's hash in the provenance means something. The template is that of the Janus family.
 This module knows no findings: what it is told of other films are summaries in vocabulary names,
-which `assistant.precedent` makes.
+which `assistant.labeller.summary` makes.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ def report_request(indication: str = "", similar: Sequence[str] = (), reading: s
     """The words that ask for a report.
 
     The indication is the referrer's, put in one line. `similar` is one summary for each similar
-    case, as `assistant.precedent` makes them; the first five are named. `reading` is what a probe
-    sees in the film, as `assistant.reading` says it.
+    case, as `assistant.labeller.summary` makes them; the first five are named. `reading` is what
+    a probe sees in the film, as `assistant.reading` says it.
     """
     parts = [REPORT]
     if reason := _line(indication):

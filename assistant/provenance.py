@@ -7,7 +7,7 @@ import hashlib
 from functools import cache
 from importlib import metadata
 
-from assistant.backbones.base import Identity
+from assistant.backbones.protocols import Identity
 from assistant.types import Provenance
 from retrieval import Library
 

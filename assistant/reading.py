@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from assistant.precedent import summarise
-from assistant.question_words import GRADED, SCALE
+from assistant.chest.question_words import GRADED, SCALE
+from assistant.labeller.summary import summarise
 from assistant.types import Assertion, Seen
 
 MOST = 12  # findings that a reading names

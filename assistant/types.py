@@ -115,7 +115,7 @@ class Gate:
     limit: float | None = None  # the distance beyond which a film lies outside them
     view: str | None = None  # "frontal", "lateral", "none", "blank", "noise"; None: not looked at
     score: float | None = None  # in [0, 1]: how surely it is an upright frontal chest film
-    correction: str | None = None  # what would make it one, of `assistant.corrections`
+    correction: str | None = None  # what would make it one, of `assistant.intake.orientation`
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from assistant.backbones.devices import has_bfloat16
+from assistant.backbones.device import has_bfloat16
 from benchmarks.figures import Figure
 
 NAMES = ("starting", "drafting", "painting", "decoding", "search", "adding", "memory")

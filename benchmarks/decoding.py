@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from transformers import LlamaConfig, LlamaModel
 
-from assistant.backbones.decoder import Decoder, Rows
-from assistant.backbones.products import head_of
+from assistant.backbones.decoding.llama import Decoder, Rows
+from assistant.backbones.decoding.packed_linear import head_of
 from benchmarks.figures import Figure, seconds
 
 PROMPT = 600  # tokens: a film of 576 and a short request

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from assistant import Assistant
-from assistant.backbones.base import Sampling
-from assistant.backbones.load import load_backbone
+from assistant.backbones.loading import load_backbone
+from assistant.backbones.protocols import Sampling
 from assistant.prompts import report_request
 from assistant.types import Film
 from benchmarks.figures import Figure, in_turns, seconds

@@ -8,8 +8,8 @@ from shutil import copytree, ignore_patterns
 
 import numpy as np
 
-from assistant.backbones.janus import JanusBackbone
-from assistant.backbones.load import backbone_folder
+from assistant.backbones.janus.backbone import JanusBackbone
+from assistant.backbones.loading import backbone_folder
 from benchmarks.figures import Figure, in_turns, seconds
 from benchmarks.weights import Peer
 

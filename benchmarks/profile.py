@@ -7,7 +7,7 @@ import pstats
 from collections.abc import Iterator
 
 from assistant import Assistant
-from assistant.backbones.load import load_backbone
+from assistant.backbones.loading import load_backbone
 from benchmarks.weights import phantom_films
 
 # A stage by the function that does all of it: module and name, as the profile has them.

@@ -16,11 +16,11 @@ from transformers import (
     JanusForConditionalGeneration,
 )
 
-from assistant.backbones.load import backbone_folder
-from assistant.backbones.pixels import batch_of
+from assistant.backbones.loading import backbone_folder
+from assistant.intake.resize import batch_of
 from assistant.prompts import film_prompt, paint_prompt, report_request
 from assistant.types import Film
-from evals.mini.films import as_film, phantoms
+from evals.data.phantoms import as_film, phantoms
 
 SEED = 4711
 MOST = 192  # tokens of a report, at most: those of `Sampling`

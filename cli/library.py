@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cli.words import (
+from cli.options import (
     NOTES,
     OUTPUT,
     Backbone,
@@ -33,7 +33,7 @@ def library_add(
     library: LibraryAt = None,
 ) -> None:
     """Add a folder of films, or one film, to the library."""
-    from assistant.filing import Filed, add_film, add_folder
+    from assistant.cases.ingest import Filed, add_film, add_folder
     from assistant.intake import read_film
 
     with opened(backbone, library) as assistant, progress_of("films") as progress:
@@ -64,7 +64,7 @@ def library_find(
     library: LibraryAt = None,
 ) -> None:
     """Find cases by what they assert, or by words in them, the newest first."""
-    from assistant.lookup import case_dict, search_cases
+    from assistant.cases.search import case_dict, search_cases
 
     with opened(backbone, library) as assistant:
         found = search_cases(assistant, " ".join(words or ()), source=source, limit=limit)
@@ -113,7 +113,7 @@ def library_rebuild(
     as_json: Json = False, backbone: Backbone = "mini", library: LibraryAt = None
 ) -> None:
     """Embed what this backbone has not embedded yet, and build the index anew."""
-    from assistant.filing import refresh
+    from assistant.cases.ingest import refresh
 
     with opened(backbone, library) as assistant:
         embedded = refresh(assistant)

@@ -4,10 +4,10 @@ A suite drives the assistant through its public methods; there is no other infer
 """
 
 from evals.compare import compare, lines
-from evals.files import read_results, write_results
+from evals.registry import SUITES
 from evals.results import SCHEMA, on_card, table
-from evals.running import run
-from evals.suites import SUITES
+from evals.results_file import read_results, write_results
+from evals.run import run
 
 __all__ = [
     "SCHEMA",

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from assistant.errors import SettingsError
+from evals.bootstrap import DRAWS, STATISTICS
 from evals.results import SCHEMA, shown
-from evals.statistics import DRAWS, STATISTICS
 
 COMPARISON = "wetread.comparison/1"
 ABOUT = ("backbone", "revision", "data", "data_sha256", "seed", "time")

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from assistant.errors import SettingsError
-from evals.statistics import STATISTICS, bootstrap_interval, bootstrap_median
+from evals.bootstrap import STATISTICS, bootstrap_interval, bootstrap_median
 
 SCHEMA = "wetread.results/1"
 Figure = dict[str, Any]
@@ -22,7 +22,7 @@ Figure = dict[str, Any]
 class Counts:
     """What a figure was computed from, film by film, so that two runs can be compared in pairs."""
 
-    statistic: str  # its name in `evals.statistics.STATISTICS`
+    statistic: str  # its name in `evals.bootstrap.STATISTICS`
     patients: tuple[str, ...]
     rows: tuple[tuple[float, ...], ...]  # one a film
 
@@ -36,7 +36,7 @@ class Measured:
     notes: Mapping[str, str] = field(default_factory=dict)  # by figure: how, or why not at all
     material: str = ""  # what it was measured on, in words
     counts: Mapping[str, Counts] = field(default_factory=dict)  # by figure
-    plots: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # see `evals.plotdata`
+    plots: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # see `evals.plot_data`
 
 
 class Tally:

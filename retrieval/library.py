@@ -21,7 +21,7 @@ from retrieval.store import Store
 from retrieval.types import Added, Case, Hit, NewCase, Stats
 
 if TYPE_CHECKING:
-    from retrieval.mirror import Mirror
+    from retrieval.index_sync import Mirror
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ class Library:
         no library, is a newer Wetread's, holds vectors of another length under this encoder,
         or (with `create=False`) is not there, and where FAISS is not installed.
         """
-        from retrieval.mirror import Mirror  # here, so that `import retrieval` loads no FAISS
+        from retrieval.index_sync import Mirror  # here, so that `import retrieval` loads no FAISS
 
         folder = Path(path)
         if dim < 1 or not encoder:

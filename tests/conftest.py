@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from chatting import CHROMIUM, FLAGS, PATIENT, SLOW, free_port, phantom_png
+from chat import CHROMIUM, FLAGS, PATIENT, SLOW, free_port, phantom_png
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
@@ -61,7 +61,7 @@ def phantoms(tmp_path_factory) -> Path:
 def assistant(tmp_path_factory, phantoms):
     """The shipped backbone with a library of the phantoms."""
     from assistant import Assistant
-    from assistant.filing import add_folder
+    from assistant.cases.ingest import add_folder
 
     with Assistant.load(BACKBONE, tmp_path_factory.mktemp("library")) as loaded:
         assert add_folder(loaded, phantoms).added == 24
@@ -74,10 +74,10 @@ def chat_assistant(tmp_path_factory):
     import numpy as np
 
     from assistant import Assistant
+    from assistant.cases.ingest import add_film
     from assistant.chest.phantoms import make_phantom
-    from assistant.filing import add_film
     from assistant.intake import read_film_bytes
-    from assistant.previews import png
+    from assistant.intake.png import png
 
     with Assistant.load(BACKBONE, tmp_path_factory.mktemp("chat") / "library") as loaded:
         for index in range(4):

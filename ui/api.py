@@ -13,12 +13,12 @@ from typing import Any
 
 import gradio as gr
 
+from assistant.assistant import Assistant
 from assistant.errors import SettingsError, WetreadError
-from assistant.exports import answer_dict, draft_dict, neighbour_dict
+from assistant.export.draft_json import answer_dict, draft_dict, neighbour_dict
 from assistant.intake import read_film
-from assistant.paintings import file_of, painting_dict
+from assistant.painting.painting import file_of, painting_dict
 from assistant.types import Film
-from assistant.walk import Assistant
 from ui.jobs import by_model
 
 ENDPOINTS = ("draft", "similar", "ask", "paint")

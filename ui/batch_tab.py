@@ -12,17 +12,17 @@ from typing import Any
 
 import gradio as gr
 
-from assistant.archives import unpack
-from assistant.batch import Manifest, draft_rows, manifest_of, read_manifest
+from assistant.assistant import Assistant
+from assistant.batch.run import Manifest, draft_rows, manifest_of, read_manifest
 from assistant.errors import SettingsError, WetreadError
 from assistant.intake import read_film
-from assistant.walk import Assistant
+from assistant.intake.zips import unpack
 from ui.batch_view import NO_BATCH, batch_html
-from ui.desk import Desk
 from ui.events import AT_ONCE, FORGET_AFTER, IN_BATCH, Shown, index_of, panel
 from ui.jobs import by_model
 from ui.markup import CRASHED, error
 from ui.read_tab import ReadTab
+from ui.session import Desk
 
 AT_ONCE_MOST = 2000  # films of one batch on a page; the command line takes any number
 BATCH = "batch"  # a job

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from assistant.home import card_file
+from assistant.paths import card_file
 from ui.events import Shown, panel
 from ui.markup import empty
 

@@ -6,14 +6,14 @@ from typing import Any
 
 import gradio as gr
 
+from assistant.assistant import Assistant
 from assistant.chest.vocabulary import FINDINGS
 from assistant.errors import WetreadError
-from assistant.walk import Assistant
 from ui.cases_view import cases_html
-from ui.desk import Desk
 from ui.events import AT_ONCE, BY_MODEL, Shown, panel
 from ui.jobs import by_model
 from ui.markup import CRASHED, error
+from ui.session import Desk
 
 ANY = ""
 

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from contextlib import suppress
 from html import escape
 
+from assistant.assistant import Assistant
+from assistant.cases.similar import shared_findings
 from assistant.errors import WetreadError
-from assistant.likeness import shared_findings
 from assistant.types import Assertion, Neighbour
-from assistant.walk import Assistant
-from ui.desk import Visit
 from ui.markup import button, data_url
+from ui.session import Visit
 
 NONE_ALIKE = '<p class="dim">The library has no case that is like enough.</p>'
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from html import escape
 
-from assistant.export_page import draft_page
-from assistant.exports import NOTICE, draft_json, draft_markdown
-from assistant.reports import parse
+from assistant.export.draft_json import NOTICE, draft_json, draft_markdown
+from assistant.export.html import draft_page
+from assistant.labeller.sentences import parse
 from assistant.types import Report, Sentence
-from ui.desk import Visit
 from ui.markup import boxes, busy, button, chip, download, empty, error, gate_html, why
+from ui.session import Visit
 
 NO_DRAFT = empty("The draft appears here,", "each sentence with what backs it.")
 SECTIONS = ("findings", "impression")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from html import escape
 
 from assistant.types import Film
-from ui.desk import Desk, Visit
 from ui.markup import button, empty, film_url
+from ui.session import Desk, Visit
 
 NO_FILM = empty("Drop a film, or try a sample.", "It stays in this session.")
 TOOLS = (

@@ -7,18 +7,18 @@ from pathlib import Path
 
 import gradio as gr
 
+from assistant.assistant import Assistant
+from assistant.cases.ingest import add_film
+from assistant.cases.search import search_cases
+from assistant.cases.similar import as_neighbour
 from assistant.errors import LibraryError, SettingsError, WetreadError
-from assistant.filing import add_film
 from assistant.intake import read_film
-from assistant.likeness import as_neighbour
-from assistant.lookup import search_cases
-from assistant.walk import Assistant
 from ui.cases_view import shelf_html
-from ui.desk import Desk
 from ui.events import AT_ONCE, BY_MODEL, Shown, panel, text_of
 from ui.jobs import by_model
 from ui.markup import CRASHED, error
 from ui.read_tab import ReadTab
+from ui.session import Desk
 
 FOUND_MOST = 24  # cases that a search shows
 

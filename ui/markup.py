@@ -9,8 +9,8 @@ from html import escape
 import numpy as np
 from PIL import Image
 
-from assistant import previews
-from assistant.exports import ACTIONS, GATE_HEADS, percent
+from assistant.export.draft_json import ACTIONS, GATE_HEADS, percent
+from assistant.intake import png
 from assistant.types import Film, Gate, Sentence
 
 SHOWN_EDGE = 1200  # pixels: a larger film is shrunk for the page, never for the model
@@ -26,7 +26,7 @@ def film_url(film: Film) -> str:
     """A film as a PNG for the page, at most 1,200 pixels along its longer edge."""
     step = -(-max(film.pixels.shape) // SHOWN_EDGE)
     small = np.asarray(Image.fromarray(film.pixels).reduce(step)).clip(0, 1)
-    return data_url(previews.png(small, synthetic="synthetic" in film.flags), "image/png")
+    return data_url(png.png(small, synthetic="synthetic" in film.flags), "image/png")
 
 
 def empty(*lines: str) -> str:

@@ -8,16 +8,16 @@ from typing import Any
 import gradio as gr
 from gradio.themes import Base
 
-from assistant.exports import NOTICE
-from assistant.walk import Assistant
+from assistant.assistant import Assistant
+from assistant.export.draft_json import NOTICE
 from ui.api import expose
 from ui.batch_tab import BatchTab
 from ui.card_tab import CardTab
-from ui.desk import Desk
 from ui.events import AT_ONCE, FORGET_AFTER, panel, script
 from ui.library_tab import LibraryTab
 from ui.paint_tab import PaintTab
 from ui.read_tab import ReadTab
+from ui.session import Desk
 
 TITLE = (
     '<header><h1>Wetread</h1><span class="dim">A preliminary reading of a film, with its evidence.'

@@ -7,17 +7,17 @@ from functools import partial
 
 import gradio as gr
 
+from assistant.assistant import Assistant
 from assistant.errors import SettingsError, Stopped, WetreadError
 from assistant.intake import read_film_bytes
-from assistant.paintings import file_of, prompt_of_report
+from assistant.painting.painting import file_of, prompt_of_report
 from assistant.types import Painting
-from assistant.walk import Assistant
-from ui.desk import Desk
 from ui.events import AT_ONCE, BY_MODEL, FORGET_AFTER, Shown, index_of, panel
 from ui.jobs import Done, follow
 from ui.markup import CRASHED, error
 from ui.paint_view import NO_PAINTING, paintings_html
 from ui.read_tab import ReadTab
+from ui.session import Desk
 
 SITES = ("A", "B", "C", "D")
 TO_TRY = (["Large right pleural effusion."], ["Cardiomegaly."], ["No acute abnormality."])

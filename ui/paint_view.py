@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 from html import escape
 
+from assistant.assistant import Assistant
 from assistant.errors import WetreadError
-from assistant.paintings import caption, file_of
+from assistant.painting.painting import caption, file_of
 from assistant.types import Painting
-from assistant.walk import Assistant
 from ui.markup import busy, button, data_url, download, empty
 
 NO_PAINTING = empty("Painted films appear here,", "each marked as synthetic.")

@@ -11,22 +11,22 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
+from assistant.assistant import Assistant
 from assistant.chest.phantoms import make_phantom
-from assistant.corrections import correct_film
+from assistant.drafting.review import decide, reworded
 from assistant.errors import SettingsError, Stopped, WetreadError
 from assistant.intake import read_film, read_film_bytes
-from assistant.previews import png
-from assistant.reviewing import decide, reworded
+from assistant.intake.orientation import correct_film
+from assistant.intake.png import png
 from assistant.types import Film, Report
-from assistant.walk import Assistant
 from ui.cases_row import CasesRow
 from ui.cases_view import cases_html
-from ui.desk import Desk, Visit, Wish
 from ui.draft_view import NO_DRAFT, checked_html, draft_html, writing_html
 from ui.events import AT_ONCE, BY_MODEL, Shown, index_of, panel, text_of
 from ui.film_view import NO_FILM, rail_html, viewer_html
 from ui.jobs import Done, by_model, follow
 from ui.markup import CRASHED, error
+from ui.session import Desk, Visit, Wish
 from ui.talk_row import TalkRow
 from ui.talk_view import talk_html
 

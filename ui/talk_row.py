@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 import gradio as gr
 
+from assistant.assistant import Assistant
 from assistant.errors import WetreadError
-from assistant.walk import Assistant
-from ui.desk import Desk
 from ui.events import AT_ONCE, BY_MODEL, Shown, panel, text_of
 from ui.film_view import rail_html
 from ui.jobs import by_model
 from ui.markup import CRASHED, error
+from ui.session import Desk
 from ui.talk_view import talk_html
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from html import escape
 
-from assistant.exports import ANSWER_NOTICE
+from assistant.export.draft_json import ANSWER_NOTICE
 from assistant.types import Answer
-from ui.desk import Visit
 from ui.markup import button, chip, why
+from ui.session import Visit
 
 TO_ASK = (
     "Is there a pleural effusion?",

@@ -13,7 +13,8 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from assistant.backbones.base import (
+from assistant.backbones.janus.backbone import JanusBackbone
+from assistant.backbones.protocols import (
     Encoded,
     Eyes,
     Identity,
@@ -25,9 +26,8 @@ from assistant.backbones.base import (
     Writer,
     Written,
 )
-from assistant.backbones.janus import JanusBackbone
 from assistant.errors import BackboneError
-from assistant.risk import RiskModel
+from assistant.evidence.risk import RiskModel
 from assistant.types import Film, Seen
 
 

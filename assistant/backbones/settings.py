@@ -12,8 +12,8 @@ from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from assistant.backbones.diffusion import DiffusionSettings
-from assistant.backbones.server_settings import ServerSettings
+from assistant.backbones.diffusion.painter import DiffusionSettings
+from assistant.backbones.server.settings import ServerSettings
 from assistant.errors import SettingsError
 
 Quantise = Literal["8bit", "4bit"]

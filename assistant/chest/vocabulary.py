@@ -1,9 +1,9 @@
 """The findings of a chest radiograph: their keys, their names, and the words for them.
 
 This module knows anatomy and wording; it does not know negation, clauses or sections, which
-`assistant/findings.py` reads. It holds data only.
+`assistant/labeller/labeller.py` reads. It holds data only.
 
-Phrases are in the small language of `assistant.phrases`: `a|b` is either word, `a?` may be
+Phrases are in the small language of `assistant.labeller.matcher`: `a|b` is either word, `a?` may be
 missing, `~` stands for up to five words of the same clause ("heart ~ enlarged" reads "the heart
 is mildly enlarged").
 """

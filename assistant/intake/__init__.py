@@ -55,7 +55,9 @@ def read_film_bytes(data: bytes, name: str = "film") -> Film:
 
     `name` is what an error calls the film. Returns and raises as `read_film` does.
     """
-    from assistant.marks import bears_mark  # loads PIL, which merely naming intake must not
+    from assistant.intake.synthetic_mark import (
+        bears_mark,  # loads PIL, which merely naming intake must not
+    )
 
     trouble = ""
     picture = None

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from evals.card.examples import Example, Pictured, examples_of, pictured_of, scores_of
 from evals.card.plots import plotted, scale_of, whisker
-from evals.plotdata import bars, histogram
+from evals.plot_data import bars, histogram
 from evals.results import shown
 
 NOT_SCORED = "not scored"

@@ -1,4 +1,4 @@
-"""The plots of a card: a whisker for a figure, and the kinds that `evals.plotdata` makes.
+"""The plots of a card: a whisker for a figure, and the kinds that `evals.plot_data` makes.
 
 Which figures there are, and what they mean, is not known here.
 """

@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 
 from assistant import Assistant
-from assistant.backbones.pixels import batch_of
+from assistant.intake.resize import batch_of
 from assistant.types import Film
-from evals.mini.films import batched
-from evals.mini.likeness import features
+from evals.data.phantoms import batched
+from evals.mini.kid import features
 
 XRV_WEIGHTS = "densenet121-res224-all"
 XRV_EDGE, XRV_RANGE = 224, 1024.0  # pixels a side; grey values from -1024 to 1024

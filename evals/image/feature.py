@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from evals.mini.likeness import kid
+from evals.mini.kid import kid
 from evals.results import Figure, Measured, stated
 
 Scores = Mapping[str, float]

@@ -14,15 +14,16 @@ import numpy as np
 
 from assistant import Assistant
 from assistant.chest.phantoms import FINDINGS
-from assistant.copies import LIMIT, copy_checks
 from assistant.errors import SettingsError, WetreadError
-from assistant.findings import assertions
 from assistant.intake import read_film
-from assistant.marks import bears_mark
+from assistant.intake.synthetic_mark import bears_mark
+from assistant.labeller.labeller import assertions
+from assistant.painting.copy_check import LIMIT, copy_checks
 from assistant.types import CopyCheck, Film
+from evals.data.phantoms import Claim, Progress, claims, of, seen_in
 from evals.image import pixel, task
-from evals.image.disk import Source, patient_of, read, sample, sources
 from evals.image.encoders import NamedEncoder, encoders
+from evals.image.film_folders import Source, patient_of, read, sample, sources
 from evals.image.pixel import fitted, likeness
 from evals.image.task import Labelled
 from evals.image.tiers import (
@@ -38,7 +39,6 @@ from evals.image.tiers import (
     seen_by,
     shown_cases,
 )
-from evals.mini.films import Claim, Progress, claims, of, seen_in
 from evals.results import Measured, Tally
 
 PAIRS = "image/pairs of the same name"

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from assistant.backbones.pixels import square
 from assistant.errors import SettingsError
+from assistant.intake.resize import square
 from evals.results import Measured, Tally
 
 PSNR, SSIM, MS_SSIM = "PSNR, dB", "SSIM", "MS-SSIM"

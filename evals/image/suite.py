@@ -15,27 +15,10 @@ import numpy as np
 
 from assistant import Assistant
 from assistant.chest.phantoms import FINDINGS, Phantom
-from assistant.copies import copy_checks
-from assistant.findings import assertions
+from assistant.labeller.labeller import assertions
+from assistant.painting.copy_check import copy_checks
 from assistant.types import Film
-from evals.image import pixel, task
-from evals.image.elsewhere import on_real_films
-from evals.image.encoders import encoders
-from evals.image.pixel import Likeness, likeness
-from evals.image.task import Labelled
-from evals.image.tiers import (
-    MAPS,
-    SHOWN,
-    Made,
-    Shelf,
-    features_compared,
-    joined,
-    labels_of,
-    mapped,
-    seen_by,
-    shown_cases,
-)
-from evals.mini.films import (
+from evals.data.phantoms import (
     Claim,
     Progress,
     as_film,
@@ -49,7 +32,24 @@ from evals.mini.films import (
     seen_in,
     truth,
 )
-from evals.real_films import tables_in
+from evals.data.real_films import tables_in
+from evals.image import pixel, task
+from evals.image.encoders import encoders
+from evals.image.pixel import Likeness, likeness
+from evals.image.real_transfer import on_real_films
+from evals.image.task import Labelled
+from evals.image.tiers import (
+    MAPS,
+    SHOWN,
+    Made,
+    Shelf,
+    features_compared,
+    joined,
+    labels_of,
+    mapped,
+    seen_by,
+    shown_cases,
+)
 from evals.results import Measured, Tally
 
 PAINTED = 150  # paintings, unless told

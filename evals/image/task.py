@@ -14,9 +14,9 @@ from functools import partial
 import numpy as np
 
 from assistant.errors import SettingsError
-from evals.mini.films import Claim, counted, of
+from evals.bootstrap import auroc, bootstrap_rows
+from evals.data.phantoms import Claim, counted, of
 from evals.results import Figure, Measured, Tally, stated
-from evals.statistics import auroc, bootstrap_rows
 
 READ = "asked findings read back by the probe, {}"
 SHUFFLED = "baseline, findings asked of another picture read back, micro-F1"

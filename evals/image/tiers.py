@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 
 from assistant import Assistant
-from assistant.backbones.pixels import square
 from assistant.chest.vocabulary import NORMAL, finding_of_label
-from assistant.copies import EDGE
-from assistant.previews import png
+from assistant.intake.png import png
+from assistant.intake.resize import square
+from assistant.painting.copy_check import EDGE
 from assistant.types import CopyCheck, Film
+from evals.data.phantoms import Claim, batched, listed
 from evals.image import feature
 from evals.image.encoders import NamedEncoder
 from evals.image.pixel import error_map
-from evals.mini.films import Claim, batched, listed
 from evals.results import Measured, stated
 
 SHOWN = 12  # made films that the card shows
@@ -26,7 +26,7 @@ MAPS = 4  # pairs of films that are kept with the map of their differences
 
 
 class Shelf:
-    """Films in memory, to find the ones most like another by `assistant.copies`."""
+    """Films in memory, to find the ones most like another by `assistant.painting.copy_check`."""
 
     name = "real"
 

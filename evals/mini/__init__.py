@@ -12,8 +12,8 @@ from types import MappingProxyType
 
 from assistant import Assistant
 from assistant.errors import SettingsError
-from evals.mini import answers, copying, painting, report, retrieval, speed, tokeniser
-from evals.mini.films import Plan, Progress
+from evals.data.phantoms import Plan, Progress
+from evals.mini import answers, copies, painting, report, retrieval, speed, tokeniser
 from evals.results import Bar, Measured
 
 Part = Callable[[Assistant, Plan, Progress], Measured]
@@ -41,7 +41,7 @@ BARS: Mapping[str, Bar] = MappingProxyType(
         answers.NOT_SHOWN: Bar("at least", 0.95),
         painting.READ: Bar("at least", 0.90),
         painting.KID: Bar("at most"),
-        copying.COPIES: Bar("at most"),
+        copies.COPIES: Bar("at most"),
         tokeniser.PSNR: Bar("at least", 32.0),
         tokeniser.SSIM: Bar("at least", 0.92),
         retrieval.NAME: Bar("at least", 0.85),

@@ -11,10 +11,10 @@ import numpy as np
 from assistant import Assistant
 from assistant.chest.phantoms import Phantom, truth_assertions, tube_positions
 from assistant.chest.phantoms.truth import assertions
-from assistant.questions import KINDS, Question, ask_about
-from evals.mini.films import Plan, Progress, as_film, phantoms
+from assistant.vqa.question_bank import KINDS, Question, ask_about
+from evals.bootstrap import ratio
+from evals.data.phantoms import Plan, Progress, as_film, phantoms
 from evals.results import Figure, Measured, figure
-from evals.statistics import ratio
 
 FILMS = 120  # about ten questions each
 ALL, NOT_SHOWN = "answers/exact accuracy", "answers/exact accuracy on what is not shown"

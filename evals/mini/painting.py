@@ -13,10 +13,10 @@ import numpy as np
 
 from assistant import Assistant
 from assistant.chest.phantoms import FINDINGS, Phantom
-from assistant.findings import assertions
+from assistant.labeller.labeller import assertions
 from assistant.types import Film
-from evals.mini import copying
-from evals.mini.films import (
+from evals.bootstrap import f1
+from evals.data.phantoms import (
     Claim,
     Plan,
     Progress,
@@ -32,9 +32,9 @@ from evals.mini.films import (
     seen_in,
     truth,
 )
-from evals.mini.likeness import FEWEST, FLOOR_AT, features, floor, kid
+from evals.mini import copies
+from evals.mini.kid import FEWEST, FLOOR_AT, features, floor, kid
 from evals.results import Figure, Measured, figure, stated
-from evals.statistics import f1
 
 FILMS = 300
 READ = "painting/asked findings read back by the probe, micro-F1"
@@ -77,7 +77,7 @@ def measure(assistant: Assistant, plan: Plan, progress: Progress) -> Measured:
     found = [
         _read_back(made, seen, probe[:n]),
         _distance(assistant, films, same, new),
-        copying.measure(assistant, plan, films, same, progress),
+        copies.measure(assistant, plan, films, same, progress),
     ]
     notes = {name: text for part in found for name, text in part.notes.items()}
     if "image" not in assistant.backbone.tasks:

@@ -16,9 +16,10 @@ import numpy as np
 from assistant import Assistant
 from assistant.chest.phantoms import DEVICES, DISTRACTORS, FINDINGS, Phantom, truth_assertions
 from assistant.chest.vocabulary import finding_named
-from assistant.findings import assertions
+from assistant.labeller.labeller import assertions
 from assistant.types import Report, Study
-from evals.mini.films import (
+from evals.bootstrap import f1, f1_gain, macro_f1, precision, ratio, recall
+from evals.data.phantoms import (
     Claim,
     Plan,
     Progress,
@@ -31,7 +32,6 @@ from evals.mini.films import (
     phantoms,
 )
 from evals.results import Figure, Measured, figure
-from evals.statistics import f1, f1_gain, macro_f1, precision, ratio, recall
 
 FILMS = 1000
 BASE_FILMS = 300  # drafted a second time without the adapter

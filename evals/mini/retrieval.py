@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 
 from assistant import Assistant
-from assistant.backbones.pixels import square
 from assistant.chest.phantoms import Phantom
-from assistant.previews import preview
+from assistant.intake.png import preview
+from assistant.intake.resize import square
 from assistant.types import Film
-from evals.mini.films import Claim, Plan, Progress, as_film, batched, phantoms, truth
+from evals.bootstrap import ratio
+from evals.data.phantoms import Claim, Plan, Progress, as_film, batched, phantoms, truth
 from evals.results import Figure, Measured, figure
-from evals.statistics import ratio
 from retrieval import Library, NewCase
 
 QUERIES, LIBRARY = 300, 3000

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from assistant import Assistant
-from evals.mini.films import Plan, Progress, as_film, phantoms
+from evals.data.phantoms import Plan, Progress, as_film, phantoms
 from evals.results import Measured, median, stated
 
 TIMES = 9

@@ -13,7 +13,8 @@ from assistant.chest.phantoms import SPLITS, Phantom
 from assistant.chest.phantoms.film import site_named
 from assistant.chest.phantoms.pathology import draw_pathology
 from assistant.types import Film
-from evals.mini.films import (
+from evals.bootstrap import ratio
+from evals.data.phantoms import (
     Claim,
     Plan,
     Progress,
@@ -25,7 +26,6 @@ from evals.mini.films import (
     seen_in,
 )
 from evals.results import Figure, Measured, figure
-from evals.statistics import ratio
 
 FILMS = 200
 NODULES = 40  # films with a nodule of about 8 mm, which are rare

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from assistant.chest.vocabulary import NORMAL, finding_named
-from assistant.reports import is_comparison
+from assistant.labeller.sentences import is_comparison
 from assistant.types import Assertion, Polarity
-from evals.report.reading import Reading
+from evals.report.parsed import Reading
 from evals.report.significance import DEVICES
 
 Detail = Literal["finding", "side", "zone", "degree"]

@@ -14,6 +14,7 @@ import numpy as np
 
 from assistant.chest.vocabulary import FINDINGS, NORMAL, finding_named
 from assistant.types import Polarity
+from evals.bootstrap import STATISTICS
 from evals.report.claims import (
     Claim,
     Detail,
@@ -28,10 +29,9 @@ from evals.report.claims import (
 )
 from evals.report.entailment import entailed
 from evals.report.pairs import Pair
-from evals.report.reading import Reading
+from evals.report.parsed import Reading
 from evals.report.significance import HARM, TIERS, Tier
 from evals.results import Tally, figure, stated
-from evals.statistics import STATISTICS
 
 WITH_SIDE = "clinical/present with side, micro-F1"
 POLARITIES: tuple[Polarity, ...] = ("present", "absent", "uncertain")

@@ -26,9 +26,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal, get_args
 
-from evals.report.reading import Reader
-from evals.report.said import Said, Summary, summarise
+from evals.report.parsed import Reader
 from evals.report.significance import TIERS, Tier, nearness
+from evals.report.summary import Said, Summary, summarise
 
 Kind = Literal[
     "false finding", "omitted finding", "wrong place", "wrong severity", "wrong certainty",

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from assistant.chest.vocabulary import NORMAL
-from assistant.findings import assertions
+from assistant.labeller.labeller import assertions
 from assistant.types import Assertion
 from evals.report.significance import DEVICES, TIERS
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from assistant.batch import read_manifest
+from assistant.batch.run import read_manifest
 from assistant.errors import SettingsError
 
 PREDICTION = ("prediction", "report", "candidate", "text")  # the first of these that a line has

@@ -13,7 +13,7 @@ from typing import Any
 
 from assistant.chest.vocabulary import finding_named
 from assistant.errors import SettingsError
-from evals import plotdata
+from evals import plot_data
 from evals.report import clinical
 from evals.report.baselines import (
     FREQUENT,
@@ -26,8 +26,8 @@ from evals.report.clinical import Held, Scored, clinical_figures, hold
 from evals.report.composite import KINDS, Fault, between, by_kind, score
 from evals.report.neural import neural_figures
 from evals.report.pairs import Pair
-from evals.report.reading import Reader
-from evals.report.said import Summary, summarise
+from evals.report.parsed import Reader
+from evals.report.summary import Summary, summarise
 from evals.report.text import text_figures
 from evals.results import Measured, Tally
 
@@ -189,7 +189,7 @@ def _case(held: Held, found: Sequence[Fault], value: float) -> dict[str, Any]:
     }
 
 
-def _plots(tally: Tally, values: Sequence[float]) -> dict[str, plotdata.Plot]:
+def _plots(tally: Tally, values: Sequence[float]) -> dict[str, plot_data.Plot]:
     known = {finding_named(key).name for key in clinical.TIERS}
     found = {
         name: tally.figures[f"clinical/{name}, F1"]
@@ -197,8 +197,8 @@ def _plots(tally: Tally, values: Sequence[float]) -> dict[str, plotdata.Plot]:
         if f"clinical/{name}, F1" in tally.figures
     }
     return {
-        "report/F1 by finding": plotdata.bars("F1 of present findings", "F1", found),
-        "report/composite": plotdata.histogram(
+        "report/F1 by finding": plot_data.bars("F1 of present findings", "F1", found),
+        "report/composite": plot_data.histogram(
             values, [i / 20 for i in range(21)], title="Composite score of each report"
         ),
     }

@@ -1,0 +1,1 @@
+"""Risk, similarity floor and probe fitted to one's own films. It changes no encoder."""

@@ -1,0 +1,30 @@
+"""A library's own cases as something to calibrate on: their previews, reports and labels."""
+
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from adapters.data.cases import Case, CaseSet, Pictures
+from assistant.cases.ingest import read_library
+from assistant.cases.similar import as_neighbour
+from assistant.evidence.collect import claims_of
+from assistant.intake.png import EDGE
+from assistant.intake.resize import square
+
+
+def library_cases(folder: Path, n: int) -> CaseSet:
+    """The first `n` cases of the library in a folder, in the order of their ids.
+
+    A case of which no patient is known is a patient of its own. Raises LibraryError for a library
+    that cannot be opened.
+    """
+    cases: list[Case] = []
+    films: list[np.ndarray] = []
+    for case, picture in islice(read_library(folder), n):
+        films.append((square(picture.astype(np.float32) / 255, EDGE) * 255).round().astype("u1"))
+        claims = claims_of(as_neighbour(case, 0.0))
+        cases.append(Case(case.patient or case.id, claims=claims, library_id=case.id))
+    return CaseSet(tuple(cases), Pictures([np.stack(films)] if films else []))

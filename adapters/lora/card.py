@@ -1,0 +1,114 @@
+"""An adapter on the disk: three files, written beside their place and renamed when whole."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import PeftModel
+from safetensors.torch import save
+
+from adapters.adapter_recipe import AdapterRecipe
+from adapters.data.cases import Cases, Say
+from assistant.backbones.adapters import CARD, CONFIG, WEIGHTS, adapter_weights, weights_sha256
+from assistant.errors import SettingsError
+
+
+def check_out(out: Path) -> None:
+    """Refuse to put an adapter in the place of anything but an adapter."""
+    if out.exists() and not (out.is_dir() and (not any(out.iterdir()) or (out / CONFIG).is_file())):
+        raise SettingsError(f"{out} exists and is no adapter folder; name another with --out.")
+
+
+def card_of(recipe: AdapterRecipe, base: Path, cases: Cases) -> dict[str, Any]:
+    """The card of an adapter, its metrics and its minutes still to come."""
+    try:
+        version = metadata.version("wetread")
+    except metadata.PackageNotFoundError:
+        version = "source"
+    return {
+        "task": recipe.task,
+        "base": {"name": base_name(base), "revision": weights_sha256(base)},
+        "data": {
+            "sha256": cases.sha256,
+            "description": cases.description,
+            "cases": len(cases.train),
+            "patients": len({case.patient for case in cases.train.cases}),
+            "held_out_cases": len(cases.validation),
+        },
+        "recipe": recipe.as_dict(),
+        "metrics": {},
+        "licence": recipe.licence,
+        "wetread": version,
+        "trained_on": "cuda" if torch.cuda.is_available() else "cpu",
+        "trained_minutes": 0.0,
+    }
+
+
+def base_name(base: Path) -> str:
+    """What the base calls itself, or the name of its folder."""
+    try:
+        card = json.loads((base / "card.json").read_text(encoding="utf-8"))
+        return str(card["name"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return base.name
+
+
+def run_name(recipe: AdapterRecipe, card: dict[str, Any]) -> str:
+    """Where a run's checkpoints lie: another recipe, base or data is another run."""
+    plan = hashlib.sha256(json.dumps(recipe.as_dict(), sort_keys=True).encode()).hexdigest()
+    parts = (plan, card["base"]["revision"], card["data"]["sha256"])
+    return "-".join((recipe.task, *(part[:12] for part in parts)))
+
+
+def finish(
+    card: dict[str, Any], metrics: dict[str, Any], beside: Path, out: Path, say: Say
+) -> Path:
+    """State the held-out figures, on the card and to the user, and put the adapter in place."""
+    card["metrics"] = metrics
+    _json(beside / CARD, card)
+    _put(beside, out)
+    figures = ", ".join(f"{k.replace('_', ' ')} {v}" for k, v in card["metrics"].items())
+    say(f"held out: {figures}")
+    say(f"written to {out} after {card['trained_minutes']:.0f} minutes of training")
+    return out
+
+
+def write_adapter(adapted: PeftModel, folder: Path, card: dict[str, Any]) -> None:
+    """Write the adapter into a fresh folder, its weights in float16.
+
+    Half the bytes: what is lost in rounding is in the held-out figures, which are taken after.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    weights = {
+        name: tensor.detach().to("cpu", torch.float16).contiguous()
+        for name, tensor in adapter_weights(adapted).items()
+    }
+    (folder / WEIGHTS).write_bytes(save(weights, metadata={"format": "pt"}))
+    config = adapted.peft_config["default"].to_dict()
+    # The card says which base it is. PEFT would look a name up on the hub, and a path is private.
+    config.update(base_model_name_or_path=None, inference_mode=True)
+    plain = {k: sorted(v) if isinstance(v, set) else v for k, v in config.items()}
+    _json(folder / CONFIG, plain)
+    _json(folder / CARD, card)
+
+
+def _put(beside: Path, out: Path) -> None:
+    """Put a whole folder in its place, and what was there away."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    old = out.with_name(f".{out.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if out.exists():
+        out.rename(old)
+    beside.rename(out)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _json(path: Path, value: Any) -> None:
+    path.write_text(json.dumps(value, indent=2, default=str) + "\n", encoding="utf-8")

@@ -1,0 +1,112 @@
+"""A film and a conversation as what any image-text-to-text model learns from, and its loss.
+
+The processor turns the film and the first request into tokens, as it does when a film is drafted;
+what follows is text. Only the answers, with the marks that end them, are learnt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from adapters.lora.batches import foretold
+from adapters.lora.model import IGNORE
+from assistant.backbones.vlm.inputs import Chat, tokenwise
+from assistant.errors import SettingsError
+from assistant.prompts import conversation, messages
+
+
+class LessonChat(Chat):
+    """Conversations about one film, to learn from."""
+
+    def example(self, picture: np.ndarray, turns: Sequence[tuple[str, str]]) -> dict[str, Any]:
+        """The model's inputs for requests and answers about a film (uint8, H x H), unpadded.
+
+        `input_ids` and `targets` are lists; each target stands where it is to be foretold.
+        """
+        pieces = self._pieces([(self.plain(q), self.plain(a).strip()) for q, a in turns])
+        inputs = self.inputs([pieces[0][0]], [[picture]])
+        ids: list[int] = inputs.pop("input_ids")[0].tolist()
+        first = len(ids)
+        targets = [IGNORE] * len(ids)
+        for number, (asked, told) in enumerate(pieces):
+            for text, learnt in ((asked if number else "", False), (told, True)):
+                start = len(ids)
+                ids += self._encode(text)
+                targets += [IGNORE] * (len(ids) - start)
+                if learnt:
+                    targets[start - 1 :] = foretold(ids[start - 1 :], 1)
+        inputs.pop("attention_mask", None)
+        extended = {
+            key: F.pad(value, (0, len(ids) - first)) if tokenwise(value, first) else value
+            for key, value in inputs.items()
+        }
+        return {"input_ids": ids, "targets": targets, "rest": extended}
+
+    def collate(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, torch.Tensor]:
+        """One batch, padded on the right."""
+        width = max(len(row["input_ids"]) for row in rows)
+
+        def padded(values: list[int], fill: int) -> list[int]:
+            return values + [fill] * (width - len(values))
+
+        batch = {
+            "input_ids": torch.tensor([padded(row["input_ids"], self.pad) for row in rows]),
+            "targets": torch.tensor([padded(row["targets"], IGNORE) for row in rows]),
+            "attention_mask": torch.tensor(
+                [padded([1] * len(row["input_ids"]), 0) for row in rows]
+            ),
+        }
+        for key in rows[0]["rest"]:
+            parts = []
+            for row in rows:
+                value, length = row["rest"][key], len(row["input_ids"])
+                wise = tokenwise(value, length)
+                parts.append(F.pad(value, (0, width - length)) if wise else value)
+            batch[key] = torch.cat(parts)
+        return batch
+
+    @torch.no_grad()
+    def write(self, model: Any, picture: np.ndarray, request: str, longest: int) -> str:
+        """What the model answers to one request about a film, greedily."""
+        inputs = self.inputs([self.prompt(messages(self.plain(request), 1))], [[picture]])
+        inputs = {key: value.to(model.device) for key, value in inputs.items()}
+        out = model.generate(
+            **inputs, max_new_tokens=longest, do_sample=False, pad_token_id=self.pad
+        )
+        new = out[0, inputs["input_ids"].shape[1] :]
+        return self.tokenizer.decode(new, skip_special_tokens=True)
+
+    def _pieces(self, turns: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+        """For each turn, the text up to the answer and the answer with its end."""
+        pieces, so_far = [], ""
+        for number in range(len(turns)):
+            told = conversation(turns[: number + 1])
+            prompt = self.prompt(told[:-1])
+            whole = self.processor.apply_chat_template(told, tokenize=False)
+            if not (prompt.startswith(so_far) and whole.startswith(prompt)):
+                raise SettingsError(
+                    "The base's chat template writes earlier turns anew when a turn is added, "
+                    "so that answers cannot be told from requests; give the base another."
+                )
+            pieces.append((prompt[len(so_far) :], whole[len(prompt) :]))
+            so_far = whole
+        return pieces
+
+    def _encode(self, text: str) -> list[int]:
+        return self.tokenizer(text, add_special_tokens=False)["input_ids"] if text else []
+
+
+def told_loss(model: Any, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    """Cross-entropy of the answers' tokens; logits are made for them alone."""
+    inputs = dict(batch)
+    targets = inputs.pop("targets")
+    told = targets != IGNORE
+    logits = model(**inputs, logits_to_keep=told, use_cache=False).logits
+    if logits.ndim == 3:  # a model that does not know how to keep only some
+        logits = logits[told]
+    return F.cross_entropy(logits.float(), targets[told])

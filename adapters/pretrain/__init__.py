@@ -1,0 +1,1 @@
+"""A backbone from scratch: its stages in order. It knows no adapter."""

@@ -1,0 +1,100 @@
+"""The mini backbone before training: its configuration, its tokenizer, its empty weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import (
+    JanusConfig,
+    JanusForConditionalGeneration,
+    JanusVisionConfig,
+    JanusVQVAEConfig,
+    LlamaConfig,
+    PreTrainedTokenizerFast,
+)
+
+from adapters.backbone_recipe import Model
+from assistant.prompts import CHAT_TEMPLATE
+
+PAD, BOS, EOS = "<pad>", "<bos>", "<eos>"
+IMAGE, IMAGE_START, IMAGE_END = "<image_placeholder>", "<begin_of_image>", "<end_of_image>"
+SPECIAL = (PAD, BOS, EOS, IMAGE, IMAGE_START, IMAGE_END, "<|User|>:", "<|Assistant|>:")
+
+
+def build_tokenizer(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenizerFast:
+    """Byte-level BPE learnt from the reports: any text can be written with it."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Digits(individual_digits=True),
+            pre_tokenizers.ByteLevel(add_prefix_space=False),
+        ]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary,
+        special_tokens=list(SPECIAL),
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token=PAD,
+        bos_token=BOS,
+        eos_token=EOS,
+        padding_side="left",
+        chat_template=CHAT_TEMPLATE,
+        extra_special_tokens={
+            "image_token": IMAGE,
+            "boi_token": IMAGE_START,
+            "eoi_token": IMAGE_END,
+        },
+    )
+
+
+def build_config(model: Model, tokenizer: Any) -> JanusConfig:
+    """The Janus architecture at the recipe's size."""
+    levels = (model.painting_size // model.grid).bit_length()
+    return JanusConfig(
+        vision_config=JanusVisionConfig(
+            hidden_size=model.vision_width,
+            num_hidden_layers=model.vision_layers,
+            num_attention_heads=model.vision_heads,
+            image_size=model.image_size,
+            patch_size=model.patch_size,
+            projection_dim=model.text_width,
+            num_image_tokens=model.grid**2,
+        ),
+        text_config=LlamaConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=model.text_width,
+            intermediate_size=int(model.text_width * 8 / 3) // 32 * 32,
+            num_hidden_layers=model.text_layers,
+            num_attention_heads=model.text_heads,
+            num_key_value_heads=model.text_heads,
+            max_position_embeddings=1024,
+            pad_token_id=tokenizer.pad_token_id,
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+        ),
+        vq_config=JanusVQVAEConfig(
+            embed_dim=model.code_width,
+            num_embeddings=model.codebook,
+            latent_channels=4 * model.painter_channels,
+            base_channels=model.painter_channels,
+            channel_multiplier=[1, 2, 2, 4, 4][:levels],
+            num_res_blocks=1,
+            projection_dim=model.text_width,
+            image_token_embed_dim=model.text_width,
+        ),
+        image_token_id=tokenizer.convert_tokens_to_ids(IMAGE),
+        tie_word_embeddings=True,
+    )
+
+
+def build_model(model: Model, tokenizer: PreTrainedTokenizerFast) -> JanusForConditionalGeneration:
+    """Untrained weights; seed torch first to have the same ones again."""
+    return JanusForConditionalGeneration(build_config(model, tokenizer))

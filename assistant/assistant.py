@@ -1,0 +1,366 @@
+"""The one walk from film to report, and the short jobs beside it.
+
+`Assistant` holds the parts and keeps nothing between two studies. The command line, the chat,
+the batch run and the evaluation all call these methods; there is no second inference path.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, Unpack, overload
+
+from assistant.admission import Admitted, admit
+from assistant.backbones.loading import load_backbone
+from assistant.backbones.protocols import Backbone, Encoded, Progress, Told
+from assistant.cases.similar import nearest
+from assistant.drafting.check import checked, text_to_check
+from assistant.drafting.draft import Drafted, Options, write_drafts
+from assistant.drafting.prefetch import read_ahead
+from assistant.drafting.schedule import Many, Stages, Way, in_windows
+from assistant.drafting.sources import Failed, Source, as_study, batches_of
+from assistant.evidence.risk import RiskModel
+from assistant.evidence.rules import Examined, abstention, examined, judge_sentences
+from assistant.painting.painting import check_request, finished
+from assistant.paths import library_folder
+from assistant.prompts import paint_request
+from assistant.provenance import provenance_of
+from assistant.types import (
+    Answer,
+    Film,
+    Neighbour,
+    Painting,
+    PaintSettings,
+    Provenance,
+    Report,
+    Study,
+)
+from assistant.vqa.answer import answer
+from assistant.vqa.followup import Turns
+from retrieval import Library
+
+
+class Assistant:
+    """Drafts reports, paints films and finds similar cases with one backbone and one library."""
+
+    def __init__(self, backbone: Backbone, library: Library | None = None) -> None:
+        """Put the parts together; `Assistant.load` finds them by name."""
+        self.backbone = backbone
+        self.library = library
+
+    @classmethod
+    def load(
+        cls,
+        backbone: str | Path = "mini",
+        library: str | os.PathLike | None = None,
+        adapters: Sequence[Path] = (),
+        *,
+        download: bool = False,
+    ) -> Assistant:
+        """Load a backbone and open the library of cases, by default the user's own.
+
+        `backbone` is `mini`, a checkpoint folder, ORG/NAME@COMMIT of the hub, or a settings file
+        that puts several together. A folder in `adapters` takes the place of the backbone's own
+        adapter for its task. Nothing is fetched from the hub without `download`, or the settings'
+        own. Raises BackboneError, SettingsError or LibraryError with what to do.
+        """
+        loaded = load_backbone(backbone, adapters, download=download)
+        folder = Path(library) if library is not None else library_folder()
+        return cls(loaded, Library.open(folder, encoder=loaded.encoder_id, dim=loaded.dim))
+
+    def close(self) -> None:
+        """Close the library; the assistant is done with."""
+        if self.library:
+            self.library.close()
+
+    def __enter__(self) -> Assistant:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def draft(
+        self,
+        source: Source,
+        *,
+        indication: str = "",
+        prior_report: str = "",
+        neighbours: int = 5,
+        seed: int = 0,
+        exclude: Sequence[str] = (),
+        use_adapter: bool = True,
+        samples: int | None = None,
+        correct: bool = False,
+        anyway: bool = False,
+        told: Told | None = None,
+    ) -> Report:
+        """Draft the report of one film or study.
+
+        `prior_report` is that of an earlier film of the patient: without it nothing is compared.
+        `neighbours` is how many similar cases to use at most, 0 for none; cases named in
+        `exclude`, and the film's own case, are never among them. The backbone writes with its
+        adapter "report" where it has one, told what the similar cases show, and as the base
+        alone if `use_adapter` is False. `samples` other drafts are drawn to see whether they
+        agree, by default as many as the risk was fitted with. Of a film that the gate refuses
+        nothing is written, unless `anyway`; with `correct` a film that is turned or inverted is
+        put right first. The same film, versions and seed give the same report, but for its
+        time. `told` hears in this thread the text as it is written, and then, while others are
+        drawn, the best so far; what it raises (`Stopped`, say) ends the writing and goes through.
+        Raises IntakeError for a film that cannot be read, SettingsError for a bad option.
+        """
+        options = Options(
+            *(neighbours, seed, tuple(exclude), use_adapter, samples),
+            correct=correct,
+            anyway=anyway,
+            told=told,
+        )
+        study = as_study(source, indication, prior_report)
+        return self._reports(options, self._admit(options, [study]))[0]
+
+    @overload
+    def draft_many(
+        self, sources: Iterable[Source], *, errors: Literal["raise"] = "raise", **how: Unpack[Many]
+    ) -> Iterator[Report]: ...
+
+    @overload
+    def draft_many(
+        self, sources: Iterable[Source | Failed], *, errors: Literal["give"], **how: Unpack[Many]
+    ) -> Iterator[Report | Failed]: ...
+
+    def draft_many(
+        self, sources: Iterable[Any], *, errors: str = "raise", **how: Unpack[Many]
+    ) -> Iterator[Any]:
+        """Draft studies of any number, taken from the iterable as they are needed.
+
+        `errors` says what becomes of a study that cannot be drafted: "raise" ends with its
+        IntakeError once the reports before it are given, "give" puts a `Failed` in its place and
+        goes on. `how` are the options of `draft`, where `told` hears of the first film of each
+        batch, and those of `Many`. Raises SettingsError for a bad option.
+        """
+        way = Way.of(how)
+        stages = Stages(
+            partial(self._admit, way.options),
+            lambda asked: self.backbone.read([one.encoded for one in asked]),
+            partial(self._reports, way.options),
+        )
+        studies = read_ahead(sources, way.workers, way.batch)
+        return in_windows(studies, way, stages, strict=errors == "raise")
+
+    def check(
+        self,
+        source: Source,
+        text: str,
+        *,
+        indication: str = "",
+        prior_report: str = "",
+        neighbours: int = 5,
+        exclude: Sequence[str] = (),
+        correct: bool = False,
+        anyway: bool = False,
+    ) -> Report:
+        """Judge a report that someone wrote, sentence by sentence, as a draft is judged.
+
+        The backbone writes nothing, and nothing of the text is removed: a comparison without a
+        prior and a number that nothing computed are "unsupported". The report's `author` is
+        "person"; the other options are those of `draft`. Raises SettingsError for a text without
+        a sentence or of more than 20,000 characters, IntakeError for a film that cannot be read.
+        """
+        options = Options(neighbours, exclude=tuple(exclude), correct=correct, anyway=anyway)
+        given = text_to_check(text)
+        study = as_study(source, indication, prior_report)
+        one = self._admit(options, [study])[0]
+        near = self._cited(one, options, self.risk) if one.read else ()
+        return checked(self.backbone, one, near, given, self.risk, self._provenance(given, 0, None))
+
+    def examine(
+        self, sources: Iterable[Source], options: Options, *, batch: int = 8
+    ) -> Iterator[tuple[Examined, ...]]:
+        """The sentences of each source's draft with the signals of their claims, in order.
+
+        What a risk model is fitted on.
+        """
+        for some in batches_of(sources, batch):
+            asked = self._admit(options, [as_study(source) for source in some])
+            for _, drafted in self._written(options, asked):
+                yield () if drafted is None else examined(drafted.written, drafted.ground)
+
+    def _admit(self, options: Options, studies: Sequence[Study]) -> list[Admitted]:
+        return admit(self.backbone, studies, correct=options.correct, anyway=options.anyway)
+
+    def _written(
+        self, options: Options, asked: Sequence[Admitted]
+    ) -> list[tuple[Admitted, Drafted | None]]:
+        """Each study with what the gate says, and what was written of it if anything was."""
+        read = [one for one in asked if one.read]
+        task = self._task("report") if options.use_adapter else None
+        risk = self._risk_for(task)
+        near = [self._cited(one, options, risk) for one in read]
+        samples = options.samples
+        if samples is None:
+            samples = risk.samples if risk else 0
+        seed, told = options.seed, options.told
+        texts = iter(write_drafts(self.backbone, read, near, task, seed, samples, told))
+        return [(one, next(texts) if one.read else None) for one in asked]
+
+    def _cited(
+        self, one: Admitted, options: Options, risk: RiskModel | None
+    ) -> tuple[Neighbour, ...]:
+        """The similar cases of a film that are like enough to be cited."""
+        floor = options.floor if options.floor is not None or not risk else risk.floor
+        near = self._near(one.encoded, one.study.films[0], options.neighbours, options.exclude)
+        return tuple(n for n in near if floor is None or n.similarity >= floor)
+
+    def _reports(self, options: Options, asked: Sequence[Admitted]) -> list[Report]:
+        task = self._task("report") if options.use_adapter else None
+        risk = self._risk_for(task)
+        reports = []
+        for one, drafted in self._written(options, asked):
+            has_prior = bool(one.study.prior_report)
+            sentences, removed = (
+                judge_sentences(drafted.written, drafted.ground, risk, has_prior=has_prior)
+                if drafted
+                else ((), ())
+            )
+            request = drafted.request if drafted else ""
+            reports.append(
+                Report(
+                    study=one.study,
+                    sentences=sentences,
+                    neighbours=drafted.neighbours if drafted else (),
+                    gate=one.gate,
+                    provenance=self._provenance(request, options.seed, task),
+                    removed=removed,
+                    abstention=abstention(one.gate, sentences),
+                )
+            )
+        return reports
+
+    @property
+    def risk(self) -> RiskModel | None:
+        """The risk model of what this backbone drafts by default, if it has one."""
+        return self._risk_for(self._task("report"))
+
+    def _risk_for(self, task: str | None) -> RiskModel | None:
+        """The risk model, if it was fitted on drafts of this backbone with this adapter."""
+        identity = self.backbone.identity_for(task)
+        risk = self.backbone.risk
+        return risk if risk and risk.fits(identity.revision, identity.adapter) else None
+
+    def ask(
+        self,
+        source: Source,
+        question: str,
+        *,
+        prior_report: str = "",
+        history: Turns = (),
+        seed: int = 0,
+        anyway: bool = False,
+    ) -> Answer:
+        """Answer a question about one film: computed where it can be, else by the adapter "answer".
+
+        `prior_report` is the report of an earlier film of the same patient; by default that of
+        the study. `history` are earlier questions about the film with their answers, the oldest
+        first, by which "Which side?" is understood. A comparison without a prior is not answered,
+        and a number that nothing computed is withheld; nor is anything of a film that the gate
+        refuses, unless `anyway`. The answer is judged as a sentence of a draft, with the risk that
+        was fitted on drafts' sentences: for answers an approximation. The same film, question,
+        history, versions and seed give the same answer. Raises SettingsError for an empty question
+        or one of more than 500 characters, BackboneError for a backbone without the adapter,
+        IntakeError for a film that cannot be read.
+        """
+        study = as_study(source)
+        study = replace(study, prior_report=prior_report or study.prior_report)
+        return answer(
+            *(self.backbone, self.library, self.risk, study, question),
+            history=history,
+            seed=seed,
+            anyway=anyway,
+        )
+
+    def similar(
+        self,
+        source: Source,
+        k: int = 5,
+        *,
+        exclude: Sequence[str] = (),
+        origin: str | None = None,
+        finding: str | None = None,
+    ) -> tuple[Neighbour, ...]:
+        """The library's cases most like a film, the most similar first; never the film itself.
+
+        Only those whose source is `origin`, and whose report or labels assert `finding`, a key
+        of the vocabulary, as present, where these are given: the search goes deeper until k are
+        found, and ends with the library or the 2,000 nearest. Raises SettingsError for another
+        finding, IntakeError for a film that cannot be read.
+        """
+        film = as_study(source).films[0]
+        return self._near(self.backbone.encode([film])[0], film, k, exclude, origin, finding)
+
+    def paint(
+        self,
+        prompt: str,
+        *,
+        seed: int = 0,
+        count: int = 1,
+        guidance: float = 3.0,
+        temperature: float = 0.5,
+        site: str = "",
+        mark: bool = True,
+        progress: Progress | None = None,
+    ) -> tuple[Painting, ...]:
+        """Paint synthetic films that show what the prompt says.
+
+        `count` is 1 to 16; `guidance` 1 or more, higher follows the prompt more closely; `site`
+        the letter of the site whose style the films take, empty for none in particular. Each
+        film is read back and compared with the library, and bears the word SYNTHETIC in its
+        corner unless `mark` is False. The same prompt, seed and settings give the same films.
+        `progress` hears in this thread of the tokens painted, of those of all films; what it
+        raises (`Stopped`, say) ends the painting and goes through.
+        Raises SettingsError on bad values.
+        """
+        settings = PaintSettings(guidance, temperature, site)
+        check_request(prompt, count, settings)
+        painted = self.backbone.paint(
+            prompt,
+            count=count,
+            seed=seed,
+            guidance=guidance,
+            temperature=temperature,
+            site=site,
+            progress=progress,
+        )
+        provenance = provenance_of(
+            self.backbone.painter_identity, self.library, paint_request(prompt, site), seed
+        )
+        return finished(
+            self.backbone, self.library, prompt, painted, provenance, settings, mark=mark
+        )
+
+    def _near(
+        self,
+        encoded: Encoded,
+        film: Film,
+        k: int,
+        exclude: Sequence[str],
+        origin: str | None = None,
+        finding: str | None = None,
+    ) -> tuple[Neighbour, ...]:
+        if self.library is None or k == 0:
+            return ()
+        return nearest(
+            *(self.library, encoded.embedding, k),
+            own=film.sha256[:16],
+            exclude=exclude,
+            origin=origin,
+            finding=finding,
+        )
+
+    def _task(self, task: str) -> str | None:
+        """The task, if the backbone has an adapter for it; None: the base alone."""
+        return task if task in self.backbone.tasks else None
+
+    def _provenance(self, request: str, seed: int, task: str | None) -> Provenance:
+        return provenance_of(self.backbone.identity_for(task), self.library, request, seed)

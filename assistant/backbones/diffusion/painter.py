@@ -1,0 +1,183 @@
+"""A painter that any text-to-image pipeline of diffusers makes, with a LoRA if one is named.
+
+Weights come from safetensors alone, and no code from the checkpoint is run.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from assistant.backbones.protocols import Identity, Progress
+from assistant.errors import BackboneError, SettingsError
+
+Dtype = Literal["auto", "float32", "bfloat16", "float16"]
+STEPS_MOST = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class DiffusionSettings:
+    """Which pipeline paints, and how.
+
+    Raises SettingsError for a value that does not hold.
+    """
+
+    model: str  # a folder that diffusers has saved, or one of the hub as ORG/NAME@COMMIT
+    adapter: str = ""  # a folder with one LoRA as safetensors; empty: the base alone
+    steps: int = 50  # of denoising: more takes longer and looks better
+    dtype: Dtype = "auto"  # bfloat16 on a GPU, else float32
+    device: str = "auto"  # as torch names it; the GPU if there is one
+    download: bool = False  # fetch from the hub what is not on this machine yet
+
+    def __post_init__(self) -> None:
+        for name in ("model", "adapter", "device"):
+            value = getattr(self, name)
+            needed = name in ("model", "device")
+            if not isinstance(value, str) or (needed and not value.strip()):
+                raise SettingsError(f"The painter's `{name}` must be a text.")
+        whole = isinstance(self.steps, int) and not isinstance(self.steps, bool)
+        if not whole or not 1 <= self.steps <= STEPS_MOST:
+            raise SettingsError(
+                f"The painter's `steps` = {self.steps!r} must be a whole number of "
+                f"1 to {STEPS_MOST}."
+            )
+        if self.dtype not in get_args(Dtype):
+            raise SettingsError(
+                f"The painter's `dtype` = {self.dtype!r} must be one of "
+                f"{', '.join(get_args(Dtype))}."
+            )
+        if not isinstance(self.download, bool):
+            raise SettingsError("The painter's `download` must be true or false.")
+
+
+class DiffusionPainter:
+    """A diffusers pipeline as painter; one call at a time."""
+
+    def __init__(self, settings: DiffusionSettings) -> None:
+        """Load the pipeline and its LoRA.
+
+        Raises BackboneError without diffusers, for a checkpoint that is missing, damaged, gated,
+        not in safetensors or not text-to-image, and for a LoRA that does not fit.
+        """
+        from assistant.backbones.diffusion.loading import load_pipeline
+
+        loaded = load_pipeline(settings)
+        self.settings = settings
+        self.identity = loaded.identity
+        self._pipeline: Any = loaded.pipeline
+        self._adapter = loaded.adapter
+        self._lock = threading.Lock()
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """("image",) where a LoRA paints."""
+        return ("image",) if self._adapter else ()
+
+    def identity_for(self, task: str | None) -> Identity:
+        """The identity with the LoRA of the task "image"; BackboneError if there is none."""
+        if task is not None and task not in self.tasks:
+            raise BackboneError(
+                f"The painter {self.identity.name!r} has no adapter for the task {task!r}; "
+                "name a LoRA's folder as the settings' `adapter`."
+            )
+        return replace(self.identity, adapter=None if task is None else self._adapter)
+
+    def paint(
+        self,
+        prompt: str,
+        *,
+        count: int,
+        seed: int,
+        guidance: float,
+        temperature: float,
+        site: str = "",
+        progress: Progress | None = None,
+    ) -> list[np.ndarray]:
+        """Paint `count` films, each float32 (H, W) in [0, 1], air dark.
+
+        The prompt is given as it stands; greys are the mean of the picture's colours. A film
+        depends on the seed and its number alone, not on how many are painted with it: they are
+        painted one by one. `guidance` is classifier-free guidance, none at 1. Diffusion knows no
+        `temperature`, so that any is taken and none changes a film. `progress` hears of the steps
+        done, of those of all films, in this thread; what it raises ends the painting and goes
+        through, and it may not call the painter. Raises BackboneError for a site, since a pipeline
+        has learnt none, for a prompt too long to be read whole, and where memory runs out.
+        """
+        if site.strip():
+            raise BackboneError(
+                "A diffusion painter knows no sites of phantoms; leave `site` empty."
+            )
+        with self._lock:
+            self._check_length(prompt)
+            return [
+                self._one(prompt, guidance, _seed(seed, i), _Steps(progress, i, count))
+                for i in range(count)
+            ]
+
+    def _one(self, prompt: str, guidance: float, seed: int, steps: _Steps) -> np.ndarray:
+        import torch
+
+        try:
+            made = self._pipeline(
+                prompt=prompt,
+                num_inference_steps=self.settings.steps,
+                guidance_scale=guidance,
+                # On the CPU on every machine, so that the noise is the same on all.
+                generator=torch.Generator("cpu").manual_seed(seed),
+                output_type="np",
+                callback_on_step_end=steps,
+            )
+        except torch.OutOfMemoryError:
+            made = None
+        if made is None:
+            raise BackboneError(
+                f"Memory ran out while {self.identity.name!r} painted; choose a dtype of 16 bits "
+                "or another device in the settings."
+            )
+        picture = np.asarray(made.images[0], np.float32)  # (H, W, 3) in [0, 1]
+        if not np.isfinite(picture).all():
+            raise BackboneError(
+                f"The numbers of {self.settings.dtype} were too small for {self.identity.name!r}, "
+                'which painted nothing; choose dtype = "bfloat16" or "float32" in the settings.'
+            )
+        return picture.mean(axis=-1).clip(0, 1)
+
+    def _check_length(self, prompt: str) -> None:
+        """Raise BackboneError where every text encoder would leave out the end of the prompt."""
+        tokenizers = [
+            part for name, part in self._pipeline.components.items()
+            if name.startswith("tokenizer") and part is not None
+        ]  # fmt: skip
+        rooms = [(len(part(prompt).input_ids), part.model_max_length) for part in tokenizers]
+        if rooms and all(length > room for length, room in rooms):
+            length, room = max(rooms, key=lambda pair: pair[1])
+            raise BackboneError(
+                f"The prompt has {length} tokens and the painter {self.identity.name!r} reads "
+                f"{room} at most; say it in fewer words."
+            )
+
+
+class _Steps:
+    """Tells of the steps of one film, of those of all."""
+
+    def __init__(self, progress: Progress | None, film: int, count: int) -> None:
+        self._progress = progress
+        self._film = film
+        self._count = count
+
+    def __call__(
+        self, pipeline: Any, step: int, timestep: Any, tensors: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        """The pipeline's values as they came; some schedulers take more steps than asked."""
+        if self._progress is not None:
+            steps = pipeline.num_timesteps
+            self._progress(self._film * steps + step + 1, self._count * steps)
+        return tensors
+
+
+def _seed(seed: int, film: int) -> int:
+    return int(np.random.SeedSequence([seed, film]).generate_state(1, np.uint64)[0] >> 1)

@@ -1,0 +1,330 @@
+"""The Janus architecture of transformers, which sees, writes and paints with one model.
+
+It knows nothing of medicine: it is told what to ask, and gives back what the model said.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
+from transformers import (
+    AutoTokenizer,
+    GenerationMixin,
+    JanusForConditionalGeneration,
+)
+
+from assistant.backbones.adapters import Adapters, find_adapters, sha256_of, weights_sha256
+from assistant.backbones.decoding.llama import Decoders
+from assistant.backbones.decoding.packed_linear import pack
+from assistant.backbones.device import device, dtype_of
+from assistant.backbones.hub import Place
+from assistant.backbones.janus.grain import add_grain
+from assistant.backbones.janus.painter import JanusPainter
+from assistant.backbones.janus.writer import JanusWriter
+from assistant.backbones.probe.measurements import FILE as MEASURES
+from assistant.backbones.probe.measurements import Measures
+from assistant.backbones.probe.pooling import pool
+from assistant.backbones.probe.probe import Probe
+from assistant.backbones.probe.test_time import label_logits
+from assistant.backbones.protocols import Encoded, Identity, Look, Progress, Sampling, Told, Written
+from assistant.backbones.settings import Dtype
+from assistant.backbones.vlm.loading import UNLOADABLE, load_processor
+from assistant.errors import BackboneError
+from assistant.evidence.risk import FILE, RiskModel
+from assistant.intake.resize import batch_of, processed
+from assistant.types import Film, Seen, Study
+
+_SEEN_TOGETHER = 8  # films: about what a core's cache holds of their layers
+FROZEN = ("model.vision_model", "model.vqmodel")  # what every task shares
+FILES = ("config.json", "model.safetensors", "tokenizer.json", "card.json", "reference.safetensors")
+
+
+Pixels = Callable[[Sequence[Film]], np.ndarray]  # films to (B, 3, H, W)
+
+
+def is_ours(folder: Path) -> bool:
+    """Whether a checkpoint is a whole backbone, which `wetread train` has written."""
+    return any((folder / name).is_file() for name in FILES[-2:])
+
+
+def _contiguous(module: Any, inputs: Any, made: torch.Tensor) -> torch.Tensor:
+    return made.contiguous()
+
+
+class Janus(JanusForConditionalGeneration):
+    """Janus whose `generate` is that of every other model where it writes.
+
+    Its own only adds the painting, and warns of its own arguments when it merely writes.
+    """
+
+    def generate(self, *inputs: Any, **settings: Any) -> Any:
+        """Write, or paint where `generation_mode` is "image"."""
+        if settings.get("generation_mode") == "image":
+            return super().generate(*inputs, **settings)
+        return GenerationMixin.generate(self, *inputs, **settings)  # pyright: ignore
+
+
+class JanusBackbone:
+    """A Janus checkpoint as encoder, writer and painter; one call at a time."""
+
+    def __init__(
+        self,
+        folder: Path,
+        adapters: Sequence[Path] = (),
+        *,
+        own: bool = True,
+        place: Place | None = None,
+        dtype: Dtype | None = None,
+    ) -> None:
+        """Load a checkpoint folder with its own adapters, and those of the folders given.
+
+        A given adapter takes the place of the checkpoint's own for its task; with `own` False
+        there are none but the given. A checkpoint that others have published has no probe, no
+        reference and no card, and is named by its `place`. BackboneError says what is missing,
+        damaged, or made for another base.
+        """
+        ours = is_ours(folder)
+        missing = [name for name in FILES if not (folder / name).is_file()] if ours else []
+        if missing:
+            raise BackboneError(
+                f"The backbone folder {folder.name!r} lacks {', '.join(missing)}; "
+                "name a folder that `wetread train` has written, or `mini`."
+            )
+        self.card: Mapping[str, Any] = {}
+        self.reference: Mapping[str, np.ndarray] = {}
+        numbers = torch.float32 if ours and dtype is None else dtype_of(dtype)
+        try:
+            self._model: Any = Janus.from_pretrained(
+                folder, dtype=numbers, local_files_only=True, use_safetensors=True
+            ).eval()
+            edge = self._model.config.vision_config.image_size
+            if ours:
+                self._tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+                self._pixels: Pixels = partial(batch_of, size=edge)
+                self.reference = load_file(folder / "reference.safetensors")
+                self.card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+            else:
+                processor = load_processor(folder)
+                self._tokenizer = processor.tokenizer
+                self._tokenizer.chat_template = processor.chat_template
+                self._pixels = partial(processed, processor.image_processor)
+        except (*UNLOADABLE, SafetensorError) as error:
+            raise BackboneError(
+                f"The backbone in {folder.name!r} cannot be loaded ({type(error).__name__}); "
+                "its files do not belong together or are damaged, so get them again."
+            ) from None
+        self._model.to(device())
+        # A convolution gives the patches with their tokens last, and every layer would go on so.
+        self._model.model.vision_model.embeddings.register_forward_hook(_contiguous)
+        probe = folder / "probe.safetensors"
+        self._probe = Probe.load(probe) if probe.is_file() else None
+        measures = folder / MEASURES
+        self._measures = Measures.load(measures) if measures.is_file() else None
+        risk = folder / FILE
+        self.risk = RiskModel.load(risk) if risk.is_file() else None
+        self._adapters = Adapters(self._model, find_adapters(folder, adapters, own=own), FROZEN)
+        inner = self._model.model
+        for part in (inner.vision_model, inner.aligner, inner.generation_head):
+            pack(part)
+        decoders = Decoders(self._model.model.language_model, self._adapters)
+        parts = (self._model, self._tokenizer, self._adapters, decoders)
+        self._writer, self._painter = JanusWriter(*parts), JanusPainter(*parts)
+        self._lock = threading.Lock()
+        if ours:
+            told = [folder / name for name in ("model.safetensors", "reference.safetensors")]
+            told += [path for path in (probe, measures) if path.is_file()]
+            self.identity = Identity(self.card["name"], sha256_of(told), self.card["licence"])
+        else:
+            where = place or Place(folder, folder.resolve().name)
+            revision = where.commit or weights_sha256(folder)
+            self.identity = Identity(where.name, revision, where.licence)
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The tasks that have an adapter: of "report", "answer" and "image"."""
+        return self._adapters.tasks
+
+    def identity_for(self, task: str | None) -> Identity:
+        """The identity with the adapter of a task; BackboneError if there is none."""
+        return replace(self.identity, adapter=self._adapters.name(task))
+
+    @property
+    def painter_identity(self) -> Identity:
+        """The identity with the adapter that paints, where there is one."""
+        return self.identity_for("image" if "image" in self.tasks else None)
+
+    @property
+    def instructed(self) -> bool:
+        """Whether it is a chat model of others, which has learnt nothing of probes."""
+        return not self.card
+
+    @property
+    def encoder_id(self) -> str:
+        """Name and weights: the same film has the same embedding as long as this stays."""
+        return f"{self.identity.name}@{self.identity.revision[:16]}"
+
+    @property
+    def dim(self) -> int:
+        """Length of the embedding."""
+        return self._probe.dim if self._probe else 4 * self._model.config.vision_config.hidden_size
+
+    @torch.inference_mode()
+    def encode(self, films: Sequence[Film]) -> list[Encoded]:
+        """Encode films in one batch; features are (patches, width) in the model's numbers."""
+        if not films:
+            return []
+        config = self._model.config.vision_config
+        pixels = torch.from_numpy(self._pixels(films))
+        with self._lock:
+            hidden = self._see(pixels)
+            logits = None
+            if self._probe:
+                logits = label_logits(self._probe, self._see, pixels, hidden, config.patch_size)
+        pooled = embeddings = pool(hidden.float().numpy())
+        if self._probe and logits is not None:
+            embeddings = self._probe.embed(hidden, logits.mean(dim=1)).numpy()
+        else:
+            if self.reference:
+                embeddings = (pooled - self.reference["pool_mean"]) / self.reference["pool_scale"]
+            size = np.linalg.norm(embeddings, axis=1, keepdims=True)
+            embeddings = embeddings / size.clip(min=1e-6)
+        told = [None] * len(films) if logits is None else logits.numpy()
+        return [
+            Encoded(
+                *(Study((film,)), hidden[i], embeddings[i].astype(np.float32), pooled[i], told[i])
+            )
+            for i, film in enumerate(films)
+        ]
+
+    def _see(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Patch features (B, N, W) of pixels (B, 3, H, W)."""
+        vision, like = self._model.model.vision_model, self._model
+        parts = [part.to(like.device, like.dtype) for part in pixels.split(_SEEN_TOGETHER)]
+        return torch.cat([vision(pixel_values=part).last_hidden_state.cpu() for part in parts])
+
+    @torch.inference_mode()
+    def read_findings(self, films: Sequence[Film]) -> list[tuple[Seen, ...]] | None:
+        """What the probe sees in films: each finding at each place it knows, or None without one.
+
+        The probe shares no weights with the writer or the painter.
+        """
+        return self.read(self.encode(films)) if self._probe else None
+
+    @torch.inference_mode()
+    def read(self, encoded: Sequence[Encoded]) -> list[tuple[Seen, ...]] | None:
+        """`read_findings` of films that are encoded already."""
+        if not encoded:
+            return [] if self._probe else None
+        if self._probe is None:
+            return None
+        return self.read_logits(np.stack([np.asarray(c.logits).mean(axis=0) for c in encoded]))
+
+    @torch.inference_mode()
+    def read_logits(self, logits: np.ndarray) -> list[tuple[Seen, ...]] | None:
+        """`read_findings` of films by what the probe said of them, float (N, L)."""
+        if self._probe is None:
+            return None
+        return self._probe.read(torch.from_numpy(np.asarray(logits, np.float32)))
+
+    @torch.inference_mode()
+    def look(self, encoded: Sequence[Encoded]) -> list[Look] | None:
+        """All that the probe says of encoded films, patch by patch too; None without one."""
+        if self._probe is None:
+            return None
+        looks = [self._probe.look(c.features, torch.from_numpy(c.logits)) for c in encoded]
+        if self._measures is None:
+            return looks
+        taken = [
+            self._measures.take(np.asarray(c.logits).mean(axis=0), c.features.numpy().mean(axis=0))
+            for c in encoded
+        ]
+        return [replace(look, measured=found) for look, found in zip(looks, taken, strict=True)]
+
+    @torch.inference_mode()
+    def reconstruct(self, films: Sequence[Film]) -> list[np.ndarray]:
+        """Films through the picture tokeniser and back, each float32 (H, W) in [0, 1].
+
+        H and W are those of paintings; films are first reduced to that size.
+        """
+        vision, size = self._model.config.vision_config, self._painting_size
+        squares = torch.from_numpy(batch_of(films, vision.image_size))
+        pixels = torch.nn.functional.adaptive_avg_pool2d(squares, size).to(self._model.device)
+        with self._lock:
+            codes = self._model.model.vqmodel.encode(pixels.contiguous()).image_tokens
+            return self._painter.films(codes.view(len(films), -1))
+
+    @property
+    def _painting_size(self) -> int:
+        """Pixels along one edge of a painting: the grid times what the decoder doubles."""
+        config = self._model.config
+        grid = round(config.vision_config.num_image_tokens**0.5)
+        return grid * 2 ** (len(config.vq_config.channel_multiplier) - 1)
+
+    @torch.inference_mode()
+    def write(
+        self,
+        encoded: Sequence[Encoded],
+        requests: Sequence[str],
+        sampling: Sampling,
+        tasks: Sequence[str | None] | None = None,
+        told: Told | None = None,
+    ) -> list[Written]:
+        """Write one text for each film and its request, in one batch.
+
+        `tasks` names the adapter of each row, None the base alone; they may differ within the
+        batch. Greedy at temperature 0; otherwise sampled: the n-th text of a film and its
+        request is the same for the same seed, whatever else is in the batch. `told` hears the
+        first row's text so far at every token, in this thread; what it raises ends the writing
+        and goes through, and it may not call the backbone. Raises BackboneError for a task that
+        has no adapter and for a request that is too long.
+        """
+        if not encoded:
+            return []
+        adapted = tasks if tasks is not None else [None] * len(encoded)
+        with self._lock:
+            return self._writer.write(encoded, requests, sampling, adapted, told)
+
+    @torch.inference_mode()
+    def paint(
+        self,
+        prompt: str,
+        *,
+        count: int,
+        seed: int,
+        guidance: float,
+        temperature: float,
+        site: str = "",
+        progress: Progress | None = None,
+    ) -> list[np.ndarray]:
+        """Paint `count` films, each float32 (H, W) in [0, 1], air dark; the same for a seed.
+
+        `site` is the letter of the site whose style the films take, empty for none in
+        particular. The adapter "image" paints where there is one. `progress` hears of the
+        tokens painted, of those of all films, in this thread; what it raises ends the painting
+        and goes through, and it may not call the backbone.
+        """
+        with self._lock:
+            tokens = self._painter.tokens(
+                prompt,
+                count=count,
+                seed=seed,
+                guidance=guidance,
+                temperature=temperature,
+                site=site,
+                progress=progress,
+            )
+            films = self._painter.films(tokens)
+        grain = self.reference.get(f"grain.{site}", self.reference.get("grain.A"))
+        if grain is None:
+            return films
+        return [add_grain(p, grain, np.random.default_rng([seed, i])) for i, p in enumerate(films)]

@@ -1,0 +1,1 @@
+"""What an encoder's features show: findings, measurements, pooling. It knows no writer."""

@@ -1,0 +1,210 @@
+"""The three jobs of a backbone, as protocols, and the values that they give.
+
+A model may do one, two or all three. Nothing here knows torch: features are opaque to all but
+the backbone that made them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from assistant.backbones.probe.measurements import Measured
+from assistant.types import Film, Seen, Study
+
+if TYPE_CHECKING:
+    from assistant.evidence.risk import RiskModel
+
+Told = Callable[[str], None]  # hears the text so far
+Progress = Callable[[int, int], None]  # hears how much is done, of how much
+
+
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+class Encoded:
+    """A film as an encoder sees it, computed once and used by every later stage."""
+
+    study: Study  # the film first; a writer of another family looks at the films themselves
+    features: Any  # what the writer of the same backbone reads
+    embedding: np.ndarray  # float32 (D,), unit length, for retrieval
+    profile: np.ndarray  # float32 (P,), for the gate
+    logits: np.ndarray | None = None  # float32 (V, L): the probe's, of V views of the film
+
+
+@dataclass(frozen=True, slots=True)
+class Chance:
+    """How likely one thing is by a probe."""
+
+    finding: str
+    side: str | None
+    zone: str | None
+    degrees: tuple[str, ...]  # only at these degrees, the least first; any where empty
+    probability: float  # 0.5 where the probe decides
+    spread: float  # standard deviation of the probability over views of the film, at most 0.5
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Look:
+    """All that a probe says of one film."""
+
+    chances: tuple[Chance, ...]
+    places: Mapping[str, np.ndarray]  # finding: float32 (G, G), is it in this patch?
+    measured: tuple[Measured, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Text from a writer, with how sure it was of every token."""
+
+    text: str
+    spans: tuple[tuple[int, int], ...]  # characters of `text` that each token wrote
+    log_probabilities: tuple[float, ...]  # natural log, one a token
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How to choose the next token: greedy at temperature 0."""
+
+    seed: int = 0
+    temperature: float = 0.0
+    max_tokens: int = 192
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What a backbone is, for the provenance."""
+
+    name: str
+    revision: str  # SHA-256 over the weights
+    licence: str
+    adapter: str | None = None  # the task and a short hash; None for the base alone
+
+
+class Encoder(Protocol):
+    """Film to features and one embedding."""
+
+    @property
+    def encoder_id(self) -> str:
+        """Changes whenever the same film would get another embedding."""
+        ...
+
+    @property
+    def dim(self) -> int:
+        """Length of the embedding."""
+        ...
+
+    def encode(self, films: Sequence[Film]) -> list[Encoded]:
+        """Encode films in one batch; each is a study of its own."""
+        ...
+
+
+class Eyes(Encoder, Protocol):
+    """An encoder that may read findings, and may know what films it was made with."""
+
+    @property
+    def identity(self) -> Identity:
+        """What it is."""
+        ...
+
+    @property
+    def card(self) -> Mapping[str, Any]:
+        """How it was made, `knows` (in words) among it; empty where it does not say."""
+        ...
+
+    @property
+    def reference(self) -> Mapping[str, np.ndarray]:
+        """What the gate measures a film by (`assistant.gate`); empty where it has none."""
+        ...
+
+    def read_findings(self, films: Sequence[Film]) -> list[tuple[Seen, ...]] | None:
+        """What a probe sees in films: each finding at each place it knows; None without one."""
+        ...
+
+    def read(self, encoded: Sequence[Encoded]) -> list[tuple[Seen, ...]] | None:
+        """`read_findings` of films that are encoded already."""
+        ...
+
+    def look(self, encoded: Sequence[Encoded]) -> list[Look] | None:
+        """All that a probe says of encoded films, patch by patch too; None without one."""
+        ...
+
+
+class Part(Protocol):
+    """What writes or paints: what it is, and which adapters it has."""
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The tasks that have an adapter: of "report", "answer" and "image"."""
+        ...
+
+    def identity_for(self, task: str | None) -> Identity:
+        """The identity with the adapter of a task; BackboneError if there is none."""
+        ...
+
+
+class Writer(Part, Protocol):
+    """Prompt and film to text."""
+
+    @property
+    def instructed(self) -> bool:
+        """Whether its base follows instructions, as a chat model does.
+
+        Such a base answers questions without an adapter, and has not learnt to be told what a
+        probe reads.
+        """
+        ...
+
+    def write(
+        self,
+        encoded: Sequence[Encoded],
+        requests: Sequence[str],
+        sampling: Sampling,
+        tasks: Sequence[str | None] | None = None,
+        told: Told | None = None,
+    ) -> list[Written]:
+        """Write one text for each film and its request, in one batch; a task names an adapter.
+
+        `told` hears the first row's text while it is written; what it raises ends the writing.
+        """
+        ...
+
+
+class Painter(Part, Protocol):
+    """Text to film."""
+
+    def paint(
+        self,
+        prompt: str,
+        *,
+        count: int,
+        seed: int,
+        guidance: float,
+        temperature: float,
+        site: str = "",
+        progress: Progress | None = None,
+    ) -> list[np.ndarray]:
+        """Paint `count` films, each float32 (H, W) in [0, 1], air dark.
+
+        `progress` hears of the parts painted, of all; what it raises ends the painting.
+        """
+        ...
+
+
+class Backbone(Eyes, Writer, Painter, Protocol):
+    """All jobs together, as the assistant is given them."""
+
+    @property
+    def risk(self) -> RiskModel | None:
+        """The risk model that came with it, whatever it was fitted on."""
+        ...
+
+    @property
+    def painter_identity(self) -> Identity:
+        """What paints, for the provenance, with its adapter where it has one."""
+        ...
+
+    def reconstruct(self, films: Sequence[Film]) -> list[np.ndarray]:
+        """Films through the painter's picture tokeniser and back; BackboneError without one."""
+        ...

@@ -1,0 +1,101 @@
+"""Loading any image-text-to-text checkpoint of transformers from a folder, with its processor.
+
+Weights come from safetensors alone, and no code from the checkpoint is run.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import (
+    AutoConfig,
+    AutoModelForImageTextToText,
+    AutoProcessor,
+    BitsAndBytesConfig,
+)
+from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
+from transformers.utils.import_utils import is_bitsandbytes_available
+
+from assistant.backbones.device import device, dtype_of
+from assistant.backbones.settings import Quantise
+from assistant.errors import BackboneError
+
+# What transformers and safetensors raise for a checkpoint that is none, or that is damaged.
+UNLOADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError, RuntimeError)
+
+
+def load_vlm(folder: Path, dtype: torch.dtype, quantise: Quantise | None = None) -> tuple[Any, Any]:
+    """The model and the processor of a checkpoint folder.
+
+    Raises BackboneError where there is none, or it is to be quantised without a GPU or without
+    bitsandbytes.
+    """
+    more: dict[str, Any] = {}
+    if quantise is not None:
+        more = {"quantization_config": _quantised(quantise), "device_map": {"": 0}}
+    try:
+        model: Any = AutoModelForImageTextToText.from_pretrained(
+            folder,
+            dtype=dtype,
+            local_files_only=True,
+            use_safetensors=True,
+            trust_remote_code=False,
+            **more,
+        )
+        processor = load_processor(folder)
+    except UNLOADABLE as error:
+        raise BackboneError(
+            f"{folder.name!r} is no image-text-to-text checkpoint that transformers can "
+            f"load ({type(error).__name__}); name a folder with safetensors, a processor and a "
+            "chat template."
+        ) from None
+    if getattr(processor, "chat_template", None) is None:
+        raise BackboneError(
+            f"The processor of {folder.name!r} has no chat template, so that it cannot be asked; "
+            "name an instruction-tuned checkpoint."
+        )
+    return (model if quantise else model.to(device())).eval(), processor
+
+
+def _quantised(bits: Quantise) -> BitsAndBytesConfig:
+    if not torch.cuda.is_available():
+        raise BackboneError(
+            f'quantise = "{bits}" needs a GPU of NVIDIA, and this machine has none that torch '
+            "sees; leave it out."
+        )
+    if not is_bitsandbytes_available():
+        raise BackboneError(
+            f'quantise = "{bits}" needs the package bitsandbytes; '
+            "install it with `pip install wetread[quantised]`."
+        )
+    if bits == "8bit":
+        return BitsAndBytesConfig(load_in_8bit=True)
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=dtype_of(),
+    )
+
+
+def load_processor(folder: Path) -> Any:
+    """The checkpoint's processor; without its part for videos where that cannot be loaded.
+
+    The video processors of transformers need torchvision, which must not lie beside a CPU build
+    of torch, and a chest film does not move.
+    """
+    try:
+        return AutoProcessor.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except ImportError:
+        config = AutoConfig.from_pretrained(folder, local_files_only=True)
+        family: Any = PROCESSOR_MAPPING[type(config)]
+
+    class Still(family):
+        """The family's processor; its parts are those that `__init__` names."""
+
+        def __init__(self, image_processor=None, tokenizer=None, chat_template=None, **more):
+            super().__init__(image_processor, tokenizer, chat_template=chat_template, **more)
+
+    return Still.from_pretrained(folder, local_files_only=True)

@@ -1,0 +1,188 @@
+"""Which films a batch has: a table of them, a folder without one, or Parquet files.
+
+Knows tables and paths; it opens no film. A `Manifest` holds its rows, for a page that shows them;
+a `Listing` goes through any number of rows and holds none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain, islice
+from pathlib import Path
+from typing import Literal
+
+from assistant.batch.parquet import count_parquet, parquet_files, parquet_rows
+from assistant.drafting.sources import Named, Unread
+from assistant.errors import LibraryError, SettingsError
+from retrieval import FolderRow, folder_rows, read_folder
+from retrieval.folders import TABLES, tables_of
+
+# What lies beside films without being one; anything else that cannot be read counts as a film.
+ASIDE = frozenset(
+    (
+        *(".csv", ".html", ".json", ".jsonl", ".log", ".md"),
+        *(".parquet", ".toml", ".tsv", ".txt", ".xml", ".yaml"),
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """The films of a folder, in the order of its table."""
+
+    folder: Path
+    table: Path | None  # None: a table in each folder of a split
+    rows: tuple[FolderRow, ...]
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read a folder's table of films; `path` is the folder or the table.
+
+    The table is that of `retrieval.read_folder`. Raises SettingsError where there is no such
+    table, LibraryError naming the row for one that cannot be read.
+    """
+    folder, table = _table_at(path)
+    return Manifest(folder, table, read_folder(folder))
+
+
+def manifest_of(folder: Path) -> Manifest:
+    """The films of a folder with or without a table, as `unpack` leaves one.
+
+    A table is read as `read_manifest` does, also where it lies in the folder's only subfolder;
+    without one every file in and below the folder that may be a film is a row that has no
+    report, sorted by path. Raises SettingsError where there is no folder or no file, LibraryError
+    naming the row for a table that cannot be read; neither names the folder.
+    """
+    if not folder.is_dir():
+        raise SettingsError("There is no such folder of films; name one that is there.")
+    inside = [path for path in folder.iterdir() if path.is_dir() and path.name[0] != "."]
+    for place in (folder, *(inside if len(inside) == 1 else ())):
+        if tables_of(place):
+            try:
+                return read_manifest(place)
+            except LibraryError as error:
+                raise LibraryError(str(error).replace(f"{place}{os.sep}", "")) from None
+    rows = tuple(
+        FolderRow(path, None, "", (), None, None, number)
+        for number, path in enumerate(_films_below(folder), start=1)
+    )
+    if not rows:
+        raise SettingsError("The folder holds no films; give DICOM, PNG, JPEG or TIFF files.")
+    return Manifest(folder, None, rows)
+
+
+def may_be_film(path: Path) -> bool:
+    """Whether a file may be a film by its path in its folder: not hidden, and of no other kind."""
+    return path.suffix.lower() not in ASIDE and not any(part[0] == "." for part in path.parts)
+
+
+def _films_below(folder: Path) -> Iterator[Path]:
+    """The files in and below a folder that may be films, sorted by path."""
+    for path in sorted(folder.iterdir()):
+        if path.is_dir() and not path.is_symlink():
+            if path.name[0] != ".":
+                yield from _films_below(path)
+        elif may_be_film(Path(path.name)) and path.is_file():
+            yield path
+
+
+def _table_at(path: Path) -> tuple[Path, Path | None]:
+    """The folder of a manifest and the table at its top; SettingsError for any other file."""
+    folder = path if path.is_dir() else path.parent
+    table = next((folder / name for name in TABLES if (folder / name).is_file()), None)
+    if not path.is_dir() and path != table:
+        raise SettingsError(
+            f"{path} is no manifest; name a folder of films, a table {' or '.join(TABLES)}, "
+            "or a Parquet file."
+        )
+    return folder, table
+
+
+def named_row(folder: Path, row: FolderRow, name: str | None = None) -> Named:
+    """A row as it is drafted, called by its path in the folder, or by `name`, in errors too."""
+    unread = Unread(row.image, row.indication, row.prior_report, name)
+    return Named(name or row.image.relative_to(folder).as_posix(), unread)
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The films of a batch, which can be gone through from any row, again and again."""
+
+    kind: Literal["table", "films", "parquet"]
+    folder: Path
+    files: tuple[Path, ...]  # the tables, or the Parquet files
+    total: int
+    digest: str  # SHA-256 of the tables, of the films' paths, or of the Parquet files' footers
+
+    def rows(self, start: int = 0) -> Iterator[Named]:
+        """The rows from number `start`, counted from 0."""
+        if self.kind == "parquet":
+            return parquet_rows(self.folder, self.files, start)
+        return islice(self._of_paths(), start, None)
+
+    def _of_paths(self) -> Iterator[Named]:
+        if self.kind == "films":
+            for path in _films_below(self.folder):
+                yield Named(path.relative_to(self.folder).as_posix(), Unread(path))
+            return
+        for row in folder_rows(self.folder, there=False):
+            yield named_row(self.folder, row)
+
+    def holds(self, file: Path) -> bool:
+        """Whether a file is a table, a Parquet file or a film of this batch."""
+        try:
+            found = file.stat()
+        except OSError:  # not there, so it is none of them
+            return False
+        films = () if self.kind == "parquet" else self._of_paths()
+        return any(
+            _is(found, path)
+            for path in chain(self.files, (self.folder / row.image for row in films))
+        )
+
+
+def listing_of(path: Path) -> Listing:
+    """Go through a manifest, a folder of films or Parquet files once: count and check the rows.
+
+    `path` is a table or a folder as `read_manifest` takes it, any other folder of films, a
+    Parquet file or a folder of them. Raises SettingsError where there is nothing to draft,
+    LibraryError naming the row for a table that cannot be read.
+    """
+    if path.suffix.lower() == ".parquet" and path.is_file():
+        return Listing("parquet", path.parent, (path,), *count_parquet((path,)))
+    folder, _ = _table_at(path)
+    if not folder.is_dir():
+        raise SettingsError(f"There is no folder {folder}; name one that is there.")
+    if tables := tables_of(folder):
+        total = sum(1 for _ in folder_rows(folder))
+        return Listing("table", folder, tuple(tables), total, _digest_of(tables))
+    if files := parquet_files(folder):
+        return Listing("parquet", folder, files, *count_parquet(files))
+    digest, total = hashlib.sha256(), 0
+    for film in _films_below(folder):
+        digest.update(os.fsencode(film.relative_to(folder)) + b"\0")
+        total += 1
+    if not total:
+        raise SettingsError(
+            f"{folder} holds no films: give DICOM, PNG, JPEG or TIFF files, with or without a "
+            f"table {' or '.join(TABLES)}, or Parquet files."
+        )
+    return Listing("films", folder, (), total, digest.hexdigest())
+
+
+def _digest_of(files: list[Path]) -> str:
+    digest = hashlib.sha256()
+    for file in files:
+        with file.open("rb") as data:
+            digest.update(hashlib.file_digest(data, "sha256").digest())
+    return digest.hexdigest()
+
+
+def _is(found: os.stat_result, path: Path) -> bool:
+    try:
+        return os.path.samestat(found, path.stat())
+    except OSError:
+        return False

@@ -1,0 +1,301 @@
+"""A batch over the machines of a Ray cluster: films are read by tasks, drafted by actors.
+
+A window of rows is one block of the pipeline and one Parquet file of its drafts, named by its
+rows and renamed into place, so that a run that was killed draws only what is missing. Every
+machine must reach the films and the output under the same paths. Knows Ray, which the extra
+`ray` brings, and no model.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from assistant.assistant import Assistant
+from assistant.batch.checkpoint import Tally, run_in
+from assistant.batch.manifest import Listing
+from assistant.batch.run import Drafted, How, Progress, checked_listing, draft_lines, header_of
+from assistant.drafting.prefetch import read_ahead
+from assistant.drafting.sources import Failed, Named
+from assistant.errors import BackboneError, SettingsError, WetreadError
+from assistant.types import Film, Study
+
+_MISSING = "The engine ray needs Ray; install it with `pip install 'wetread[ray]'`."
+
+
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """Who drafts: what every actor loads, and how many there are."""
+
+    backbone: str | Path = "mini"
+    library: Path | None = None  # None: the user's own
+    adapters: tuple[Path, ...] = ()
+    actors: int = 1
+    gpus_per_actor: float = 0.0
+
+    def load(self) -> Assistant:
+        """An actor's assistant."""
+        return Assistant.load(self.backbone, self.library, self.adapters)
+
+
+def draft_on_ray(
+    crew: Crew,
+    path: Path,
+    out: Path,
+    *,
+    neighbours: int = 5,
+    seed: int = 0,
+    resume: bool = True,
+    progress: Progress = lambda done, total: None,
+) -> Drafted:
+    """Draft every film of a manifest as `draft_folder` does, on the actors of a Ray cluster.
+
+    The cluster is that of RAY_ADDRESS, or one on this machine for the time of the run. The
+    drafts lie as Parquet files in the folder `out` + ".shards", which stays, and in `out` once
+    all are there. Raises as `draft_folder` does, and SettingsError where Ray is missing.
+    """
+    out = out.resolve()
+    listing = checked_listing(path.resolve(), out)
+    how, folder = How(neighbours, seed), out.with_name(f"{out.name}.shards")
+    with _cluster() as ray:
+        remote = ray.remote(num_gpus=crew.gpus_per_actor)(_header)
+        with _plain_errors():
+            header = ray.get(remote.remote(crew, listing, how))
+        with run_in(folder, out, header, resume=resume):
+            _draft_missing(ray, crew, listing, how, folder, header["library"], progress)
+            return _merged(listing, how, folder, out)
+
+
+def shard_of(folder: Path, listing: Listing, start: int, window: int) -> Path:
+    """The file of the rows from number `start`."""
+    stop = min(start + window, listing.total)
+    return folder / f"drafts-{start:09d}-{stop - 1:09d}.parquet"
+
+
+def _header(crew: Crew, listing: Listing, how: How) -> dict[str, Any]:
+    with crew.load() as assistant:
+        return header_of(assistant, listing, how)
+
+
+def _draft_missing(
+    ray: Any,
+    crew: Crew,
+    listing: Listing,
+    how: How,
+    folder: Path,
+    library: str,
+    progress: Progress,
+) -> None:
+    starts = range(0, listing.total, how.window)
+    missing = [n for n in starts if not shard_of(folder, listing, n, how.window).is_file()]
+    done = listing.total - sum(min(how.window, listing.total - n) for n in missing)
+    progress(done, listing.total)
+    if not missing:
+        return
+    with _plain_errors():
+        blocks = ray.data.from_items(
+            [{"start": n} for n in missing], override_num_blocks=len(missing)
+        )
+        films = blocks.map_batches(
+            _read, batch_size=1, batch_format="pyarrow", fn_args=(listing, how.window)
+        )
+        written = films.map_batches(
+            Drafter,
+            batch_size=1,  # a row is a whole window
+            batch_format="pyarrow",
+            compute=ray.data.ActorPoolStrategy(size=crew.actors),
+            num_gpus=crew.gpus_per_actor,
+            fn_constructor_args=(crew, listing, how, folder, library),
+        )
+        for row in written.iter_rows():
+            done += row["rows"]
+            progress(done, listing.total)
+
+
+@contextmanager
+def _cluster() -> Iterator[Any]:
+    """Ray, connected to the cluster that is named, or to one of this machine's own."""
+    # Read when Ray is imported; the second, on any system, keeps it on the loopback.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    if "RAY_ADDRESS" not in os.environ:
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+        # Ray's workers are nice to all else; on a busy machine they would hardly run.
+        os.environ.setdefault("RAY_worker_niceness", "0")
+    try:
+        import ray
+        import ray.data
+    except ImportError:
+        raise SettingsError(_MISSING) from None
+    own = not ray.is_initialized()
+    if own:
+        quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+        if "RAY_ADDRESS" not in os.environ:
+            quiet |= {"address": "local", "_node_ip_address": "127.0.0.1"}
+            quiet |= {"include_dashboard": False}
+        ray.init(**quiet)
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = context.print_on_execution_start = False
+    try:
+        yield ray
+    finally:
+        if own:
+            ray.shutdown()
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    """What went wrong within a task or an actor, as it was raised there."""
+    from ray.exceptions import RayError
+
+    try:
+        yield
+    except RayError as error:
+        cause = getattr(error, "cause", None)
+        if isinstance(cause, WetreadError):
+            raise type(cause)(str(cause)) from None
+        raise BackboneError(
+            f"Ray gave up ({type(error).__name__}); what is drafted is kept: see Ray's logs and "
+            "run the command again."
+        ) from error
+
+
+def _read(starts: Any, listing: Listing, window: int) -> Any:
+    """In a task: a table of one row, a window of studies or of why there is none."""
+    import pyarrow
+
+    start = starts["start"][0].as_py()
+    rows = list(islice(listing.rows(start), window))
+    # In a process of its own: a film that kills it must not take the task with it.
+    studies = read_ahead((row.source for row in rows), 1, window)
+    packed = [_packed(row.image, study) for row, study in zip(rows, studies, strict=True)]
+    column = pyarrow.array([packed], pyarrow.list_(_study_type()))
+    return pyarrow.table({"start": [start], "studies": column})
+
+
+def _study_type() -> Any:
+    import pyarrow as pa
+
+    texts = ("image", "why", "sha256", "view", "laterality", "indication", "prior_report")
+    return pa.struct(
+        [
+            *((name, pa.string()) for name in texts),
+            ("flags", pa.list_(pa.string())),
+            ("spacing_mm", pa.list_(pa.float64())),
+            ("shape", pa.list_(pa.int64())),
+            ("pixels", pa.large_binary()),
+        ]
+    )
+
+
+def _packed(image: str, study: Study | Failed) -> dict[str, Any]:
+    if isinstance(study, Failed):
+        return {"image": image, "why": study.why}
+    film = study.films[0]
+    return {
+        "image": image,
+        "sha256": film.sha256,
+        "view": film.view,
+        "laterality": film.laterality,
+        "indication": study.indication,
+        "prior_report": study.prior_report,
+        "flags": list(film.flags),
+        "spacing_mm": film.spacing_mm,
+        "shape": film.pixels.shape,
+        "pixels": film.pixels.tobytes(),
+    }
+
+
+def _unpacked(row: Any) -> Named:
+    told = {name: value.as_py() for name, value in row.items() if name != "pixels"}
+    if told["why"] is not None:
+        return Named(told["image"], Failed(0, told["why"]))
+    # The pixels stay where Ray keeps them, and can only be read there.
+    pixels = np.frombuffer(row["pixels"].as_buffer(), np.float32).reshape(told["shape"])
+    film = Film(
+        pixels,
+        told["sha256"],
+        told["view"],
+        told["laterality"],
+        tuple(told["spacing_mm"]) if told["spacing_mm"] else None,
+        tuple(told["flags"]),
+    )
+    study = Study((film,), told["indication"], prior_report=told["prior_report"])
+    return Named(told["image"], study)
+
+
+class Drafter:
+    """An actor: holds the backbone and writes one file of drafts for each window."""
+
+    def __init__(self, crew: Crew, listing: Listing, how: How, folder: Path, library: str) -> None:
+        """Load the assistant."""
+        self._assistant = crew.load()
+        self._listing, self._how = listing, how
+        self._folder, self._library = folder, library
+
+    def __call__(self, window: Any) -> Any:
+        """Draft the window, unless that was done before Ray tried again."""
+        import pyarrow
+
+        start = window["start"][0].as_py()
+        packed = window["studies"][0].values
+        shard = shard_of(self._folder, self._listing, start, self._how.window)
+        if not shard.is_file():
+            rows = draft_lines(
+                self._assistant, map(_unpacked, packed), self._how, library=self._library
+            )
+            _write_shard(shard, start, list(rows))
+        return pyarrow.table({"start": [start], "rows": [len(packed)]})
+
+
+def _write_shard(shard: Path, start: int, rows: Sequence[dict[str, Any]]) -> None:
+    import pyarrow
+    from pyarrow.parquet import write_table
+
+    drafts = [json.dumps(r["draft"], ensure_ascii=False) if "draft" in r else None for r in rows]
+    table = pyarrow.table(
+        {
+            "number": pyarrow.array(range(start, start + len(rows)), pyarrow.int64()),
+            "image": pyarrow.array([row["image"] for row in rows], pyarrow.string()),
+            "draft": pyarrow.array(drafts, pyarrow.string()),
+            "error": pyarrow.array([row.get("error") for row in rows], pyarrow.string()),
+        }
+    )
+    # By its process: one that Ray took for dead may still be writing.
+    beside = shard.with_name(f".{shard.name}.{os.uname().nodename}.{os.getpid()}")
+    with beside.open("wb") as file:
+        write_table(table, file)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(shard)
+
+
+def _merged(listing: Listing, how: How, folder: Path, out: Path) -> Drafted:
+    """All shards as one file of JSON lines, in the order of their rows."""
+    from pyarrow.parquet import read_table
+
+    tally, beside = Tally(), folder / "merged.jsonl"
+    with beside.open("w", encoding="utf-8") as lines:
+        for start in range(0, listing.total, how.window):
+            shard = read_table(shard_of(folder, listing, start, how.window))
+            for row in shard.to_pylist():
+                found = (
+                    {"error": row["error"]}
+                    if row["draft"] is None
+                    else {"draft": json.loads(row["draft"])}
+                )
+                line = {"image": row["image"], **found}
+                tally.add(line)
+                lines.write(json.dumps(line, ensure_ascii=False) + "\n")
+        lines.flush()
+        os.fsync(lines.fileno())
+    beside.replace(out)
+    return Drafted.of(tally)

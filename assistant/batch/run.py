@@ -1,0 +1,209 @@
+"""Drafts of any number of films, one line of JSON each.
+
+It knows rows and lines; every draft comes from `Assistant.draft_many`. A film that cannot be
+read becomes a line that says why, and the rest goes on. A run that was killed goes on, when it is
+run again, and gives the same lines.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from assistant.assistant import Assistant
+from assistant.backbones.protocols import Told
+from assistant.batch.checkpoint import RowFile, Tally, forget, run_in
+from assistant.batch.manifest import (
+    Listing,
+    Manifest,
+    listing_of,
+    manifest_of,
+    may_be_film,
+    named_row,
+    read_manifest,
+)
+from assistant.drafting.sources import Failed, Named, Unread
+from assistant.errors import LibraryError, SettingsError
+from assistant.export.draft_json import draft_dict
+from assistant.provenance import provenance_of
+from assistant.types import Study
+from retrieval.folders import TABLES
+
+__all__ = [
+    "TABLES",
+    "Drafted",
+    "How",
+    "Manifest",
+    "draft_folder",
+    "draft_rows",
+    "manifest_of",
+    "may_be_film",
+    "read_manifest",
+]
+SIZE = 16  # films that are drafted together
+AMONG = 2  # times as many are read first, so that those of like length are together
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Drafted:
+    """How drafting a folder went."""
+
+    cases: int
+    drafted: int
+    failed: int  # films that could not be read; each has its line
+    warned: int  # drafts whose film the backbone does not know
+    refused: int = 0  # films that the gate refused: nothing is written of them
+
+    @classmethod
+    def of(cls, tally: Tally) -> Drafted:
+        """The sums of the rows that were counted."""
+        kinds = tally.kinds
+        drafted = kinds["pass"] + kinds["warn"]
+        return cls(kinds.total(), drafted, kinds["failed"], kinds["warn"], kinds["refuse"])
+
+
+@dataclass(frozen=True, slots=True)
+class How:
+    """What decides a batch's drafts beside its films, backbone and library."""
+
+    neighbours: int = 5
+    seed: int = 0
+    batch: int = SIZE
+    among: int = AMONG
+
+    @property
+    def window(self) -> int:
+        """Rows that are drafted together, or not at all."""
+        return self.batch * self.among
+
+
+def draft_folder(
+    assistant: Assistant,
+    path: Path,
+    out: Path,
+    *,
+    neighbours: int = 5,
+    seed: int = 0,
+    workers: int = 0,
+    resume: bool = True,
+    progress: Progress = lambda done, total: None,
+) -> Drafted:
+    """Draft every film of a manifest into a file of JSON lines, in the manifest's order.
+
+    `path` is what `listing_of` takes. A line is `{"image": ..., "draft": ...}`, the draft as
+    `wetread draft --json` gives it, or `{"image": ..., "error": ...}` with the sentence that says
+    why there is none. `workers` processes read the films. The file appears when it is whole;
+    until then what is done lies in a folder beside it, and the same call goes on from there,
+    unless `resume` is False. The same films, versions, library and seed give the same lines but
+    for the drafts' times. Raises SettingsError for no manifest, a file that cannot be written or
+    that another run is writing, and where another manifest, backbone, library or seed began it.
+    """
+    listing = checked_listing(path, out)
+    how = How(neighbours, seed)
+    header = header_of(assistant, listing, how)
+    folder = out.with_name(f".{out.name}.part")
+    with run_in(folder, out, header, resume=resume):
+        rows = folder / "rows.jsonl"
+        with closing(RowFile(rows, how.window)) as file:
+            progress(file.rows, listing.total)
+            named = listing.rows(file.rows)
+            for row in draft_lines(assistant, named, how, workers, header["library"]):
+                file.add(row)
+                progress(file.rows, listing.total)
+        rows.replace(out)
+        forget(folder)
+    return Drafted.of(file.tally)
+
+
+def checked_listing(path: Path, out: Path) -> Listing:
+    """What is to be drafted; SettingsError where `out` would be written over a part of it."""
+    listing = listing_of(path)
+    if out.is_dir():
+        raise SettingsError(f"{out} is a folder; name a file for the drafts.")
+    if listing.holds(out):
+        raise SettingsError(f"{out} is part of the manifest; name another file for the drafts.")
+    return listing
+
+
+def header_of(assistant: Assistant, listing: Listing, how: How) -> dict[str, Any]:
+    """What a run is of, all that decides its rows."""
+    task = "report" if "report" in assistant.backbone.tasks else None
+    made = provenance_of(assistant.backbone.identity_for(task), assistant.library, "", how.seed)
+    return {
+        "manifest": f"{listing.kind} of {listing.total}, {listing.digest}",
+        "backbone": f"{made.backbone} {made.revision}",
+        "adapter": made.adapter,
+        "library": made.library,
+        "options": [how.neighbours, how.seed, how.batch, how.among],
+        "versions": dict(made.versions),
+    }
+
+
+def draft_lines(
+    assistant: Assistant,
+    named: Iterable[Named],
+    how: How,
+    workers: int = 0,
+    library: str | None = None,
+    told: Told | None = None,
+) -> Iterator[dict[str, Any]]:
+    """One `{"image": ..., "draft" or "error": ...}` for each row, in order.
+
+    Raises LibraryError where a draft rests on another snapshot of the library than `library`.
+    """
+    images: deque[str] = deque()
+
+    def sources() -> Iterator[Unread | Study | Failed]:
+        for one in named:
+            images.append(one.image)
+            yield one.source
+
+    outcomes = assistant.draft_many(
+        sources(),
+        errors="give",
+        neighbours=how.neighbours,
+        seed=how.seed,
+        batch=how.batch,
+        window=how.among,
+        workers=workers,
+        told=told,
+    )
+    for outcome in outcomes:
+        if isinstance(outcome, Failed):
+            yield {"image": images.popleft(), "error": outcome.why}
+            continue
+        if library is not None and outcome.provenance.library != library:
+            raise LibraryError(
+                "The library of cases was changed while the batch ran; leave it as it is, and "
+                "begin anew with --no-resume."
+            )
+        yield {"image": images.popleft(), "draft": draft_dict(outcome)}
+
+
+def draft_rows(
+    assistant: Assistant,
+    manifest: Manifest,
+    *,
+    neighbours: int = 5,
+    seed: int = 0,
+    told: Told | None = None,
+    named: bool = True,
+    batch: int = SIZE,
+) -> Iterator[dict[str, Any]]:
+    """Draft the films of a manifest, one `{"image": ..., "draft" or "error": ...}` for each row.
+
+    `batch` films are drafted together. `image` is the film's path in the manifest's folder; with
+    `named` False it is "film 3", by its number from 1, and no error names a file either. `told`
+    hears, while a batch is written, the text of its first film; what it raises (`Stopped`, say)
+    ends the run and goes through.
+    """
+    rows = (
+        named_row(manifest.folder, row, None if named else f"film {number}")
+        for number, row in enumerate(manifest.rows, start=1)
+    )
+    yield from draft_lines(assistant, rows, How(neighbours, seed, batch, 1), told=told)

@@ -1,0 +1,134 @@
+"""Is a film a frontal chest film, upright and with bone bright? A small network of our own.
+
+It sees the film at 64 pixels, twice: stretched, and with its grey values equalised, so that the
+exposure says little. It is asked about the film as it lies and in the seven other ways that it
+could lie, and the one it takes for an upright frontal film is the correction. It knows neither
+the backbone nor its features; `adapters/view_classifier/train.py` trains it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import nn
+
+from assistant.errors import BackboneError
+from assistant.intake.orientation import CORRECTIONS
+from assistant.intake.resize import square
+from assistant.types import Film
+
+EDGE = 64
+KINDS = ("frontal", "lateral", "none")
+FRONTAL, LATERAL, NONE = range(3)
+SURE = 0.9  # how likely a correction, or a film from the side, must be to be named
+WEIGHTS = Path(__file__).with_name("view.safetensors")
+Kind = Literal["frontal", "lateral", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a film shows, as far as the gate asks."""
+
+    kind: Kind
+    score: float  # probability, in [0, 1], that it is an upright frontal chest film as it lies
+    limit: float  # the score from which it is taken for one
+    correction: str | None = None  # what makes it an upright frontal film
+
+
+class ViewNet(nn.Module):
+    """Four strided convolutions and two layers: logits of `KINDS`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        widths = (2, 12, 24, 32, 40)
+        blocks = [
+            nn.Sequential(
+                nn.Conv2d(a, b, 3, stride=2, padding=1, bias=False), nn.GroupNorm(4, b), nn.GELU()
+            )
+            for a, b in pairwise(widths)
+        ]
+        self.blocks = nn.Sequential(*blocks)
+        self.head = nn.Sequential(
+            nn.Dropout(0.2), nn.Linear(40 * 16, 32), nn.GELU(), nn.Linear(32, len(KINDS))
+        )
+        self.register_buffer("limit", torch.tensor(0.5))
+
+    limit: torch.Tensor
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Logits (B, 3) of prepared films (B, 2, 64, 64)."""
+        return self.head(self.blocks(x).flatten(1))
+
+
+def prepared(squares: np.ndarray) -> np.ndarray:
+    """Films (B, 64, 64) in [0, 1] as the network takes them: float32 (B, 2, 64, 64) in [-1, 1].
+
+    The first channel is stretched between the 2nd and the 98th percentile, the second is the
+    share of the film's pixels that are darker.
+    """
+    count = len(squares)
+    flat = squares.reshape(count, -1)
+    low, high = np.percentile(flat, [2, 98], axis=1)[:, :, None]
+    stretched = np.clip((flat - low) / np.maximum(high - low, 1e-3), 0, 1)
+    level = (stretched * 255).astype(np.int64)
+    at = level + 256 * np.arange(count)[:, None]
+    tally = np.bincount(at.ravel(), minlength=256 * count).reshape(count, 256)
+    # Equal pixels share the middle of their ranks, so that a flat background stays flat.
+    ranks = (tally.cumsum(axis=1) - tally / 2) / flat.shape[1]
+    equal = np.take_along_axis(ranks, level, axis=1)
+    both = np.stack([stretched, equal], axis=1).reshape(count, 2, *squares.shape[1:])
+    return (both * 2 - 1).astype(np.float32)
+
+
+def ways(pixels: np.ndarray) -> np.ndarray:
+    """A film (H, W) as it lies and with each of `CORRECTIONS`, float32 (8, 64, 64)."""
+    found = []
+    for one in (square(pixels, EDGE), square(1 - pixels, EDGE)):
+        found += [np.rot90(one, -quarters) for quarters in range(4)]
+    return np.stack(found)
+
+
+@torch.inference_mode()
+def view_of(film: Film) -> View:
+    """Tell how a film lies and whether it is a frontal film of a chest.
+
+    Raises BackboneError if the shipped weights are damaged.
+    """
+    net = _net(WEIGHTS)
+
+    def chances_of(squares: np.ndarray) -> np.ndarray:
+        return net(torch.from_numpy(prepared(squares))).softmax(dim=1).numpy()
+
+    as_it_lies = chances_of(square(film.pixels, EDGE)[None])
+    limit, score = float(net.limit), float(as_it_lies[0, FRONTAL])
+    if score >= limit:  # as nearly all do: the other ways need not be looked at
+        return View("frontal", score, limit)
+    chances = np.concatenate([as_it_lies, chances_of(ways(film.pixels)[1:])])
+    best = int(chances[1:, FRONTAL].argmax())
+    likely = float(chances[1 + best, FRONTAL])
+    side_on = float(chances[:, LATERAL].max())
+    # A film from the side is one in only one of the eight ways, and so is a frontal one.
+    if likely >= max(SURE, side_on):
+        return View("frontal", score, limit, CORRECTIONS[best])
+    return View("lateral" if side_on >= SURE else "none", score, limit)
+
+
+@cache
+def _net(path: Path) -> ViewNet:
+    net = ViewNet()
+    try:
+        net.load_state_dict({k: v.float() for k, v in load_file(path).items()})
+    except (OSError, RuntimeError, SafetensorError) as error:
+        raise BackboneError(
+            f"The weights {path.name!r} cannot be loaded ({type(error).__name__}); "
+            "install Wetread again, or train them with `python -m adapters.view_classifier.train`."
+        ) from None
+    return net.eval()

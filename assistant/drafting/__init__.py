@@ -1,0 +1,1 @@
+"""Drafts: written, scheduled, checked and reviewed. The rules of evidence judge, not this."""

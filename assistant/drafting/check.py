@@ -1,0 +1,73 @@
+"""Checks a text that a person wrote against a film: the same judgement as a draft's, no writing.
+
+Nothing of the text is taken out: what the rules of evidence would remove from a backbone's draft
+stays, and is told for what it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from assistant.admission import Admitted
+from assistant.backbones.protocols import Backbone, Encoded, Look, Written
+from assistant.errors import SettingsError
+from assistant.evidence.collect import Ground, ground_of
+from assistant.evidence.risk import RiskModel
+from assistant.evidence.rules import judge_sentences
+from assistant.labeller.sentences import parse
+from assistant.types import Neighbour, Provenance, Report, Sentence
+
+LONGEST_TEXT = 20_000  # characters
+
+
+def text_to_check(text: str) -> str:
+    """The text, if there is something in it to check; SettingsError for none or too much."""
+    if len(text) > LONGEST_TEXT:
+        raise SettingsError(
+            f"The text has {len(text)} characters; check at most {LONGEST_TEXT}, the report of "
+            "one film."
+        )
+    if not parse(text):
+        raise SettingsError("The text has no sentence to check; give a report of the film.")
+    return text
+
+
+def judged_as_given(
+    text: str, ground: Ground, risk: RiskModel | None, *, has_prior: bool
+) -> tuple[Sentence, ...]:
+    """The sentences of a text that no backbone wrote, judged; none is removed or changed."""
+    written = Written(text, (), ())  # no tokens, so that nobody's confidence is measured
+    return judge_sentences(written, ground, risk, has_prior=has_prior, removing=False)[0]
+
+
+def look_at(backbone: Backbone, encoded: Encoded) -> Look | None:
+    """All that the probe says of one film; None where the backbone has none."""
+    looks = backbone.look([encoded])
+    return None if looks is None else looks[0]
+
+
+def checked(
+    backbone: Backbone,
+    one: Admitted,
+    near: Sequence[Neighbour],
+    text: str,
+    risk: RiskModel | None,
+    provenance: Provenance,
+) -> Report:
+    """A person's text as a report: judged where the gate lets the film be read, else empty."""
+    sentences: tuple[Sentence, ...] = ()
+    if one.read:
+        ground = ground_of(look_at(backbone, one.encoded), near, (), one.study, one.gate)
+        has_prior = bool(one.study.prior_report.strip())
+        sentences = judged_as_given(text, ground, risk, has_prior=has_prior)
+    # That a text is contradicted is what a check is for: only the gate speaks against the check.
+    doubt = "" if one.gate.answer == "pass" else f"This check should not be used: {one.gate.reason}"
+    return Report(
+        study=one.study,
+        sentences=sentences,
+        neighbours=tuple(near),
+        gate=one.gate,
+        provenance=provenance,
+        abstention=doubt,
+        author="person",
+    )

@@ -1,0 +1,170 @@
+"""What a backbone writes of a batch of films, and all that its sentences are checked against.
+
+Nothing is judged here: `assistant.evidence.rules` does, with the risk model of
+`assistant.evidence.risk`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from assistant.admission import Admitted
+from assistant.backbones.protocols import Backbone, Encoded, Look, Sampling, Told, Written
+from assistant.chest.vocabulary import NORMAL
+from assistant.errors import SettingsError
+from assistant.evidence.collect import Ground, ground_of
+from assistant.evidence.signals import says
+from assistant.labeller.labeller import assertions
+from assistant.labeller.summary import similar_summaries
+from assistant.prompts import report_request
+from assistant.reading import reading_of
+from assistant.types import Assertion, Neighbour, Study
+
+WARMTH = 0.7  # the temperature of the other drafts: with less they agree on every error
+SAMPLES_MOST = 16
+DRAWS = 6  # further drafts of a film whose best says otherwise than it was told
+TURNS = 3  # times that such drafts are drawn, at most
+WARMER = 0.2  # a time: what a writer insists on, it repeats at the same temperature
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to draft."""
+
+    neighbours: int = 5  # similar cases at most
+    seed: int = 0
+    exclude: Sequence[str] = ()  # cases that are never among them
+    use_adapter: bool = True
+    samples: int | None = None  # other drafts of each film; None: as many as the risk takes
+    floor: float | None = None  # likeness of a similar case at least; None: what the risk found
+    correct: bool = False  # put a film right that the gate says lies wrongly
+    anyway: bool = False  # write about a film that the gate refuses, too
+    told: Told | None = None  # hears what is written of the first film of a batch
+
+    def __post_init__(self) -> None:
+        if self.neighbours < 0:
+            raise SettingsError(f"neighbours = {self.neighbours} must be 0 or more.")
+        if self.samples is not None and not 0 <= self.samples <= SAMPLES_MOST:
+            raise SettingsError(f"samples = {self.samples} must be 0 to {SAMPLES_MOST}.")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Drafted:
+    """One film's draft as it was written."""
+
+    study: Study
+    encoded: Encoded
+    neighbours: tuple[Neighbour, ...]
+    request: str
+    written: Written
+    ground: Ground
+
+
+def write_drafts(
+    backbone: Backbone,
+    admitted: Sequence[Admitted],
+    near: Sequence[tuple[Neighbour, ...]],
+    task: str | None,
+    seed: int,
+    samples: int,
+    told: Told | None = None,
+) -> list[Drafted]:
+    """Write each admitted study's draft, greedily, and `samples` others of it that are drawn.
+
+    `task` names the adapter, None the base alone. Only the adapter is told of similar cases: it
+    alone has learnt to use precedent without copying it. `told` hears the first film's text
+    while it is written, and the best so far while others are; what it raises goes through.
+    """
+    studies, encoded = [one.study for one in admitted], [one.encoded for one in admitted]
+    # What a probe reads is told to a writer that has learnt to be told.
+    read = None if backbone.instructed else backbone.read(encoded)
+    looks = _looks(backbone, encoded)
+    readings = [""] * len(studies) if read is None else [reading_of(seen) for seen in read]
+    requests = [
+        report_request(study.indication, similar_summaries(cited) if task else (), reading)
+        for study, cited, reading in zip(studies, near, readings, strict=True)
+    ]
+    tasks = [task] * len(studies)
+    written = backbone.write(encoded, requests, Sampling(seed=seed), tasks, told)
+    if task:
+        written = _without_slips(backbone, encoded, requests, readings, written, task, seed, told)
+    others: list[Written] = []
+    if samples:
+        others = backbone.write(
+            [code for code in encoded for _ in range(samples)],
+            [request for request in requests for _ in range(samples)],
+            Sampling(seed=seed, temperature=WARMTH),
+            tasks * samples,
+            _telling_best(written, told),
+        )
+    return [
+        Drafted(
+            *(one.study, one.encoded, cited, request, text),
+            ground_of(look, cited, others[i * samples : (i + 1) * samples], one.study, one.gate),
+        )
+        for i, (one, cited, request, text, look) in enumerate(
+            zip(admitted, near, requests, written, looks, strict=True)
+        )
+    ]
+
+
+def _without_slips(
+    backbone: Backbone,
+    encoded: Sequence[Encoded],
+    requests: Sequence[str],
+    readings: Sequence[str],
+    written: Sequence[Written],
+    task: str,
+    seed: int,
+    told: Told | None,
+) -> list[Written]:
+    """The drafts, those that say otherwise than they were told replaced by the best of others."""
+    given = [assertions(reading) if reading else None for reading in readings]
+    best = list(written)
+    still = _telling_best(best, told)
+    for turn in range(TURNS):
+        slipped = [
+            i for i, g in enumerate(given) if g is not None and slips(g, assertions(best[i].text))
+        ]
+        drawn = backbone.write(
+            [encoded[i] for i in slipped for _ in range(DRAWS)],
+            [requests[i] for i in slipped for _ in range(DRAWS)],
+            Sampling(seed=seed + turn, temperature=WARMTH + turn * WARMER),
+            [task] * (DRAWS * len(slipped)),
+            still,
+        )
+        for at, i in enumerate(slipped):
+            mine = [best[i], *drawn[at * DRAWS : (at + 1) * DRAWS]]
+            # The first of the least wrong: the greedy draft where none is better.
+            best[i] = min(mine, key=lambda one: slips(given[i] or (), assertions(one.text)))
+        if still and slipped:
+            still("")
+    return best
+
+
+def _telling_best(best: Sequence[Written], told: Told | None) -> Told | None:
+    """Tells the first film's best text so far, whatever else is being written."""
+    return None if told is None else lambda _: told(best[0].text)
+
+
+def slips(told: Sequence[Assertion], said: Sequence[Assertion]) -> int:
+    """How many findings a text lacks of those it was told, and has that it was not told."""
+    there = [claim for claim in said if claim.polarity == "present" and claim.finding != NORMAL]
+    known = [claim for claim in told if claim.finding != NORMAL]
+    lacking = sum(not among(claim, there) for claim in known)
+    return lacking + sum(not among(claim, known) for claim in there)
+
+
+def among(claim: Assertion, others: Sequence[Assertion]) -> bool:
+    """Whether a claim is made among others, at the same degree where both tell one."""
+    return any(
+        says((other,), claim)
+        and (None in (claim.degree, other.degree) or claim.degree == other.degree)
+        for other in others
+    )
+
+
+def _looks(backbone: Backbone, encoded: Sequence[Encoded]) -> list[Look | None]:
+    looks = backbone.look(encoded)
+    return [None] * len(encoded) if looks is None else [*looks]

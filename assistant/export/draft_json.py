@@ -1,0 +1,205 @@
+"""A draft as JSON and as Markdown. The JSON form is versioned and described in docs/draft.md.
+
+As a page to print, `assistant.export.html` shows it.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+from assistant.types import Answer, Author, Film, GateAnswer, Neighbour, Report, Sentence, Study
+
+SCHEMA = "wetread.draft/1"
+ANSWER_SCHEMA = "wetread.answer/1"
+NOTICE = "Draft by research software, not for clinical use."
+CHECK_NOTICE = "Check by research software, not for clinical use."
+ANSWER_NOTICE = "Answer by research software, not for clinical use."
+
+
+def _study(study: Study) -> dict[str, Any]:
+    return {
+        "films": [
+            {
+                "sha256": film.sha256,
+                "view": film.view,
+                "laterality": film.laterality,
+                "spacing_mm": list(film.spacing_mm) if film.spacing_mm else None,
+                "flags": list(film.flags),
+            }
+            for film in study.films
+        ],
+        "indication": study.indication,
+    }
+
+
+def _sentence(sentence: Sentence) -> dict[str, Any]:
+    return {
+        "text": sentence.text,
+        "section": sentence.section,
+        "verdict": sentence.verdict,
+        "reason": sentence.reason,
+        "risk": sentence.risk,
+        "action": sentence.action,
+        "decision": sentence.decision,
+        "written": sentence.written,
+        "log_probability": sentence.log_probability,
+        "assertions": [asdict(a) for a in sentence.assertions],
+        "evidence": [asdict(e) for e in sentence.evidence],
+        "citations": list(sentence.citations),
+    }
+
+
+def neighbour_dict(neighbour: Neighbour) -> dict[str, Any]:
+    """One similar case, as drafts and `wetread similar` list it."""
+    return {
+        "case": neighbour.case,
+        "similarity": neighbour.similarity,
+        "source": neighbour.source,
+        "labels": list(neighbour.labels),
+        "report": neighbour.report,
+    }
+
+
+def draft_dict(report: Report) -> dict[str, Any]:
+    """A draft as plain values, in the documented order."""
+    provenance = asdict(report.provenance)
+    provenance["versions"] = dict(report.provenance.versions)
+    return {
+        "schema": SCHEMA,
+        "notice": NOTICES[report.author],
+        "author": report.author,
+        "study": _study(report.study),
+        "gate": asdict(report.gate),
+        "sentences": [_sentence(s) for s in report.sentences],
+        "removed": [{"text": text, "reason": reason} for text, reason in report.removed],
+        "neighbours": [neighbour_dict(n) for n in report.neighbours],
+        "abstention": report.abstention,
+        "hallucination_rate": report.hallucination_rate,
+        "coverage": report.coverage,
+        "provenance": provenance,
+    }
+
+
+def answer_dict(answer: Answer) -> dict[str, Any]:
+    """An answer as plain values."""
+    provenance = asdict(answer.provenance)
+    provenance["versions"] = dict(answer.provenance.versions)
+    return {
+        "schema": ANSWER_SCHEMA,
+        "notice": ANSWER_NOTICE,
+        "question": answer.question,
+        "understood": answer.understood,
+        "answer": answer.text,
+        "sentence": _sentence(answer.sentence) if answer.sentence else None,
+        "log_probability": answer.log_probability,
+        "removed": [{"text": text, "reason": reason} for text, reason in answer.removed],
+        "gate": asdict(answer.gate),
+        "provenance": provenance,
+    }
+
+
+def draft_json(report: Report) -> str:
+    """The draft as JSON: the same bytes for the same draft, its time aside."""
+    return json.dumps(draft_dict(report), indent=2, ensure_ascii=False) + "\n"
+
+
+def corrected(film: Film) -> str:
+    """What was done to put a film right, in a sentence; empty where nothing was."""
+    done = [flag.partition(": ")[2] for flag in film.flags if flag.startswith("corrected: ")]
+    return f"The film was put right before it was read: {', '.join(done)}." if done else ""
+
+
+NOTICES: dict[Author, str] = {"backbone": NOTICE, "person": CHECK_NOTICE}
+GATE_HEADS: dict[GateAnswer, str] = {
+    "pass": "Within what it knows",
+    "warn": "Warning",
+    "refuse": "Refused",
+    "unchecked": "Not checked",
+}
+TITLES: dict[Author, str] = {"backbone": "Draft report", "person": "Check of a report"}
+ACTIONS = {"keep": "kept", "flag": "check this", "withhold": "withheld"}
+ADVICE = {"keep": "may stay", "flag": "check this", "withhold": "should not stay"}
+
+
+def risk_words(sentence: Sentence, author: Author = "backbone") -> str:
+    """What is to be made of a sentence: "supported, risk 1 %, kept".
+
+    Where a person wrote or decided, what the risk would do is advice: "should not stay".
+    """
+    if sentence.risk is None or sentence.action is None:
+        return sentence.verdict
+    done = ADVICE if author == "person" or sentence.decision else ACTIONS
+    return f"{sentence.verdict}, risk {percent(sentence.risk)}, {done[sentence.action]}"
+
+
+def review_words(sentence: Sentence, author: Author = "backbone") -> str:
+    """What a person did with a sentence: "accepted; edited; the backbone wrote: ..."."""
+    done = [sentence.decision] if sentence.decision else []
+    if sentence.written:
+        wrote = "the backbone wrote" if author == "backbone" else "it was"
+        done += ["edited", f"{wrote}: {' '.join(sentence.written.split())}"]
+    return "; ".join(done)
+
+
+def percent(risk: float) -> str:
+    """A risk in whole percents; none is so small that it is told as nothing."""
+    return "under 1 %" if risk < 0.01 else f"{risk * 100:.0f} %"
+
+
+def evidence_words(sentence: Sentence, neighbours: int) -> list[str]:
+    """What speaks for and against a sentence, each in a few words."""
+    told = [e.detail for e in sentence.evidence if e.kind != "neighbour"]
+    if neighbours and sentence.assertions:
+        told.append(f"{len(sentence.citations)} of {neighbours} similar cases assert the same.")
+    return told
+
+
+def reasons_of(sentence: Sentence, neighbours: int) -> list[str]:
+    """Why a sentence failed, where it did, and its evidence in words."""
+    failed = sentence.verdict in ("contradicted", "unsupported") and sentence.reason
+    return [sentence.reason] * bool(failed) + evidence_words(sentence, neighbours)
+
+
+def draft_markdown(report: Report) -> str:
+    """The draft as Markdown for people to read."""
+    lines = [f"# {TITLES[report.author]}", "", f"> {NOTICES[report.author]}", ""]
+    if report.gate.answer != "pass":
+        head = GATE_HEADS[report.gate.answer]
+        lines += [f"> **{head}.** {report.gate.reason}", ""]
+    elif report.abstention:
+        lines += [f"> **Warning.** {report.abstention}", ""]
+    if done := corrected(report.study.films[0]):
+        lines += [f"> {done}", ""]
+    for section in ("findings", "impression"):
+        chosen = [s for s in report.sentences if s.section == section]
+        if not chosen:
+            continue
+        lines += [f"## {section.capitalize()}", ""]
+        for sentence in chosen:
+            cited = f" [{', '.join(sentence.citations)}]" if sentence.citations else ""
+            text = " ".join(sentence.text.split())  # a person's lines may be wrapped
+            text = text if report.shows(sentence) else f"~~{text}~~"
+            lines.append(f"- {text} *({risk_words(sentence, report.author)})*{cited}")
+            if review := review_words(sentence, report.author):
+                lines.append(f"  - **{review[0].upper()}{review[1:]}**")
+            lines += [f"  - {words}" for words in reasons_of(sentence, len(report.neighbours))]
+        lines.append("")
+    if report.neighbours:
+        lines += ["## Similar cases", "", "| case | similarity | report |", "|---|---|---|"]
+        for n in report.neighbours:
+            text = " ".join(n.report.split()) or ", ".join(n.labels) or "no report"
+            lines.append(f"| {n.case} | {n.similarity:.2f} | {text.replace('|', '/')} |")
+        lines.append("")
+    if report.removed:
+        lines += ["## Removed", ""]
+        lines += [f"- {text} ({reason})" for text, reason in report.removed]
+        lines.append("")
+    p = report.provenance
+    lines += [
+        f"*{p.backbone} {p.revision[:12]}, library {p.library}, seed {p.seed}, {p.time}. "
+        f"Coverage of checks {report.coverage:.0%}.*",
+        "",
+    ]
+    return "\n".join(lines)

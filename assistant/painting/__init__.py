@@ -1,0 +1,1 @@
+"""Paintings: checked, marked and written. It does not know the model that painted them."""

@@ -1,0 +1,179 @@
+"""From painted pixels to a `Painting`: its checks, its mark, its files and its words.
+
+This module paints nothing and judges nothing itself: it joins the checks and puts the results
+into the forms that the command line, the chat and a file need.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from typing import Any, Literal, Protocol
+
+import numpy as np
+
+from assistant.backbones.protocols import Encoder
+from assistant.errors import SettingsError
+from assistant.intake.png import png
+from assistant.intake.synthetic_mark import draw_mark
+from assistant.labeller.sentences import parse
+from assistant.painting.copy_check import LibraryShelf, copy_checks
+from assistant.painting.readback import Probe, name_of, read_back
+from assistant.types import Film, Painting, PaintSettings, Provenance
+from retrieval import Library
+
+Format = Literal["png", "dicom"]
+SUFFIXES: dict[Format, str] = {"png": ".png", "dicom": ".dcm"}
+LONGEST_PROMPT = 2000  # characters
+MOST_AT_ONCE = 16
+LONGEST_REPORT = 100_000  # characters of a report's file
+DRAFT = "wetread.draft/"  # how the schema of a draft begins
+
+
+class Judge(Encoder, Probe, Protocol):
+    """What the checks need of a backbone."""
+
+
+def check_request(prompt: str, count: int, settings: PaintSettings) -> None:
+    """Raise SettingsError for what cannot be painted."""
+    if not prompt.strip():
+        raise SettingsError("There is nothing to paint: say what the film should show.")
+    if len(prompt) > LONGEST_PROMPT:
+        raise SettingsError(
+            f"The prompt has {len(prompt)} characters; say in {LONGEST_PROMPT} what to show."
+        )
+    guidance, temperature = settings.guidance, settings.temperature
+    if not 1 <= count <= MOST_AT_ONCE or not guidance >= 1 or not temperature >= 0:
+        raise SettingsError(
+            f"count = {count} must be 1 to {MOST_AT_ONCE}, guidance = {guidance} at least 1 and "
+            f"temperature = {temperature} at least 0."
+        )
+
+
+def finished(
+    judge: Judge,
+    library: Library | None,
+    prompt: str,
+    painted: Sequence[np.ndarray],
+    provenance: Provenance,
+    settings: PaintSettings,
+    *,
+    mark: bool = True,
+) -> tuple[Painting, ...]:
+    """Check films (H, W) in [0, 1] as they were painted, then mark them as synthetic.
+
+    `mark=False` leaves the visible mark out; whatever is written says "synthetic" all the same.
+    """
+    films = [_film(pixels) for pixels in painted]
+    read = judge.read_findings(films)
+    readings = [None] * len(films) if read is None else read
+    shelves = [LibraryShelf(library)] if library is not None else []
+    made = []
+    checks = zip(films, readings, copy_checks(judge, shelves, films), strict=True)
+    for number, (film, seen, copy) in enumerate(checks):
+        pixels = draw_mark(film.pixels) if mark else film.pixels
+        pixels.setflags(write=False)
+        own = replace(settings, count=len(films), number=number)
+        made.append(Painting(pixels, prompt, provenance, own, read_back(prompt, seen), copy))
+    return tuple(made)
+
+
+def _film(pixels: np.ndarray) -> Film:
+    return Film(pixels, hashlib.sha256(pixels.tobytes()).hexdigest(), flags=("synthetic",))
+
+
+def file_of(painting: Painting, form: Format = "png") -> bytes:
+    """The painting as a PNG or DICOM file, which says of itself that it is synthetic."""
+    if form == "png":
+        return png(painting.pixels, synthetic=True)
+    if form == "dicom":
+        from assistant.painting.dicom_export import dicom_of  # pydicom only where it is asked for
+
+        return dicom_of(painting)
+    raise SettingsError(f"A painting cannot be written as {form!r}; say png or dicom.")
+
+
+def painting_dict(painting: Painting) -> dict[str, Any]:
+    """A painting without its pixels as plain values, as docs/painting.md describes them."""
+    provenance = asdict(painting.provenance)
+    provenance["versions"] = dict(painting.provenance.versions)
+    return {
+        "prompt": painting.prompt,
+        "settings": asdict(painting.settings),
+        "readback": asdict(painting.readback),
+        "copy": asdict(painting.copy),
+        "provenance": provenance,
+    }
+
+
+def caption(painting: Painting) -> str:
+    """What the checks found, in a line or two of plain words."""
+    return f"{_read_words(painting)} {_copy_words(painting)}"
+
+
+def _read_words(painting: Painting) -> str:
+    read = painting.readback
+    if not read.asked and read.verdict == "unchecked":
+        return f"Not read back: {_lower(read.reason)}"
+    asked = []
+    for one in read.asked:
+        if one.seen is None:
+            asked.append(f"{name_of(one)}: not checked")
+        else:
+            seen = "seen" if one.seen else "not seen"
+            asked.append(f"{name_of(one)}: {seen} ({one.probability:.2f})")
+    words = f"Asked: {'; '.join(asked) or 'no abnormal finding'}."
+    if read.verdict == "unchecked":
+        words += f" Not checked: {_lower(read.reason)}"
+    if read.beside:
+        names = ", ".join(f"{name_of(s)} ({s.probability:.2f})" for s in read.beside)
+        words += f" Not asked for, but seen: {names}."
+    elif not read.asked:
+        words += " None seen."
+    return words
+
+
+def _copy_words(painting: Painting) -> str:
+    copy = painting.copy
+    if copy.similarity is None:
+        return f"Not compared: {_lower(copy.reason)}"
+    verdict = "NEARLY A COPY of it" if copy.verdict == "copy" else "not a copy"
+    return f"Nearest {copy.shelf} film {copy.similarity:.2f} alike, {verdict}."
+
+
+def _lower(sentence: str) -> str:
+    return sentence[:1].lower() + sentence[1:]
+
+
+def prompt_of_report(text: str) -> str:
+    """What a painting should show so that a report would fit it.
+
+    Takes a report in plain text, or a draft in the JSON form. Only sentences that claim a
+    finding are kept: what else a report says, names among it, cannot be seen in a film. Raises
+    SettingsError where nothing is left, or the text has over 100,000 characters.
+    """
+    if len(text) > LONGEST_REPORT:
+        raise SettingsError(f"The report has over {LONGEST_REPORT} characters; give one report.")
+    sentences = parse(_report_text(text))
+    claims = dict.fromkeys(" ".join(s.text.split()) for s in sentences if s.assertions)
+    if not claims:
+        raise SettingsError("The report names no finding that could be painted; give another.")
+    return " ".join(claims)
+
+
+def _report_text(text: str) -> str:
+    """The report in a text, or in a draft's JSON."""
+    if not text.lstrip().startswith("{"):
+        return text
+    try:
+        draft = json.loads(text)
+        if not str(draft["schema"]).startswith(DRAFT):
+            raise KeyError("schema")
+        kept = [s for s in draft["sentences"] if s.get("decision") != "rejected"]
+        return "\n".join(str(sentence["text"]) for sentence in kept)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise SettingsError(
+            "The report is JSON but no draft; give what `wetread draft --json` wrote, or text."
+        ) from None

@@ -1,0 +1,1 @@
+"""Questions about a film, and their answers. It writes no report."""

@@ -1,0 +1,151 @@
+"""The chat as a browser sees it: pictures for the docs, and how long a visitor waits.
+
+Run as `python -m cli.browser shots FOLDER` and `python -m cli.browser speed`; it needs the extra
+`dev` and a Chromium.
+"""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from assistant.errors import SettingsError
+from cli.options import OUTPUT, Backbone
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+look = typer.Typer(no_args_is_help=True, add_completion=False)
+CASES, SEED = 120, 7  # phantoms of the library that stands behind the pictures
+FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking")
+WAIT = 120_000  # milliseconds a loaded machine may take
+VISITS = 9
+
+
+@contextmanager
+def _served(backbone: str) -> Iterator[str]:
+    """A chat with a library of phantoms, at an address of its own."""
+    import app
+    from assistant import Assistant
+    from assistant.cases.ingest import add_folder
+    from assistant.chest.phantoms import write_phantoms
+    from ui.jobs import by_model
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with tempfile.TemporaryDirectory() as folder:
+        write_phantoms(Path(folder) / "phantoms", CASES, seed=SEED, split="train")
+        with by_model(Assistant.load, backbone, Path(folder) / "library") as assistant:
+            by_model(add_folder, assistant, Path(folder) / "phantoms")
+            with app.running(assistant, port=port) as url:
+                yield url
+
+
+@contextmanager
+def _browser() -> Iterator[Browser]:
+    from playwright.sync_api import sync_playwright
+
+    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    if found is None:
+        raise SettingsError("There is no Chromium on this machine: apt-get install chromium.")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=[*FLAGS])
+        yield browser
+        browser.close()
+
+
+def _visit(browser: Browser, url: str, *, light: bool, width: int = 1560) -> Page:
+    context = browser.new_context(
+        viewport={"width": width, "height": 1000}, color_scheme="light" if light else "dark"
+    )
+    page = context.new_page()
+    page.set_default_timeout(WAIT)
+    page.goto(url)
+    page.wait_for_selector("#drop input[type=file]", state="attached")
+    return page
+
+
+def _draft(page: Page, sample: str) -> None:
+    page.get_by_role("button", name=f"Sample {sample}").click()
+    page.wait_for_selector("#draft .draft")
+    page.wait_for_selector("#cases .case")
+
+
+@look.command()
+def shots(
+    folder: Annotated[Path, typer.Argument(help="Where the pictures go.")],
+    backbone: Backbone = "mini",
+) -> None:
+    """Take the pictures of the chat that the docs show."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with _served(backbone) as url, _browser() as browser:
+        page = _visit(browser, url, light=True)
+        page.locator("#first summary").click()
+        _draft(page, "B")
+        page.locator("#draft .said summary").first.click()
+        page.get_by_label("Ask about the film").fill("Is there a pleural effusion?")
+        page.get_by_role("button", name="Ask", exact=True).click()
+        page.wait_for_selector("#talk .answer")
+        page.wait_for_timeout(500)
+        page.screenshot(path=folder / "chat.png", full_page=True)
+        dark = _visit(browser, url, light=False)
+        dark.locator("#first summary").click()
+        _draft(dark, "C")
+        dark.wait_for_timeout(500)
+        dark.screenshot(path=folder / "chat-dark.png")
+        dark.get_by_role("tab", name="Paint").click()
+        dark.get_by_label("What the film should show").fill("Large right pleural effusion.")
+        dark.get_by_role("button", name="Paint", exact=True).click()
+        dark.wait_for_selector("#painted .painting")
+        dark.wait_for_timeout(500)
+        dark.screenshot(path=folder / "chat-paint.png")
+    OUTPUT.print(f"Three pictures are in {folder}.", markup=False)
+
+
+@look.command()
+def speed(
+    n: Annotated[int, typer.Option("--n", min=1, help="Visits.")] = VISITS,
+    backbone: Backbone = "mini",
+) -> None:
+    """Measure how long a visitor waits for the page, and for a draft's first sentence."""
+    from evals.results import median, shown
+
+    paints, firsts, drafts = [], [], []
+    with _served(backbone) as url, _browser() as browser:
+        for number in range(n):
+            started = perf_counter()
+            page = _visit(browser, url, light=True)
+            page.wait_for_selector("#drop", state="visible")
+            paints.append(perf_counter() - started)
+            started = perf_counter()
+            page.get_by_role("button", name=f"Sample {'ABC'[number % 3]}").click()
+            page.wait_for_selector("#draft .writing li, #draft .said li")
+            firsts.append(perf_counter() - started)
+            page.wait_for_selector("#draft .draft")
+            drafts.append(perf_counter() - started)
+            page.context.close()
+    for words, seconds, bar in (
+        ("page ready to use", paints, "under 2 s"),
+        ("first sentence of a draft", firsts, "under 3 s"),
+        ("whole draft with its verdicts", drafts, ""),
+    ):
+        found = median(seconds)
+        between = f"{shown(found['ci_low'])} to {shown(found['ci_high'])}"
+        OUTPUT.print(
+            f"{words:<32}{shown(found['value'])} s, median of {found['n']}, 0 unscored; "
+            f"95 % interval {between}; longest {max(seconds):.2f} s  {bar}",
+            markup=False,
+        )
+
+
+if __name__ == "__main__":
+    look()

@@ -1,0 +1,190 @@
+"""Commands that read films: draft, batch, ask, similar."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.checking import Correct, Html, Markdown, Neighbours, Out, form_of, give_out
+from cli.options import (
+    NOTES,
+    OUTPUT,
+    Adapter,
+    Anyway,
+    Backbone,
+    Download,
+    Json,
+    LibraryAt,
+    PriorReport,
+    Seed,
+    opened,
+    print_json,
+    progress_of,
+    show_gate,
+    show_neighbour,
+    text_of,
+)
+
+
+class Engine(StrEnum):
+    """What drafts a batch."""
+
+    LOCAL = "local"
+    RAY = "ray"
+
+
+def draft(
+    film: Annotated[Path, typer.Argument(help="A DICOM, PNG, JPEG or TIFF file.")],
+    indication: Annotated[str, typer.Option(help="Why the film was taken.")] = "",
+    prior_report: PriorReport = None,
+    as_json: Json = False,
+    markdown: Markdown = False,
+    html: Html = False,
+    out: Out = None,
+    neighbours: Neighbours = 5,
+    samples: Annotated[
+        int | None,
+        typer.Option(min=0, max=16, help="Other drafts to draw; default: what the risk needs."),
+    ] = None,
+    correct: Correct = False,
+    anyway: Anyway = False,
+    seed: Seed = 0,
+    backbone: Backbone = "mini",
+    download: Download = False,
+    adapter: Adapter = None,
+    library: LibraryAt = None,
+) -> None:
+    """Draft the report of a film."""
+    form = form_of(out, as_json=as_json, markdown=markdown, html=html)
+    before = text_of(prior_report) if prior_report is not None else ""
+    with opened(backbone, library, adapter, download=download) as assistant:
+        report = assistant.draft(
+            film,
+            indication=indication,
+            prior_report=before,
+            neighbours=neighbours,
+            seed=seed,
+            samples=samples,
+            correct=correct,
+            anyway=anyway,
+        )
+    give_out(report, form, out)
+
+
+def batch(
+    manifest: Annotated[
+        Path,
+        typer.Argument(help="A folder of films, its table, a Parquet file or a folder of them."),
+    ],
+    out: Annotated[Path, typer.Option(help="File for the drafts, one line of JSON a film.")],
+    neighbours: Neighbours = 5,
+    seed: Seed = 0,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=0, help="Processes that read films; default: half the processors."),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option(help="Go on where the same command was stopped, or begin anew.")
+    ] = True,
+    engine: Annotated[
+        Engine, typer.Option(help="`local`, or `ray` for the actors of a Ray cluster.")
+    ] = Engine.LOCAL,
+    actors: Annotated[int, typer.Option(min=1, help="Backbones at work, with `ray`.")] = 1,
+    gpus_per_actor: Annotated[float, typer.Option(min=0.0, help="Of each, with `ray`.")] = 0.0,
+    as_json: Json = False,
+    backbone: Backbone = "mini",
+    adapter: Adapter = None,
+    library: LibraryAt = None,
+) -> None:
+    """Draft the reports of any number of films."""
+    from assistant.batch.manifest import listing_of
+    from assistant.batch.run import draft_folder
+
+    listing_of(manifest)  # a wrong path is told before anything is loaded
+    told = {"neighbours": neighbours, "seed": seed, "resume": resume}
+    try:
+        if engine is Engine.RAY:
+            from assistant.batch.ray_engine import Crew, draft_on_ray
+
+            crew = Crew(backbone, library, tuple(adapter or ()), actors, gpus_per_actor)
+            with progress_of("films") as progress:
+                done = draft_on_ray(crew, manifest, out, **told, progress=progress)
+        else:
+            several = (os.cpu_count() or 1) // 2 if workers is None else workers
+            with opened(backbone, library, adapter) as assistant, progress_of("films") as progress:
+                done = draft_folder(
+                    assistant, manifest, out, **told, workers=several, progress=progress
+                )
+    except KeyboardInterrupt:
+        NOTES.print("Stopped; run the same command again to go on where it was.")
+        raise typer.Exit(130) from None
+    if as_json:
+        print_json({"out": str(out), **asdict(done)})
+        return
+    OUTPUT.print(
+        f"{done.drafted} of {done.cases} films drafted to {out}; {done.warned} of them carry a "
+        f"warning, {done.refused} were refused, {done.failed} could not be read",
+        markup=False,
+    )
+
+
+def ask(
+    film: Annotated[Path, typer.Argument(help="A DICOM, PNG, JPEG or TIFF file.")],
+    question: Annotated[str, typer.Argument(help="What you want to know of the film.")],
+    prior_report: PriorReport = None,
+    anyway: Anyway = False,
+    adapter: Adapter = None,
+    as_json: Json = False,
+    seed: Seed = 0,
+    backbone: Backbone = "mini",
+    download: Download = False,
+) -> None:
+    """Ask a question about a film."""
+    from transformers.utils import logging
+
+    from assistant.assistant import Assistant
+    from assistant.backbones.loading import load_backbone
+    from assistant.export.draft_json import ANSWER_NOTICE, answer_dict, evidence_words, risk_words
+
+    before = text_of(prior_report) if prior_report is not None else ""
+    logging.disable_progress_bar()
+    assistant = Assistant(load_backbone(backbone, adapter or (), download=download))
+    answer = assistant.ask(film, question, prior_report=before, seed=seed, anyway=anyway)
+    if as_json:
+        print_json(answer_dict(answer))
+        return
+    OUTPUT.print(ANSWER_NOTICE, style="dim")
+    show_gate(answer.gate)
+    OUTPUT.print(f"\n{answer.text}", markup=False)
+    if answer.sentence is not None:
+        told = f"[{risk_words(answer.sentence)}] {answer.sentence.reason}"
+        OUTPUT.print(f"  {told}", style="dim", markup=False)
+        for words in evidence_words(answer.sentence, 0):
+            OUTPUT.print(f"      {words}", style="dim", markup=False)
+
+
+def similar(
+    film: Annotated[Path, typer.Argument(help="A DICOM, PNG, JPEG or TIFF file.")],
+    k: Annotated[int, typer.Option("-k", min=1, help="How many cases.")] = 5,
+    as_json: Json = False,
+    backbone: Backbone = "mini",
+    download: Download = False,
+    library: LibraryAt = None,
+) -> None:
+    """List the library's cases most like a film."""
+    from assistant.export.draft_json import neighbour_dict
+
+    with opened(backbone, library, download=download) as assistant:
+        found = assistant.similar(film, k)
+    if as_json:
+        print_json({"neighbours": [neighbour_dict(n) for n in found]})
+        return
+    if not found:
+        OUTPUT.print("The library holds no other case; add some with `wetread library add FOLDER`.")
+    for neighbour in found:
+        show_neighbour(neighbour)

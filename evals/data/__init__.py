@@ -1,0 +1,1 @@
+"""The films, reports and libraries that all suites share. It scores nothing."""

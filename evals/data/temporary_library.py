@@ -1,0 +1,37 @@
+"""A library that lives as long as one measurement, of films and what is told of each."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from assistant import Assistant
+from assistant.intake.png import preview
+from assistant.types import Film
+from evals.data.phantoms import batched
+from retrieval import Library, NewCase
+
+
+def cases_of(assistant: Assistant, told: Iterable[tuple[Film, str]]) -> Iterator[NewCase]:
+    """Films with their reports as cases of a library, embedded block by block."""
+    for block in batched(told):
+        codes = assistant.backbone.encode([film for film, _ in block])
+        for (film, report), code in zip(block, codes, strict=True):
+            yield NewCase(film.sha256, preview(film.pixels), code.embedding, report=report)
+
+
+@contextmanager
+def passing_library(assistant: Assistant, cases: Iterable[NewCase]) -> Iterator[Library]:
+    """A library of these cases in a temporary folder, gone at the end."""
+    backbone = assistant.backbone
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Library.open(
+            Path(folder) / "library", encoder=backbone.encoder_id, dim=backbone.dim
+        ) as library,
+    ):
+        for _ in library.add_many(cases):
+            pass
+        yield library

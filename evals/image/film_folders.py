@@ -1,0 +1,77 @@
+"""Films of a folder: listed with what its table says of them, read, and counted where they fail.
+
+No name of a file leaves this module but to pair films: a name may be a patient's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from assistant.batch.run import may_be_film
+from assistant.errors import SettingsError, WetreadError
+from assistant.intake import read_film
+from assistant.types import Film
+from evals.data.phantoms import Progress, batched
+from evals.data.real_films import has_table
+from retrieval import read_folder
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One film's file, and what a table says of it."""
+
+    path: Path
+    patient: str | None = None
+    report: str = ""
+    labels: tuple[str, ...] = ()
+
+
+def sources(folder: Path) -> list[Source]:
+    """The films of a folder by its table, or, where it has none, every file in and below it.
+
+    Raises SettingsError where there is no folder or no file, LibraryError for a bad table.
+    """
+    if not folder.is_dir():
+        raise SettingsError(f"{folder} is not a folder; name a folder of films.")
+    if has_table(folder):
+        rows = read_folder(folder)
+        return [Source(row.image, row.patient, row.report, row.labels) for row in rows]
+    found = sorted(path for path in folder.rglob("*") if may_be_film(path.relative_to(folder)))
+    files = [Source(path) for path in found if path.is_file()]
+    if not files:
+        raise SettingsError(f"{folder} holds no films; name a folder of DICOM, PNG or JPEG files.")
+    return files
+
+
+def sample(found: Sequence[Source], n: int | None, seed: int) -> list[Source]:
+    """`n` of the films at random, in their order; all where there are no more, or `n` is None."""
+    if n is None or n >= len(found):
+        return list(found)
+    picked = np.random.default_rng(seed).permutation(len(found))[:n]
+    return [found[i] for i in sorted(picked.tolist())]
+
+
+def read(
+    found: Sequence[Source], progress: Progress = lambda done, total: None
+) -> Iterator[list[tuple[Source, Film]]]:
+    """The films in blocks that fit into memory; those that cannot be read are left out."""
+    done = 0
+    for block in batched(found):
+        films: list[tuple[Source, Film]] = []
+        for source in block:
+            try:
+                films.append((source, read_film(source.path)))
+            except WetreadError:
+                continue
+        done += len(block)
+        progress(done, len(found))
+        yield films
+
+
+def patient_of(source: Source, film: Film) -> str:
+    """Whose film it is; where nothing tells, each film is a patient's own."""
+    return source.patient or film.sha256

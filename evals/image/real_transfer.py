@@ -1,0 +1,78 @@
+"""Do phantoms teach what real films teach? Train on phantoms, test on labelled real films."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from assistant import Assistant
+from assistant.chest.phantoms import FINDINGS
+from evals.data.phantoms import Progress, as_film, batched, phantoms, truth
+from evals.image import task
+from evals.image.film_folders import Source, patient_of, read, sample, sources
+from evals.image.task import Labelled
+from evals.image.tiers import findings_in, labels_of
+from evals.mini.kid import features
+from evals.results import Measured, stated
+
+A_PAINTING = 16  # real films for each painting, where the number of paintings is told
+FIRST = 200_000  # number of the first phantom to learn from: far from those of other parts
+
+
+def on_real_films(
+    assistant: Assistant, data: Path, n: int | None, seed: int, site: str, progress: Progress
+) -> Measured:
+    """AUROC on half of a folder's patients after training on phantoms, and on the other half.
+
+    There are as many phantoms as real training films. Both are seen by the backbone's encoder;
+    the findings are those that phantoms and the folder's labels have in common, and a film that
+    is not labelled with one is held to be without it, as in NIH's sets. Films without any label
+    are left out.
+    """
+    name = f"image/{data.name}"
+    labelled = [source for source in sources(data) if source.labels]
+    rows = sample(labelled, None if n is None else A_PAINTING * n, seed)
+    common = findings_in(row.labels for row in rows) & set(FINDINGS)
+    if not common:
+        mean = f"{name}/{task.SYNTHETIC.format(task.MEAN)}"
+        none = stated(None, 0, unscored=len(rows))
+        reason = "the folder's labels name no finding that phantoms have"
+        return Measured({mean: none}, (), {mean: reason})
+    findings = tuple(finding for finding in FINDINGS if finding in common)
+    real = films_labelled(assistant, rows, findings, progress)
+    train, test = task.halved(real, seed)
+    synthetic = _phantoms_labelled(assistant, len(train.patients), findings, seed, site)
+    missing = len(rows) - len(real.patients)
+    found = task.train_on_synthetic(synthetic, train, test, name=name, seed=seed, unscored=missing)
+    material = f"phantoms of site {site}, and {len(real.patients)} films of the folder {data.name}"
+    return Measured(found.figures, found.cases, found.notes, material, found.counts)
+
+
+def films_labelled(
+    assistant: Assistant, rows: list[Source], findings: tuple[str, ...], progress: Progress
+) -> Labelled:
+    """Those of a folder's films that can be read, by the backbone's encoder."""
+    seen: list[np.ndarray] = []
+    told: list[tuple[str, ...]] = []
+    people: list[str] = []
+    for block in read(rows, progress):
+        if block:
+            seen.append(features(assistant, [film for _, film in block]))
+        told += [source.labels for source, _ in block]
+        people += [patient_of(source, film) for source, film in block]
+    return Labelled(np.concatenate(seen), labels_of(told, findings), findings, tuple(people))
+
+
+def _phantoms_labelled(
+    assistant: Assistant, count: int, findings: tuple[str, ...], seed: int, site: str
+) -> Labelled:
+    """Phantoms with what they show, faint or not."""
+    seen: list[np.ndarray] = []
+    told: list[set[str]] = []
+    for block in batched(phantoms(seed, range(FIRST, FIRST + count), site)):
+        seen.append(features(assistant, [as_film(phantom) for phantom in block]))
+        for phantom in block:
+            told.append({f for f, _ in truth(phantom) | truth(phantom, "uncertain")})
+    people = tuple(f"phantom {i}" for i in range(count))
+    return Labelled(np.concatenate(seen), labels_of(told, findings), findings, people)

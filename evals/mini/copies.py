@@ -1,0 +1,82 @@
+"""Are paintings nearly films of the painter's training, more often than new films are?
+
+Both are held against training phantoms by the check that every painting goes through.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from assistant import Assistant
+from assistant.intake.png import preview
+from assistant.painting.copy_check import LIMIT, LibraryShelf, copy_checks
+from assistant.types import Film
+from evals.bootstrap import ratio
+from evals.data.phantoms import Plan, Progress, as_film, batched, phantoms
+from evals.results import Figure, Measured, figure, stated
+from retrieval import Library, NewCase
+
+KNOWN = 1000  # training films to compare with
+A_FILM = 10  # of them for each painting, where the number of paintings is told
+COPIES = "painting/near copies of training films"
+RATE = "painting/held-out phantoms that are near copies of training films"
+
+
+def measure(
+    assistant: Assistant,
+    plan: Plan,
+    painted: Sequence[Film],
+    held_out: Sequence[Film],
+    progress: Progress,
+) -> Measured:
+    """The share of near copies among paintings, and among phantoms that are new."""
+    data = assistant.backbone.card.get("recipe", {}).get("data", {})
+    count = KNOWN if plan.n is None else min(KNOWN, A_FILM * plan.n)
+    seed, known = data.get("seed"), min(count, int(data.get("train", 0)))
+    if not isinstance(seed, int) or not known:
+        none = stated(None, 0, unscored=len(painted))
+        reason = "the backbone's card does not say on which phantoms it was trained"
+        return Measured({COPIES: none, RATE: none}, (), {COPIES: reason})
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Library.open(
+            Path(folder) / "library",
+            encoder=assistant.backbone.encoder_id,
+            dim=assistant.backbone.dim,
+        ) as library,
+    ):
+        _fill(assistant, library, plan, seed, known, progress)
+        shelf = LibraryShelf(library)
+        new, made = (
+            [c.verdict == "copy" for c in copy_checks(assistant.backbone, [shelf], films)]
+            for films in (held_out, painted)
+        )
+    rate = _share(new)
+    note = (
+        f"against {known} films of the training data, seed {seed}, at a structural similarity "
+        f"of {LIMIT}"
+    )
+    return Measured({COPIES: _share(made, rate["value"]), RATE: rate}, (), {COPIES: note})
+
+
+def _fill(
+    assistant: Assistant, library: Library, plan: Plan, seed: int, known: int, progress: Progress
+) -> None:
+    done = 0
+    for block in batched(phantoms(seed, range(known), plan.site, "train")):
+        films = [as_film(phantom) for phantom in block]
+        cases = [
+            NewCase(film.sha256, preview(film.pixels), code.embedding)
+            for film, code in zip(films, assistant.backbone.encode(films), strict=True)
+        ]
+        done += sum(1 for _ in library.add_many(cases))
+        progress(done, known)
+
+
+def _share(copies: Sequence[bool], bar: float | None = None) -> Figure:
+    counts = np.array([[copy, 1] for copy in copies], float).reshape(len(copies), 2)
+    return figure(counts, [str(i) for i in range(len(copies))], ratio, bar=bar)

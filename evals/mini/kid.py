@@ -1,0 +1,58 @@
+"""How far one set of films lies from another: KID, and the floor that chance alone reaches."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import torch
+
+from assistant import Assistant
+from assistant.types import Film
+from evals.data.phantoms import batched
+
+FEWEST = 8  # films of a set, below which the estimate says nothing
+SUBSETS = 50
+SPLITS = 40
+# Of the splits of real films into two sets, the share that lies below the floor.
+FLOOR_AT = 0.95
+
+
+def features(assistant: Assistant, films: list[Film]) -> np.ndarray:
+    """What the backbone's encoder sees of films, float32 (N, P), each of about unit spread."""
+    reference = assistant.backbone.reference
+    rows = [code.profile for block in batched(films) for code in assistant.backbone.encode(block)]
+    return (np.stack(rows) - reference["pool_mean"]) / reference["pool_scale"]
+
+
+def kid(real: np.ndarray, made: np.ndarray, seed: int = 0) -> tuple[float, float]:
+    """KID of two sets of features (N, P) and its standard error, by torchmetrics.
+
+    The mean over subsets of half of the films: their spread is then the delete-half jackknife's
+    standard error (Shao and Wu 1989). KID is unbiased, so that it may be below zero (Binkowski
+    et al. 2018, "Demystifying MMD GANs").
+    """
+    from torchmetrics.image.kid import KernelInceptionDistance
+
+    half = min(len(real), len(made)) // 2
+    with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
+        warnings.simplefilter("ignore")  # of the memory that features take
+        torch.manual_seed(seed)
+        metric = KernelInceptionDistance(torch.nn.Identity(), SUBSETS, half)
+        metric.update(torch.from_numpy(real).float(), real=True)
+        metric.update(torch.from_numpy(made).float(), real=False)
+        mean, spread = metric.compute()
+    return float(mean), float(spread)
+
+
+def floor(real: np.ndarray, size: int, seed: int = 0) -> np.ndarray:
+    """KID between two random sets of `size` out of the same real films (N, P), sorted, (SPLITS,).
+
+    What two sets from one source reach by chance.
+    """
+    rng = np.random.default_rng(seed)
+    found = []
+    for split in range(SPLITS):
+        order = rng.permutation(len(real))
+        found.append(kid(real[order[:size]], real[order[size : 2 * size]], split)[0])
+    return np.sort(found)

@@ -1,0 +1,263 @@
+"""What a whole report says of each finding, put together from all its sentences.
+
+A report names a finding in its findings and again in its impression, on the right in one sentence
+and on the left in the next; a radiologist who counts errors counts it once. Here every finding
+has one entry with all that is said of it. What the sentences say beside findings is kept as a
+set of words, so that a comparison sees also what the vocabulary has no key for.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from assistant.chest.vocabulary import NORMAL, finding_named
+from assistant.labeller.sentences import ParsedSentence, is_comparison
+from assistant.types import Assertion
+from evals.report.parsed import Reader
+from evals.report.significance import DEVICES, nearness
+
+DEGREES = ("small", "moderate", "large")
+# Of several changes told of one finding the one that matters most.
+_CHANGES = ("larger", "new", "smaller", "resolved", "unchanged")
+
+# Words of wards and intensive care that the vocabulary has no key for, in words that it has.
+_OTHER_WORDS = tuple(
+    (re.compile(rf"\b(?:{pattern})\b", re.IGNORECASE), words)
+    for pattern, words in (
+        (
+            r"(?<!healed )(?<!prior )(?<!remote )(?<!old )(?<!granulomatous )"
+            r"(?:super)?infect(?:ions?|ious)(?: process| etiology)?|aspiration(?: pneumon\w+)?",
+            "pneumonia",
+        ),
+        (
+            r"(?:fluid|volume) overload|overhydration|vascular (?:redistribution|plethora)"
+            r"|(?:elevated|increased|raised) pulmonary venous pressure"
+            r"|pulmonary venous hypertension"
+            r"|indistinct\w* (?:of )?(?:the )?pulmonary (?:vessels|vasculature)",
+            "vascular congestion",
+        ),
+        (r"constant(?: in appearance)?", "unchanged"),
+        (r"substantial", "marked"),
+        (r"(lung volumes) (?:(?:are|remain|continue to be|again) )?low", r"low \1"),
+        (r"extubat(?:ed|ion)", "removal of endotracheal tube"),
+        (r"(?<!been )(?<!was )(?<!were )(?<!is )(?<!are )removed", "has been removed"),
+        (r"ngt|ogt|nasojejunal tube|dobhoff(?: tube)?", "enteric tube"),
+        (r"pneumomediastinum", "subcutaneous emphysema"),
+        (r"ards|acute respiratory distress syndrome", "alveolar edema"),
+    )
+)
+# A line or a tube that does not lie where it should, unless that has been put right.
+_FAULT = re.compile(
+    r"(?i)\b(?:mal-?position\w*|misplaced|re-?position\w*|with-?draw\w*|pull(?:ed)? back"
+    r"|retract\w*|advanc\w*|kink\w*|too (?:high|low|deep|far)"
+    r"|(?:right|left) main(?:-?\s?stem)?(?: bronchus)?)\b"
+)
+_PUT_RIGHT = re.compile(r"(?i)\b(?:interval|(?:has|have) been)\b")
+_TONES = tuple(
+    (name, re.compile(rf"(?i)\b(?:{pattern})"))
+    for name, pattern in (
+        ("unchanged", r"unchanged|stable|similar|(?:no|not|little) (?:\w+ ){0,3}chang"),
+        ("larger", r"wors|progress|increas|deteriorat|new\b|develop"),
+        ("smaller", r"improv|decreas|resol(?:v|ution)|clear(?:ed|ing)|regress|better"),
+    )
+)
+# Calls, advice and how the film was taken: no reader counts these as findings.
+_ASIDE = re.compile(
+    r"(?i)\b(?:discuss\w*|communicat\w*|notif\w*|telephone\w*|phone\w*|paged?|emailed|dashboard"
+    r"|recommend\w*|follow-?\s?up|correlat\w*|advised|could be (?:obtained|considered|performed)"
+    r"|is suggested|repeat|attending|technique|comparison|indication|history|views? of the chest"
+    r"|obtained|rotated|limited|examination consists)\b"
+)
+# Nor does anyone count what is said to be normal and left out, whether or not it has a key.
+_NORMAL = re.compile(
+    r"(?i)\b(?:no|not|without|normal|unremarkable|midline|intact|clear|negative|free of|limits)\b"
+)
+_WORD = re.compile(r"[a-z]{3,}")
+
+
+def _stem(word: str) -> str:
+    """Six letters: "atelectasis" and "atelectatic" are one word, and so are "tube" and "tubes"."""
+    return word.removesuffix("s")[:6]
+
+
+# Little words, words for a film, and what claims carry already: place, degree, doubt, change.
+_IDLE = frozenset(
+    _stem(word)
+    for word in _WORD.findall(
+        "the and with for from are was were has have had been being this that these those there "
+        "its than then which not without some any all can may could might would should but also "
+        "into onto over under within about above below out per via due both more less most very "
+        "seen noted evidence present identified demonstrated visualized appears appear appearing "
+        "likely possible possibly probable probably suggest suggesting suggestive consistent "
+        "compatible concerning concern suspicious represent representing reflect reflecting "
+        "versus otherwise again unchanged stable change changes changed interval compared "
+        "comparison prior previous previously current today increased decreased increase decrease "
+        "improved improvement improving worsened worsening new newly persistent remains remain "
+        "right left bilateral bilaterally side sided mild mildly moderate moderately severe small "
+        "large minimal minimally slight slightly trace tiny marked markedly extensive patient "
+        "film radiograph radiographs radiographic examination exam study image images view views "
+        "chest portable frontal lateral xxxx lung lobe zone upper lower middle mid base basal "
+        "basilar bibasilar apical impression findings finding acute process exclude "
+        "excluded however although though given setting clinical appropriate degree since"
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """All that a report says of one finding it claims to see, or suspects."""
+
+    finding: str
+    sure: bool  # False: only suspected
+    sides: frozenset[str]  # of "right", "left"; empty: not told
+    zones: frozenset[str]
+    degree: int | None  # the largest one told: an index of `DEGREES`
+    size_mm: float | None  # the largest one told
+    change: str | None
+    faulty: bool  # a device that does not lie where it should
+    partners: frozenset[str]  # findings that the same sentence gives as its sign or its cause
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What one report says, finding by finding."""
+
+    seen: Mapping[str, Said]  # by finding
+    denied: Mapping[str, frozenset[str]]  # finding: the sides it is denied on, empty for anywhere
+    resolved: frozenset[str]  # denied, and said to have been there before
+    tones: frozenset[str]  # changes told without a finding: "No interval change."
+    words: frozenset[str]  # what is said beside denials, as stems
+    speaks: bool  # whether it makes any claim at all
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """One claim with what its sentence says about it."""
+
+    claim: Assertion  # with the place of its sign or cause where it has none of its own
+    partners: frozenset[str]
+    faulty: bool
+
+
+def summarise(text: str, reader: Reader) -> Summary:
+    """Put together what a report says of each finding; never raises."""
+    for pattern, plain in _OTHER_WORDS:
+        text = pattern.sub(plain, text)
+    claims: dict[str, list[_Told]] = {}
+    tones: set[str] = set()
+    words: set[str] = set()
+    speaks = False
+    device = ""  # the last one named, which "It should be withdrawn" speaks of
+    for sentence in reader(text).sentences:
+        speaks = speaks or bool(sentence.assertions)
+        for told in _told(sentence):
+            claims.setdefault(told.claim.finding, []).append(told)
+            device = told.claim.finding if told.claim.finding in DEVICES else device
+        if device and not sentence.assertions and _lies_wrong(sentence.text):
+            claims[device].append(replace(claims[device][-1], faulty=True))
+        if not any(claim.comparison for claim in sentence.assertions):
+            tones.update(_tones(sentence.text))
+        words.update(_words(sentence))
+    seen = {
+        finding: _said(finding, positive)
+        for finding, found in claims.items()
+        if (positive := [told for told in found if told.claim.polarity != "absent"])
+    }
+    denials = {f: [told.claim for told in found] for f, found in claims.items() if f not in seen}
+    return Summary(
+        seen,
+        {
+            finding: frozenset() if any(c.side is None for c in found) else sides_of(found)
+            for finding, found in denials.items()
+        },
+        frozenset(f for f, found in denials.items() if any(c.comparison for c in found)),
+        frozenset(tones),
+        frozenset(words),
+        speaks,
+    )
+
+
+def _told(sentence: ParsedSentence) -> list[_Told]:
+    claims = [claim for claim in sentence.assertions if claim.finding != NORMAL]
+    fault = _lies_wrong(sentence.text)
+    made = []
+    for claim in claims:
+        partners = [other for other in claims if _one_statement(claim, other)]
+        place = next((other for other in partners if other.side or other.zone), None)
+        if place is not None and not claim.side and not claim.zone:
+            kind = finding_named(claim.finding)
+            claim = replace(
+                claim,
+                side=place.side if kind.sided else None,
+                zone=place.zone if kind.zoned else None,
+            )
+        made.append(_Told(claim, frozenset(other.finding for other in partners), fault))
+    return made
+
+
+def _lies_wrong(sentence: str) -> bool:
+    return bool(_FAULT.search(sentence)) and not _PUT_RIGHT.search(sentence)
+
+
+def _one_statement(one: Assertion, other: Assertion) -> bool:
+    """Whether two claims of a sentence are a sign and what it is taken for.
+
+    "Opacity, likely atelectasis": where one of them is in doubt any kinship will do.
+    """
+    if one.finding == other.finding or "absent" in (one.polarity, other.polarity):
+        return False
+    doubt = "uncertain" in (one.polarity, other.polarity)
+    return nearness(one.finding, other.finding) >= (0.2 if doubt else 0.5)
+
+
+def _said(finding: str, found: Sequence[_Told]) -> Said:
+    """One entry of all claims that a finding is there; doubt falls where one claim has none."""
+    claims = [told.claim for told in found]
+    degrees = [DEGREES.index(c.degree) for c in claims if c.degree in DEGREES]
+    sizes = [c.measurement_mm for c in claims if c.measurement_mm is not None]
+    changes = {c.comparison for c in claims}
+    return Said(
+        finding=finding,
+        sure=any(c.polarity == "present" for c in claims),
+        sides=sides_of(claims),
+        zones=frozenset(c.zone for c in claims if c.zone),
+        degree=max(degrees, default=None),
+        # What is measured of a device is how far to move it.
+        size_mm=None if finding in DEVICES else max(sizes, default=None),
+        change=next((change for change in _CHANGES if change in changes), None),
+        faulty=finding in DEVICES and any(told.faulty for told in found),
+        partners=frozenset().union(*(told.partners for told in found)),
+    )
+
+
+def sides_of(claims: Iterable[Assertion]) -> frozenset[str]:
+    """The sides that claims name, `bilateral` as right and left; empty where none is told."""
+    sides = {c.side for c in claims if c.side}
+    return frozenset(("right", "left")) if "bilateral" in sides else frozenset(sides)
+
+
+def _tones(sentence: str) -> set[str]:
+    """Which way a sentence says that things have gone, where it compares at all."""
+    if not is_comparison(sentence) and "little change" not in sentence.lower():
+        return set()
+    for tone, pattern in _TONES:  # "no change" first: "no new" and "not worse" are no change
+        if pattern.search(sentence):
+            return {tone}
+    return set()
+
+
+def _words(sentence: ParsedSentence) -> set[str]:
+    """The stems of a sentence's own words; none of a mere denial, of a call or of advice."""
+    claims = sentence.assertions
+    if claims and all(c.polarity == "absent" or c.finding == NORMAL for c in claims):
+        return set()
+    if not claims and (_ASIDE.search(sentence.text) or _NORMAL.search(sentence.text)):
+        return set()
+    text = sentence.text.lower()
+    for claim in claims:
+        if claim.polarity == "absent":
+            start, end = claim.span
+            text = text[:start] + " " * (end - start) + text[end:]
+    return {_stem(word) for word in _WORD.findall(text)} - _IDLE

@@ -1,0 +1,134 @@
+"""Results on disk: read and checked, and written with their card beside them.
+
+What a suite measures is not known here.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from assistant.atomic import write_whole
+from assistant.errors import SettingsError
+from evals.results import SCHEMA
+
+RESULTS, CARD = "results.json", "card.html"
+NUMBERS = ("value", "ci_low", "ci_high", "bar")
+
+
+def read_results(path: Path) -> dict[str, Any]:
+    """The results in a file, or in the `results.json` of a folder.
+
+    Raises SettingsError where there is no such file, or it is not results of this schema.
+    """
+    path = path / RESULTS if path.is_dir() else path
+    try:
+        results = json.loads(path.read_text(encoding="utf-8"), parse_constant=lambda name: None)
+    except OSError as error:
+        raise SettingsError(
+            f"{path} cannot be read ({error.strerror}); name a {RESULTS} of `wetread eval`."
+        ) from None
+    except (ValueError, RecursionError):
+        raise SettingsError(f"{path} is not JSON; name a {RESULTS} of `wetread eval`.") from None
+    if not isinstance(results, dict) or "schema" not in results:
+        raise SettingsError(f"{path} is no results file; name a {RESULTS} of `wetread eval`.")
+    if results["schema"] != SCHEMA:
+        raise SettingsError(
+            f"{path} has the schema {results['schema']!r}, and this version of Wetread reads "
+            f"{SCHEMA!r}; measure again."
+        )
+    if fault := _fault(results):
+        raise SettingsError(f"{path} is a damaged results file: {fault}; measure again.")
+    return results
+
+
+def write_results(results: Mapping[str, Any], folder: Path) -> Path:
+    """Write `results.json` and `card.html` into a folder and return the card's path.
+
+    Each is written beside and renamed, so that what was there is whole until the new is. A number
+    that is not finite is written as null. Raises SettingsError where the folder cannot be written.
+    """
+    from evals.card import card
+
+    known = _finite(results)
+    write_whole(folder / RESULTS, _text(known).encode())
+    write_whole(folder / CARD, card(known).encode())
+    return folder / CARD
+
+
+def _fault(results: Mapping[str, Any]) -> str:
+    """What is wrong with results of the right schema; empty where nothing is."""
+    kinds = {"figures": dict, "provenance": dict, "suite": str}
+    also = {"bars": dict, "notes": dict, "counts": dict, "plots": dict, "cases": list}
+    for key, kind in (kinds | also).items():
+        if key in results and not isinstance(results[key], kind):
+            return f"its {key!r} is of the wrong kind"
+        if key in kinds and key not in results:
+            return f"it has no {key!r}"
+    for name, found in results["figures"].items():
+        if not isinstance(found, dict) or not {"n", "unscored", *NUMBERS} <= found.keys():
+            return f"the figure {name!r} is not whole"
+        if not all(_is_number(found[key]) for key in NUMBERS):
+            return f"the figure {name!r} has a value that is no number"
+        if not all(isinstance(found[key], int) for key in ("n", "unscored")):
+            return f"the figure {name!r} is not counted"
+    for name, counted in results.get("counts", {}).items():
+        if not _is_counted(counted):
+            return f"the counts of {name!r} do not fit together"
+    for key in ("bars", "plots"):
+        for name, entry in results.get(key, {}).items():
+            if not isinstance(entry, dict) or entry.get("met") not in (True, False, None):
+                return f"{name!r} among its {key!r} is of the wrong kind"
+    if not all(isinstance(case, dict) for case in results.get("cases", [])):
+        return "a case is of the wrong kind"
+    return ""
+
+
+def _is_number(value: Any) -> bool:
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
+
+
+def _is_counted(counted: Any) -> bool:
+    """Whether counts have a row a patient's name, all of one length and all numbers."""
+    if not isinstance(counted, dict) or not isinstance(counted.get("statistic"), str):
+        return False
+    patients, rows = counted.get("patients"), counted.get("rows")
+    if not isinstance(patients, list) or not isinstance(rows, list) or len(patients) != len(rows):
+        return False
+    if not all(isinstance(name, str) for name in patients):
+        return False
+    if not all(isinstance(row, list) and len(row) == len(rows[0]) for row in rows):
+        return False
+    return all(value is not None and _is_number(value) for row in rows for value in row)
+
+
+def _finite(value: Any) -> Any:
+    """The same with lists for tuples, and None for a number that is not finite."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(inner) for key, inner in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_finite(inner) for inner in value]
+    return value
+
+
+def _text(results: Mapping[str, Any]) -> str:
+    """JSON with a line an entry: to be read by eye, without a line for every count."""
+
+    def line(value: Any) -> str:
+        return json.dumps(value, ensure_ascii=False)
+
+    parts = []
+    for key, value in results.items():
+        told = line(value)
+        if value and isinstance(value, dict):
+            inner = [f"    {line(name)}: {line(entry)}" for name, entry in value.items()]
+            told = "{\n" + ",\n".join(inner) + "\n  }"
+        elif value and isinstance(value, list):
+            told = "[\n" + ",\n".join(f"    {line(entry)}" for entry in value) + "\n  ]"
+        parts.append(f"  {line(key)}: {told}")
+    return "{\n" + ",\n".join(parts) + "\n}\n"

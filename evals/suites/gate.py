@@ -1,0 +1,255 @@
+"""Does the gate refuse what is no film to read, name what is to be put right, and let films pass?
+
+Blanks and noise are made here; photographs come from the packages that Wetread needs anyway;
+lateral films and other body parts are drawn, from a stream that training never saw. Real films
+come from a folder, where one is given.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from scipy.ndimage import gaussian_filter
+
+from assistant import Assistant, WetreadError
+from assistant.chest.lateral import make_lateral
+from assistant.chest.other_body_parts import make_elsewhere
+from assistant.chest.phantoms import SITES
+from assistant.gate import judge_film
+from assistant.intake import read_film
+from assistant.intake.orientation import CORRECTIONS, correct_film
+from assistant.types import Film, Gate
+from evals.bootstrap import ratio
+from evals.data.phantoms import as_film, batched, film_of, phantoms
+from evals.data.real_films import tables_in
+from evals.results import Bar, Figure, Measured, figure, stated
+from retrieval import read_folder
+
+USUAL, HELD_OUT = 200, 1000  # films of a kind; phantoms of site A
+KINDS = ("blank", "noise", "photograph", "non-chest", "lateral")
+WRONG = "phantoms of site A/refused"
+BARS = {
+    **{f"{kind}/refused": Bar("at least", 0.99) for kind in KINDS},
+    WRONG: Bar("at most", 0.01),
+}
+# Pictures in packages: not one of them has been trained on.
+_PICTURES = (
+    ("sklearn", "datasets/images/china.jpg"),
+    ("sklearn", "datasets/images/flower.jpg"),
+    ("gradio", "media_assets/images/cheetah.jpg"),
+    ("gradio", "media_assets/images/cheetah1.jpg"),
+    ("gradio", "media_assets/images/groot.jpeg"),
+    ("gradio", "media_assets/images/lion.jpg"),
+    ("gradio", "media_assets/images/tower.jpg"),
+)
+# What a film has to undergo to lie in a way that a correction puts right.
+SPOILS = {
+    "rotate 90": "rotate 270",
+    "rotate 180": "rotate 180",
+    "rotate 270": "rotate 90",
+    "invert": "invert",
+    "invert and rotate 90": "invert and rotate 270",
+    "invert and rotate 180": "invert and rotate 180",
+    "invert and rotate 270": "invert and rotate 90",
+}
+Named = tuple[str, Film]  # what the interval is drawn over, and the film
+
+
+def measure(
+    assistant: Assistant,
+    *,
+    data: Path | None,
+    n: int | None,
+    seed: int,
+    progress: Callable[[int, int], None],
+) -> Measured:
+    """Judge `n` films of each kind, or as many as each holds right, and those of `data`.
+
+    `data` is a folder with a table of films, or one that holds such folders.
+    """
+    usual, held_out = n or USUAL, n or HELD_OUT
+    figures: dict[str, Figure] = {}
+    notes: dict[str, str] = {}
+    cases: list[dict[str, Any]] = []
+    made: dict[str, Iterator[Named]] = {
+        "blank": _blanks(seed, usual),
+        "noise": _noise(seed, usual),
+        "photograph": _photographs(seed, usual),
+        "non-chest": _elsewhere(seed, usual),
+        "lateral": _laterals(seed, usual),
+    }
+    folders = [] if data is None else tables_in(data)
+    total = len(made) + len(SITES) + 1 + len(folders)
+    for done, (kind, films) in enumerate(made.items(), start=1):
+        gates = _judged(assistant, films, kind, cases)
+        figures[f"{kind}/refused"] = _share(gates, lambda gate: gate.answer == "refuse", usual)
+        progress(done, total)
+    if missing := usual - figures["photograph/refused"]["n"]:
+        notes["photograph/refused"] = f"{missing} crops of pictures that are not installed"
+    for site in SITES:
+        count = held_out if site == "A" else usual
+        films = ((str(i), as_film(p)) for i, p in enumerate(phantoms(seed, range(count), site)))
+        gates = _judged(assistant, films, f"phantoms of site {site}", cases)
+        name = f"phantoms of site {site}"
+        figures[f"{name}/refused"] = _share(gates, lambda gate: gate.answer == "refuse", count)
+        figures[f"{name}/passed"] = _share(gates, lambda gate: gate.answer == "pass", count)
+        progress(len(made) + 1 + list(SITES).index(site), total)
+    figures |= _corrections(assistant, [as_film(p) for p in phantoms(seed, range(usual))], cases)
+    progress(len(made) + len(SITES) + 1, total)
+    for done, folder in enumerate(folders, start=total - len(folders) + 1):
+        figures |= _real(assistant, folder, n, cases)
+        progress(done, total)
+    material = f"{usual} films a kind, {held_out} phantoms of site A"
+    return Measured(figures, cases, notes, material)
+
+
+def _judged(
+    assistant: Assistant, films: Iterable[Named], kind: str, cases: list[dict[str, Any]]
+) -> list[tuple[str, Gate]]:
+    """What the gate says of films, each with what the interval is drawn over."""
+    backbone = assistant.backbone
+    said = []
+    for block in batched(films):
+        for (name, film), code in zip(
+            block, backbone.encode([film for _, film in block]), strict=True
+        ):
+            gate = judge_film(backbone.reference, code.profile, backbone.card["knows"], film)
+            said.append((name, gate))
+            cases.append(
+                {
+                    "part": kind,
+                    "film": film.sha256,
+                    "gate": gate.answer,
+                    "view": gate.view,
+                    "score": gate.score,
+                    "correction": gate.correction,
+                }
+            )
+    return said
+
+
+def _share(said: list[tuple[str, Gate]], holds: Callable[[Gate], bool], asked: int) -> Figure:
+    """The share of films of which something holds; those that could not be had are unscored."""
+    counts = np.array([[holds(gate), 1] for _, gate in said], float).reshape(len(said), 2)
+    return figure(counts, [name for name, _ in said], ratio, unscored=asked - len(said))
+
+
+def _corrections(
+    assistant: Assistant, films: list[Film], cases: list[dict[str, Any]]
+) -> dict[str, Figure]:
+    """Films turned and inverted: how often the right correction is named."""
+    figures = {}
+    for correction in CORRECTIONS:
+        spoilt = [(film.sha256, correct_film(film, SPOILS[correction])) for film in films]
+        said = _judged(assistant, spoilt, f"needs: {correction}", cases)
+        figures[f"turned/{correction} is named"] = _share(
+            said, lambda gate, right=correction: gate.correction == right, len(films)
+        )
+        figures[f"turned/{correction}, refused"] = _share(
+            said, lambda gate: gate.answer == "refuse", len(films)
+        )
+    return figures
+
+
+def _real(
+    assistant: Assistant, data: Path, n: int | None, cases: list[dict[str, Any]]
+) -> dict[str, Figure]:
+    """Films of a folder as they lie, and each once more in one of the seven wrong ways."""
+    rows = read_folder(data)[:n]
+    films: list[Named] = []
+    for row in rows:
+        try:
+            film = read_film(row.image)
+        except WetreadError as error:
+            cases.append({"part": data.name, "refused": str(error)})
+            continue
+        films.append((row.patient or film.sha256, film))
+    said = _judged(assistant, films, data.name, cases)
+    wrong = [CORRECTIONS[i % len(CORRECTIONS)] for i in range(len(films))]
+    spoilt = (
+        (name, correct_film(film, SPOILS[way]))
+        for (name, film), way in zip(films, wrong, strict=True)
+    )
+    turned = _judged(assistant, spoilt, f"{data.name}, turned", cases)
+    right = np.array(
+        [[gate.correction == way, 1] for (_, gate), way in zip(turned, wrong, strict=True)], float
+    ).reshape(len(turned), 2)
+    passed = _share(said, lambda gate: gate.answer == "pass", len(rows))
+    return {
+        f"{data.name}/passed as within what it knows": {**passed, "bar": 0.01},
+        f"{data.name}/refused": _share(said, lambda gate: gate.answer == "refuse", len(rows)),
+        f"{data.name}/turned, right correction named": figure(
+            right, [name for name, _ in turned], ratio, unscored=len(rows) - len(turned)
+        )
+        if turned
+        else stated(None, 0, unscored=len(rows)),
+    }
+
+
+def _blanks(seed: int, count: int) -> Iterator[Named]:
+    """One grey, with the faint noise that a detector has, and at times a marker's bright corner."""
+    for number in range(count):
+        rng = np.random.default_rng([seed, 1, number])
+        pixels = np.full((256, 256), rng.random()) + rng.normal(0, 0.002, (256, 256))
+        if rng.random() < 0.5:
+            y, x = rng.integers(4, 230, 2)
+            pixels[y : y + 16, x : x + 10] = 1
+        yield str(number), film_of(np.clip(pixels, 0, 1))
+
+
+def _noise(seed: int, count: int) -> Iterator[Named]:
+    """Noise of every grain, from single pixels to clouds a tenth of the film wide."""
+    for number in range(count):
+        rng = np.random.default_rng([seed, 2, number])
+        pixels = rng.normal(0, 1, (256, 256))
+        if rng.random() < 0.7:
+            pixels = gaussian_filter(pixels, np.exp(rng.uniform(0, np.log(25))))
+        spread = rng.uniform(0.05, 0.3) / max(float(pixels.std()), 1e-9)
+        yield str(number), film_of(np.clip(0.5 + pixels * spread, 0, 1))
+
+
+def _photographs(seed: int, count: int) -> Iterator[Named]:
+    """Crops of photographs as grey films, in turn from each of the pictures that are there."""
+    pictures = [(name, path) for package, name in _PICTURES if (path := _file(package, name))]
+    greys = [(name, np.asarray(Image.open(path).convert("L"))) for name, path in pictures]
+    for number in range(count):
+        # The number of a picture that is missing is left out, not given to another.
+        wanted = _PICTURES[number % len(_PICTURES)][1]
+        for name, grey in greys:
+            if name == wanted:
+                yield name, _crop(np.random.default_rng([seed, 3, number]), grey)
+
+
+def _file(package: str, name: str) -> Path | None:
+    """A file inside an installed package, without loading the package; None if it is not there."""
+    found = importlib.util.find_spec(package)
+    homes = [Path(home) / name for home in (found and found.submodule_search_locations) or ()]
+    return next((home for home in homes if home.is_file()), None)
+
+
+def _crop(rng: np.random.Generator, grey: np.ndarray) -> Film:
+    height, width = grey.shape
+    share = rng.uniform(0.4, 1, 2)
+    rows, columns = max(64, int(height * share[0])), max(64, int(width * share[1]))
+    top = int(rng.integers(0, max(1, height - rows + 1)))
+    left = int(rng.integers(0, max(1, width - columns + 1)))
+    part = grey[top : top + rows, left : left + columns].astype(np.float32) / 255
+    return film_of(part[:, ::-1] if rng.random() < 0.5 else part)
+
+
+def _elsewhere(seed: int, count: int) -> Iterator[Named]:
+    for number in range(count):
+        site = tuple(SITES)[number % len(SITES)]
+        part, film = make_elsewhere(seed, number, site, "test")
+        yield f"{part}-{number}", film_of(film.astype(np.float32) / 255)
+
+
+def _laterals(seed: int, count: int) -> Iterator[Named]:
+    for number in range(count):
+        site = tuple(SITES)[number % len(SITES)]
+        yield str(number), film_of(make_lateral(seed, number, site, "test") / np.float32(255))

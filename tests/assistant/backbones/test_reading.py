@@ -1,0 +1,171 @@
+"""What the probe reads in a film, and that the writer is told it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from toy_janus import TOY, toy_base
+
+from adapters.data.phantom_arrays import CHANNELS, FILM_LABELS, reading_of
+from adapters.pretrain.embedding import decide
+from assistant import Assistant
+from assistant.backbones.loading import load_backbone
+from assistant.backbones.probe.probe import Probe
+from assistant.backbones.protocols import Sampling
+from assistant.chest.phantoms import make_phantom, truth_assertions, tube_positions
+from assistant.drafting.draft import slips
+from assistant.intake import read_film
+from assistant.labeller.labeller import assertions
+from assistant.prompts import report_request
+from assistant.reading import reading_of as words_of
+from assistant.types import Film
+
+PLAIN = [i for i, label in enumerate(FILM_LABELS) if not label.degrees]
+
+
+def probe(seed: int = 0) -> Probe:
+    torch.manual_seed(seed)
+    return Probe(TOY.vision_width, FILM_LABELS, CHANNELS).eval()
+
+
+def logits(on: set[int]) -> torch.Tensor:
+    return torch.tensor([[4.0 if i in on else -4.0 for i in range(len(FILM_LABELS))]])
+
+
+@settings(max_examples=60, deadline=None)
+@given(on=st.sets(st.sampled_from(PLAIN), max_size=8))
+def test_a_reading_says_all_that_the_probe_sees_and_nothing_else(on):
+    words = words_of(probe().read(logits(on))[0])
+    read = {(a.finding, a.side, a.zone) for a in assertions(words) if a.finding != "no_finding"}
+    # "left pacemaker or defibrillator" names it twice, once without its side.
+    placed = {finding for finding, side, _ in read if side}
+    said = {claim for claim in read if claim[1] or claim[0] not in placed}
+    assert said == {(FILM_LABELS[i].finding, FILM_LABELS[i].side, FILM_LABELS[i].zone) for i in on}
+    assert (words == "no finding") == (not on)
+
+
+@pytest.mark.parametrize(
+    ("on", "words"),
+    [
+        ({("pleural_effusion", "right", ())}, "small right pleural effusion"),
+        (
+            {
+                ("pleural_effusion", "right", ()),
+                ("pleural_effusion", "right", ("moderate", "large")),
+            },
+            "moderate right pleural effusion",
+        ),
+        (
+            {
+                ("cardiomegaly", None, ()),
+                ("cardiomegaly", None, ("moderate", "large")),
+                ("cardiomegaly", None, ("large",)),
+            },
+            "large cardiomegaly",
+        ),
+        ({("cardiomegaly", None, ("large",))}, "no finding"),  # a degree of nothing is nothing
+        (
+            {("endotracheal_tube", None, ()), ("endotracheal_tube", None, ("too low",))},
+            "too low endotracheal tube",
+        ),
+    ],
+)
+def test_a_reading_tells_the_highest_degree_that_is_seen(on, words):
+    chosen = {i for i, x in enumerate(FILM_LABELS) if (x.finding, x.side, x.degrees) in on}
+    assert words_of(probe().read(logits(chosen))[0]) == words
+
+
+def test_training_and_drafting_put_the_same_reading_in_the_same_words():
+    from adapters.data.phantom_arrays import _record, _targets
+
+    for index in range(12):
+        phantom = make_phantom(5, index)
+        _, labels = _targets(phantom)
+        seen = probe().read(logits(set(labels.nonzero()[0].tolist())))[0]
+        assert words_of(seen) == reading_of(_record(phantom))
+        assert bool(tube_positions(phantom)) == ("endotracheal tube" in words_of(seen))
+        assert truth_assertions(phantom) or words_of(seen) == "no finding"
+
+
+def test_places_of_one_finding_share_a_threshold_where_f1_is_best():
+    made = probe()
+    columns = [i for i, x in enumerate(FILM_LABELS) if x.finding == "nodule"]
+    labels = torch.zeros(40, len(FILM_LABELS))
+    chances = torch.full((40, len(FILM_LABELS)), 0.1)
+    for row, column in enumerate(columns):
+        labels[row, column], chances[row, column] = 1, 0.3
+    decide(made, torch.logit(chances), labels.numpy().astype("uint8"))
+    assert all(0.1 < float(made.thresholds[i]) < 0.3 for i in columns)
+    untouched = [i for i, x in enumerate(FILM_LABELS) if x.finding == "mass"]
+    assert all(float(made.thresholds[i]) == 0.5 for i in untouched)
+
+
+@pytest.fixture(scope="module")
+def bases(tmp_path_factory) -> tuple[Path, Path]:
+    """The same base without a probe and with one."""
+    bare, sighted = (tmp_path_factory.mktemp(name) / "base" for name in ("bare", "sighted"))
+    for folder in (bare, sighted):
+        toy_base(folder)
+    probe().save(sighted / "probe.safetensors")
+    return bare, sighted
+
+
+def test_the_writer_is_told_what_the_probe_reads_and_nothing_without_a_probe(bases):
+    bare, sighted = (load_backbone(folder) for folder in bases)
+    film = Film((make_phantom(3, 1).film / 255).astype("float32"), "0" * 64)
+    assert bare.read_findings([film]) is None
+    assert sighted.read_findings([film]) == sighted.read(sighted.encode([film]))
+    asked: list[str] = []
+
+    class Listening:
+        def __init__(self, backbone):
+            self._backbone = backbone
+
+        def __getattr__(self, name):
+            return getattr(self._backbone, name)
+
+        def write(self, encoded, requests, *rest):
+            asked.extend(requests)
+            return self._backbone.write(encoded, requests, *rest)
+
+    for backbone in (bare, sighted):
+        Assistant(Listening(backbone)).draft(film)  # type: ignore[arg-type]
+    assert "Reading" not in asked[0]
+    assert asked[1].endswith(f"Reading: {words_of((sighted.read_findings([film]) or [()])[0])}.")
+    assert json.loads((bases[0] / "card.json").read_text())["name"] == "toy0"
+
+
+SLIPS = [
+    ("small right pleural effusion", "There is a small right pleural effusion.", 0),
+    ("small right pleural effusion", "Right pleural effusion.", 0),
+    ("small right pleural effusion", "Large right pleural effusion.", 2),
+    ("small right pleural effusion", "Left pleural effusion.", 2),
+    ("small right pleural effusion", "No pleural effusion.", 1),
+    ("small right pleural effusion", "Right pleural effusion. Left pneumothorax.", 1),
+    ("no finding", "No acute cardiopulmonary process.", 0),
+    ("no finding", "Cardiomegaly.", 1),
+    ("right upper zone nodule, cardiomegaly", "Right lower zone nodule. Cardiomegaly.", 2),
+]
+
+
+@pytest.mark.parametrize(("told", "said", "count"), SLIPS)
+def test_a_slip_is_what_is_lacking_or_was_not_told(told, said, count):
+    assert slips(assertions(told), assertions(said)) == count
+
+
+def test_a_draft_slips_no_more_than_the_first_that_was_written(assistant, phantoms):
+    films = [read_film(path) for path in sorted((phantoms / "images").glob("*.png"))]
+    drafts = list(assistant.draft_many(films, neighbours=0))
+    encoded = assistant.backbone.encode(films)
+    readings = [words_of(seen) for seen in assistant.backbone.read(encoded) or ()]
+    requests = [report_request("", (), reading) for reading in readings]
+    first = assistant.backbone.write(encoded, requests, Sampling(), ["report"] * len(films))
+    for reading, draft, one in zip(readings, drafts, first, strict=True):
+        told = assertions(reading)
+        said = [a for sentence in draft.sentences for a in sentence.assertions]
+        assert slips(told, said) <= slips(told, assertions(one.text))

@@ -1,0 +1,113 @@
+"""The command line: JSON where there is something to say, 2 and one sentence on bad input."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from command import run
+from conftest import BACKBONE, SHARED
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("WETREAD_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+def test_a_folder_is_filed_once_searched_removed_and_rebuilt(home, capfd, phantoms):
+    first = json.loads(run(capfd, "library", "add", phantoms, "--json").out)
+    assert first == {"added": 24, "known": 0, "refused": []}
+    again = json.loads(run(capfd, "library", "add", phantoms, "--json").out)
+    assert again == {"added": 0, "known": 24, "refused": []}
+    film = phantoms / "images" / "test-A-501-000003.png"
+    found = json.loads(run(capfd, "similar", film, "-k", 4, "--json").out)["neighbours"]
+    assert len(found) == 4
+    assert found == sorted(found, key=lambda n: -n["similarity"])
+    assert run(capfd, "library", "remove", found[0]["case"]).code == 0
+    stats = json.loads(run(capfd, "library", "stats", "--json").out)
+    assert (stats["cases"], stats["patients"], stats["embedded"]) == (23, 23, 23)
+    assert json.loads(run(capfd, "library", "rebuild", "--json").out)["cases"] == 23
+    left = json.loads(run(capfd, "similar", film, "-k", 4, "--json").out)["neighbours"]
+    assert [n["case"] for n in left][:3] == [n["case"] for n in found][1:]
+    assert home.is_dir()
+
+
+def test_real_films_are_filed_with_their_labels(home, capfd, tmp_path):
+    table = SHARED / "nih" / "cases.csv"
+    if not table.is_file():
+        pytest.skip("the real films are not on this machine")
+    (tmp_path / "nih" / "images").mkdir(parents=True)
+    lines = table.read_text(encoding="utf-8").splitlines()[:13]
+    for line in lines[1:]:
+        name = line.split(",")[0]
+        (tmp_path / "nih" / name).write_bytes((SHARED / "nih" / name).read_bytes())
+    (tmp_path / "nih" / "cases.csv").write_text("\n".join(lines), encoding="utf-8")
+    done = json.loads(run(capfd, "library", "add", tmp_path / "nih", "--json").out)
+    assert done == {"added": 12, "known": 0, "refused": []}
+
+
+def test_a_bad_film_in_a_folder_is_named_and_the_rest_goes_on(home, capfd, phantoms, tmp_path):
+    name = "test-A-501-000001.png"
+    (tmp_path / "f").mkdir()
+    (tmp_path / "f" / name).write_bytes((phantoms / "images" / name).read_bytes())
+    (tmp_path / "f" / "broken.png").write_bytes(b"no picture")
+    (tmp_path / "f" / "cases.csv").write_text(
+        f"image,report\nbroken.png,x\n{name},Normal.\n", encoding="utf-8"
+    )
+    done = json.loads(run(capfd, "library", "add", tmp_path / "f", "--json").out)
+    assert done["added"] == 1
+    assert done["refused"][0]["file"] == "broken.png"
+
+
+def test_a_draft_is_written_where_it_is_asked_for(home, capfd, phantoms, tmp_path):
+    film = phantoms / "images" / "test-A-501-000002.png"
+    out = tmp_path / "deep" / "draft.md"
+    assert run(capfd, "draft", film, "--out", out).code == 0
+    assert out.read_text(encoding="utf-8").startswith("# Draft report")
+    assert run(capfd, "draft", film, "--out", out.with_suffix(".json")).code == 0
+    assert json.loads(out.with_suffix(".json").read_text(encoding="utf-8"))["sentences"]
+    assert sorted(p.name for p in out.parent.iterdir()) == ["draft.json", "draft.md"]
+
+
+def test_the_terminal_shows_findings_impression_and_the_notice(home, capfd, phantoms):
+    shown = run(capfd, "draft", phantoms / "images" / "test-A-501-000002.png").out
+    for word in ("not for clinical use", "Findings", "Impression", "risk ", "Probe "):
+        assert word in shown
+
+
+BAD = {
+    "no file": ("draft", "{dir}/nothing.dcm"),
+    "no film": ("draft", "{text}"),
+    "a folder": ("draft", "{dir}"),
+    "similar to no film": ("similar", "{dir}/nothing.dcm"),
+    "both forms": ("draft", "{text}", "--json", "--markdown"),
+    "no such case": ("library", "remove", "0123456789abcdef"),
+    "a folder without a table": ("library", "add", "{dir}"),
+    "no such site": ("phantom", "--site", "Z", "--out", "{dir}/p"),
+    "no such backbone": ("draft", "{text}", "--backbone", "{dir}/none"),
+    "no such suite": ("eval", "nothing"),
+    "no such recipe": ("train", "nothing", "--out", "{dir}/b"),
+    "an empty prompt": ("paint", " ", "--out", "{dir}/o"),
+    "a file as folder": ("paint", "x", "--out", "{text}"),
+    "an unknown option": ("draft", "{text}", "--nonsense"),
+    "a negative seed": ("draft", "{text}", "--seed", "-1"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_ends_with_two_and_one_sentence(home, capfd, tmp_path, case):
+    text = tmp_path / "text.png"
+    text.write_text("no film", encoding="utf-8")
+    outcome = run(capfd, *(word.format(dir=tmp_path, text=text) for word in BAD[case]))
+    assert outcome.code == 2
+    assert outcome.out == ""
+    assert "Traceback" not in outcome.err
+    if case not in ("an unknown option", "a negative seed"):  # those are typer's own words
+        lines = [line for line in outcome.err.splitlines() if line.startswith("wetread: ")]
+        assert len(lines) == 1, outcome.err
+
+
+def test_the_backbone_can_be_named(home, capfd, phantoms):
+    film = phantoms / "images" / "test-A-501-000002.png"
+    assert run(capfd, "draft", film, "--backbone", BACKBONE).code == 0

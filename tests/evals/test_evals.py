@@ -1,0 +1,255 @@
+"""Measuring: figures against hand-computed cases, and what cannot be scored is never a zero."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+
+import numpy as np
+import pytest
+from command import run
+from conftest import BACKBONE
+from peft import LoraConfig, get_peft_model
+from toy_janus import TOY, toy_base
+from transformers import JanusForConditionalGeneration
+
+import evals
+from assistant.backbones.adapters import weights_sha256
+from assistant.backbones.probe.probe import Label, Probe
+from assistant.labeller.labeller import assertions
+from evals import mini
+from evals.bootstrap import bootstrap_interval, f1, f1_gain, macro_f1, precision, ratio, recall
+from evals.data.phantoms import claims, counted
+from evals.mini import copies, painting
+from evals.mini.kid import floor, kid
+from evals.results import Bar, figure, judged, median, stated, table
+
+KEYS = {"value", "n", "unscored", "ci_low", "ci_high", "bar"}
+
+
+def test_the_scores_are_the_textbooks():
+    assert f1(np.array([8, 2, 4])) == pytest.approx(2 * 8 / (2 * 8 + 2 + 4))
+    assert f1(np.array([0, 0, 3])) == 0
+    assert math.isnan(f1(np.array([0, 0, 0])))
+    assert precision(np.array([8, 2, 4])) == pytest.approx(0.8)
+    assert recall(np.array([8, 2, 4])) == pytest.approx(8 / 12)
+    # A group that never occurs is no zero.
+    assert macro_f1(np.array([8, 2, 4, 0, 0, 0, 1, 1, 0])) == pytest.approx((8 / 11 + 2 / 3) / 2)
+    assert f1_gain(np.array([8, 2, 4, 1, 1, 0])) == pytest.approx(8 / 11 - 2 / 3)
+
+
+def test_claims_count_a_bilateral_finding_on_both_sides_and_a_repeat_once():
+    text = (
+        "Small bilateral pleural effusions. There is a nodule in the left upper zone. "
+        "No pneumothorax. The heart is enlarged. Cardiomegaly. Nodule. Possible right mass."
+    )
+    assert claims(assertions(text)) == {
+        ("pleural_effusion", "right"),
+        ("pleural_effusion", "left"),
+        ("nodule", "left"),
+        ("cardiomegaly", None),
+    }
+    assert claims(assertions(text), "uncertain") == {("mass", "right")}
+
+
+def test_a_faint_finding_is_neither_missed_nor_invented():
+    true, faint = {("mass", "left")}, {("nodule", "right")}
+    assert counted({("mass", "left")}, true, faint) == [1, 0, 0]
+    assert counted({("mass", "left"), ("nodule", "right")}, true, faint) == [1, 0, 0]
+    assert counted({("mass", "right"), ("nodule", "left")}, true, faint) == [0, 2, 1]
+
+
+def test_the_interval_covers_a_known_proportion():
+    rng = np.random.default_rng(1)
+    rows = np.stack([rng.random(400) < 0.7, np.ones(400)], axis=1)
+    low, high = bootstrap_interval(rows, [str(i) for i in range(400)], ratio)
+    assert low < rows[:, 0].mean() < high
+    assert high - low == pytest.approx(2 * 1.96 * math.sqrt(0.7 * 0.3 / 400), rel=0.25)
+
+
+def test_films_of_one_patient_make_the_interval_wider():
+    rows = np.repeat(np.array([[1, 1], [0, 1]]), 100, axis=0)
+    apart = bootstrap_interval(rows, [str(i) for i in range(200)], ratio)
+    together = bootstrap_interval(rows, [str(i // 20) for i in range(200)], ratio)
+    assert together[1] - together[0] > 2 * (apart[1] - apart[0])
+
+
+def test_a_median_has_an_interval_about_it():
+    times = median([1.0, 2.0, 3.0, 4.0, 100.0])
+    assert times["value"] == 3.0
+    assert 1.0 <= times["ci_low"] <= 3.0 <= times["ci_high"] <= 100.0
+    assert median([])["value"] is None
+
+
+def test_what_could_not_be_scored_is_counted_beside():
+    rows = np.array([[1, 1], [1, 1]])
+    scored = figure(rows, ["a", "b"], ratio, unscored=3, bar=0.5)
+    assert (scored["value"], scored["n"], scored["unscored"]) == (1.0, 2, 3)
+    empty = figure(np.empty((0, 2)), [], ratio, unscored=3)
+    assert (empty["value"], empty["ci_low"], empty["n"]) == (None, None, 0)
+
+
+def test_a_bar_is_met_from_its_own_side_and_never_by_what_was_not_scored():
+    figures = {
+        "high": stated(0.96, 9),
+        "low": stated(0.96, 9),
+        "own": stated(0.001, 9, bar=0.002),
+        "none": stated(None, 0, unscored=9),
+        "free": stated(0.5, 9),
+    }
+    bars = {
+        "high": Bar("at least", 0.95),
+        "low": Bar("at most", 0.95),
+        "own": Bar("at most"),
+        "none": Bar("at least", 0.0),
+    }
+    held, verdicts = judged(figures, bars)
+    assert {name: v["met"] for name, v in verdicts.items()} == {
+        "high": True, "low": False, "own": True, "none": None,
+    }  # fmt: skip
+    assert [held[name]["bar"] for name in figures] == [0.95, 0.95, 0.002, 0.0, None]
+    lines = table({"figures": held, "bars": verdicts, "notes": {"none": "no probe"}})
+    for line, end in zip(lines[1:], ("met", "missed", "met", "not scored", "9"), strict=False):
+        assert line.split("  ")[-1].strip().endswith((end, "0")), line
+    assert lines[-1] == "none: no probe"
+
+
+def test_the_floor_of_the_distance_is_chance_and_another_kind_of_film_lies_above_it():
+    rng = np.random.default_rng(0)
+    real = rng.standard_normal((120, 40)).astype(np.float32)
+    chance = floor(real, 60)
+    assert chance[0] < 0 < chance[-1]
+    same = rng.standard_normal((60, 40)).astype(np.float32)
+    far = same + 0.5
+    assert kid(real, same)[0] < 2 * np.quantile(chance, 0.95)
+    assert kid(real, far)[0] > 2 * np.quantile(chance, 0.95)
+    assert kid(real, far) == kid(real, far)
+
+
+@pytest.fixture(scope="module")
+def everything(tmp_path_factory):
+    """Every part of the suite, on as few films as it takes."""
+    return evals.run("mini", backbone=BACKBONE, n=1, seed=7)
+
+
+def test_every_bar_is_measured_or_said_to_be_unscored(everything):
+    figures = everything["figures"]
+    assert set(mini.BARS) <= set(figures)
+    for name, found in figures.items():
+        assert set(found) == KEYS, name
+        assert (found["value"] is None) >= (found["n"] == 0), name
+        # One film need not hold a nodule of 8 mm, nor give rise to each kind of question.
+        some = found["n"] + found["unscored"] >= 1
+        assert some or "8 mm" in name or name.startswith("answers/"), name
+    for name in mini.BARS:
+        if figures[name]["n"] == 0:
+            part = name.partition("/")[0]
+            assert any(note.startswith(part) for note in everything["notes"]), name
+    assert json.loads(json.dumps(everything)) == everything
+
+
+def test_a_phantom_s_own_report_scores_full_marks(everything):
+    assert everything["figures"]["report/the phantoms' own reports, micro-F1"]["value"] in (1, None)
+
+
+@pytest.fixture(scope="module")
+def dressed(tmp_path_factory):
+    """A toy backbone that can do all there is: a probe, and adapters that change nothing."""
+    folder = toy_base(tmp_path_factory.mktemp("dressed"))
+    card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+    card["recipe"] = {"data": {"seed": 1, "train": 12}}
+    (folder / "card.json").write_text(json.dumps(card), encoding="utf-8")
+    labels = [Label("nodule", "right", "upper"), Label("nodule", "left"), Label("cardiomegaly")]
+    Probe(TOY.vision_width, labels, ("nodule", "cardiomegaly")).save(folder / "probe.safetensors")
+    model = JanusForConditionalGeneration.from_pretrained(folder)
+    lora = LoraConfig(r=2, target_modules=r".*language_model.*q_proj")
+    for task in ("report", "answer", "image"):
+        home = folder / "adapters" / task
+        get_peft_model(copy.deepcopy(model), lora).save_pretrained(home)
+        base = {"name": "toy0", "revision": weights_sha256(folder)}
+        (home / "card.json").write_text(json.dumps({"task": task, "base": base}), encoding="utf-8")
+    return folder
+
+
+def test_an_adapter_that_changes_nothing_gains_nothing_and_every_answer_is_scored(dressed):
+    parts = ("report", "answers", "tokeniser")
+    results = evals.run("mini", backbone=dressed, n=1, seed=7, only=parts)
+    figures = results["figures"]
+    gain = figures["report/adapter minus base, micro-F1"]
+    assert (gain["value"] in (0, None), gain["n"], gain["unscored"]) == (True, 1, 0)
+    asked = [case for case in results["cases"] if case["part"] == "answers"]
+    total = figures["answers/exact accuracy"]
+    kinds = [f["n"] for name, f in figures.items() if name.startswith("answers/")]
+    assert total["n"] == len(asked) == sum(kinds) - total["n"]
+    right = sum(case["said"] == case["answer"] for case in asked)
+    assert total["value"] == pytest.approx(right / len(asked))
+    assert figures["tokeniser/PSNR, dB"]["n"] == 1
+    assert figures["tokeniser/8 mm nodules that the probe reads in the film"]["unscored"] == 0
+    used = [name.partition("@")[0] for name in results["provenance"]["adapters"]]
+    assert used == ["report", "answer", "image"]
+
+
+def test_paintings_are_read_back_and_held_against_films(dressed):
+    results = evals.run("mini", backbone=dressed, n=8, seed=7, only=("painting",))
+    figures = results["figures"]
+    assert all(found["n"] for found in figures.values())
+    # An untrained painter makes no films.
+    value, floor_of = painting.KID, painting.FLOOR
+    assert results["bars"][value]["met"] is False
+    assert figures[value]["bar"] == pytest.approx(2 * figures[floor_of]["value"], rel=1e-4)
+    assert figures[copies.COPIES]["value"] == 0
+    assert "12 films of the training data" in results["notes"][copies.COPIES]
+
+
+def test_the_suite_writes_its_figures_and_repeats_itself(capfd, tmp_path):
+    words = (
+        "eval", "mini", "--only", "report,size", "--n", 8, "--seed", 7, "--backbone", BACKBONE,
+        "--out",
+    )  # fmt: skip
+    assert run(capfd, *words, tmp_path / "a").code == 0
+    shown = run(capfd, *words, tmp_path / "b").out
+    first, again = (
+        json.loads((tmp_path / x / "results.json").read_text(encoding="utf-8")) for x in "ab"
+    )
+    assert first["figures"] == again["figures"]
+    assert first["cases"] == again["cases"]
+    main = first["figures"]["report/present findings with side, micro-F1"]
+    assert main["n"] + main["unscored"] == 8
+    assert main["ci_low"] <= main["value"] <= main["ci_high"]
+    beaten = first["figures"]["baseline/another film's draft, micro-F1"]
+    assert main["value"] > beaten["value"]
+    assert first["figures"]["report/the phantoms' own reports, micro-F1"]["value"] > 0.95
+    assert not any(name.startswith("painting") for name in first["figures"])
+    assert "micro-F1" in shown
+    assert "at least 0.95" in shown
+
+
+@pytest.mark.parametrize(
+    "words", [("mini", "--only", "report,nothing"), ("real",), ("mini", "--site", "Z")]
+)
+def test_what_there_is_not_to_measure_ends_with_two(capfd, words):
+    assert run(capfd, "eval", *words).code == 2
+
+
+def test_real_films_are_counted_as_warned_or_refused(capfd, phantoms, tmp_path):
+    image = next((phantoms / "images").iterdir())
+    (tmp_path / "film.png").write_bytes(image.read_bytes())
+    (tmp_path / "broken.png").write_bytes(b"no film")
+    (tmp_path / "cases.csv").write_text("image\nfilm.png\nbroken.png\n", encoding="utf-8")
+    outcome = run(capfd, "eval", "real", "--data", tmp_path, "--json", "--backbone", BACKBONE)
+    figures = json.loads(outcome.out)["figures"]
+    assert all((f["n"], f["unscored"]) == (1, 1) for f in figures.values())
+
+
+def test_the_card_states_the_measured_figures(capfd, tmp_path):
+    card = tmp_path / "card.json"
+    card.write_text('{"name": "mini", "quality": {}}', encoding="utf-8")
+    words = ("eval", "mini", "--only", "size", "--n", 4, "--card", card)
+    assert run(capfd, *words).code == 0
+    quality = json.loads(card.read_text(encoding="utf-8"))["quality"]
+    assert "seed 90210" in quality["measured_on"]
+    assert "size/all weights, MB" in quality["figures"]
+    card.write_text('{"name": "another"}', encoding="utf-8")
+    assert run(capfd, *words).code == 2
+    assert card.read_text(encoding="utf-8") == '{"name": "another"}'

@@ -1,0 +1,72 @@
+"""A toy base of the Janus architecture, untrained, made in a second."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.numpy import save_file
+
+from adapters.adapter_recipe import AdapterRecipe, FolderData, Lora, Schedule
+from adapters.backbone_recipe import Model
+from adapters.pretrain.architecture import build_model, build_tokenizer
+from assistant.backbones.probe.pooling import pool
+from assistant.gate import fit_reference
+
+TOY = Model(
+    image_size=32,
+    painting_size=16,
+    patch_size=4,
+    vision_width=32,
+    vision_layers=1,
+    vision_heads=2,
+    text_width=32,
+    text_layers=2,
+    text_heads=2,
+    vocabulary=400,
+    codebook=32,
+    code_width=4,
+    painter_channels=32,
+)
+WORDS = (
+    "Write the report of this chest film. Similar cases: Question: Findings: Impression: "
+    "The heart size is normal. There is a small right pleural effusion. No pneumothorax. "
+    "Is there a nodule? Yes, on the left. The lungs are clear. Left mid zone nodule."
+)
+
+
+def toy_base(folder: Path, seed: int = 0) -> Path:
+    """Write an untrained backbone that loads, writes and paints; another seed, another base."""
+    torch.manual_seed(seed)
+    tokenizer = build_tokenizer([WORDS], TOY.vocabulary)
+    model = build_model(TOY, tokenizer)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    profiles = pool(np.random.default_rng(0).standard_normal((80, 64, TOY.vision_width)))
+    save_file(fit_reference(profiles[:60], profiles[60:], keep=8), folder / "reference.safetensors")
+    card = {"name": f"toy{seed}", "licence": "Apache-2.0", "knows": "nothing"}
+    (folder / "card.json").write_text(json.dumps(card), encoding="utf-8")
+    return folder
+
+
+# Enough to change what an untrained model writes, which is all that is asked of it here.
+QUICK = Schedule(steps=4, batch=4, learning_rate=0.1)
+LORA = Lora(rank=4, alpha=16, dropout=0.05, targets=("all-linear",))
+
+
+def recipe(task: str, films: Path, **changes: Any) -> AdapterRecipe:
+    """A quick recipe for a toy base, on a folder of films."""
+    values = {
+        "name": f"toy-{task}",
+        "task": task,
+        "base": "mini",
+        "licence": "Apache-2.0",
+        "seed": 3,
+        "lora": LORA,
+        "data": FolderData(films, 0.3),
+        "schedule": QUICK,
+    }
+    return AdapterRecipe(**(values | changes))
