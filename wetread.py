@@ -13,7 +13,7 @@ import sys
 import typer
 
 from assistant.errors import WetreadError
-from cli import checking, drafting, painting, training
+from cli import checking, drafting, evaluation, painting, serving, training
 from cli.library import library_app
 from cli.options import NOTES
 
@@ -29,8 +29,8 @@ for _command in (painting.paint, painting.phantom):
 app.add_typer(library_app, name="library")
 app.command()(training.train)
 app.command()(training.calibrate)
-app.command("eval")(training.evaluate)
-app.command()(training.serve)
+app.command("eval")(evaluation.evaluate)
+app.command()(serving.serve)
 
 
 def main() -> None:

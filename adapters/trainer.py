@@ -14,6 +14,7 @@ from transformers import Trainer, TrainingArguments
 
 from adapters.backbone_recipe import Stage
 from adapters.optimiser import build_optimiser
+from assistant.atomic import new_file
 
 
 def run_stage(
@@ -64,9 +65,8 @@ def run_stage(
         optimizers=(build_optimiser(model, stage.learning_rate, stage.muon_rate), None),
     )
     trainer.train(resume_from_checkpoint=last_whole(folder))
-    beside = final.with_suffix(".part")
-    save_model(model, str(beside))
-    beside.replace(final)
+    with new_file(final) as temporary:
+        save_model(model, str(temporary))
 
 
 def last_whole(folder: Path) -> str | None:

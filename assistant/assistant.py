@@ -13,17 +13,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Unpack, overload
 
-from assistant.admission import Admitted, admit
 from assistant.backbones.loading import load_backbone
-from assistant.backbones.protocols import Backbone, Encoded, Progress, Told
+from assistant.backbones.protocols import Backbone, Encoded
 from assistant.cases.similar import nearest
 from assistant.drafting.check import checked, text_to_check
 from assistant.drafting.draft import Drafted, Options, write_drafts
 from assistant.drafting.prefetch import read_ahead
 from assistant.drafting.schedule import Many, Stages, Way, in_windows
-from assistant.drafting.sources import Failed, Source, as_study, batches_of
+from assistant.drafting.sources import Failed, Source, as_study
 from assistant.evidence.risk import RiskModel
 from assistant.evidence.rules import Examined, abstention, examined, judge_sentences
+from assistant.gate import Admitted, admit
+from assistant.iterables import batched
 from assistant.painting.painting import check_request, finished
 from assistant.paths import library_folder
 from assistant.prompts import paint_request
@@ -34,13 +35,15 @@ from assistant.types import (
     Neighbour,
     Painting,
     PaintSettings,
+    Progress,
     Provenance,
     Report,
     Study,
+    Told,
 )
 from assistant.vqa.answer import answer
 from assistant.vqa.followup import Turns
-from retrieval import Library
+from retrieval import Library, LibraryError
 
 
 class Assistant:
@@ -70,6 +73,12 @@ class Assistant:
         loaded = load_backbone(backbone, adapters, download=download)
         folder = Path(library) if library is not None else library_folder()
         return cls(loaded, Library.open(folder, encoder=loaded.encoder_id, dim=loaded.dim))
+
+    def require_library(self) -> Library:
+        """The open library; LibraryError where the assistant was put together without one."""
+        if self.library is None:
+            raise LibraryError("No library is open; load the assistant with one.")
+        return self.library
 
     def close(self) -> None:
         """Close the library; the assistant is done with."""
@@ -182,7 +191,7 @@ class Assistant:
 
         What a risk model is fitted on.
         """
-        for some in batches_of(sources, batch):
+        for some in batched(sources, batch):
             asked = self._admit(options, [as_study(source) for source in some])
             for _, drafted in self._written(options, asked):
                 yield () if drafted is None else examined(drafted.written, drafted.ground)

@@ -10,14 +10,15 @@ never changes with the library: a film does not become readable by being filed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from assistant.intake.orientation import advice_of, trouble_of
+from assistant.backbones.protocols import Backbone, Encoded
+from assistant.intake.orientation import advice_of, correct_film, trouble_of
 from assistant.intake.resize import square
-from assistant.types import Film, Gate
+from assistant.types import Film, Gate, Look, Study
 
 EMPTY = 0.02  # of the grey scale: the spread of grey values under which a film is blank
 FLAT = 0.10  # and under which it is read with a warning
@@ -161,25 +162,55 @@ def _correlation(a: np.ndarray, b: np.ndarray) -> float:
     return float((a * b).sum()) / size if size > 1e-9 else 0.0
 
 
-def fit_reference(
-    profiles: np.ndarray, held_out: np.ndarray, keep: int = 64
-) -> dict[str, np.ndarray]:
-    """Learn the reference from profiles (N, P), and the limit from others (M, P).
+def look_at(backbone: Backbone, encoded: Encoded) -> Look | None:
+    """All that the probe says of one film; None where the backbone has none."""
+    looks = backbone.look([encoded])
+    return None if looks is None else looks[0]
 
-    The limit is the 99th percentile of the held-out films' distances, so that about one
-    film in a hundred of the known kind is warned of in vain.
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Admitted:
+    """A study whose film was looked at, and whether it is to be written about."""
+
+    study: Study
+    encoded: Encoded
+    gate: Gate
+    read: bool
+
+
+def admit(
+    backbone: Backbone, studies: Sequence[Study], *, correct: bool, anyway: bool
+) -> list[Admitted]:
+    """Look at each study's film and ask the gate.
+
+    With `correct` a film that lies wrongly is put right as the gate says and asked about again;
+    it bears the flag of what was done. With `anyway` what is refused is written about too.
     """
-    mean, scale = profiles.mean(axis=0), profiles.std(axis=0) + 1e-4
-    z = (profiles - mean) / scale
-    _, _, axes = np.linalg.svd(z, full_matrices=False)
-    components = axes[:keep]
-    rest = ((z - z @ components.T @ components) ** 2).mean()
-    reference = {
-        "pool_mean": mean.astype(np.float32),
-        "pool_scale": scale.astype(np.float32),
-        "components": components.astype(np.float32),
-        "rest": np.array([rest], np.float32),
-    }
-    distances = [distance_to(reference, profile) for profile in held_out]
-    reference["limit"] = np.array([np.quantile(distances, 0.99)], np.float32)
-    return reference
+    admitted = _asked(backbone, studies, anyway)
+    wrong = [i for i, one in enumerate(admitted) if correct and one.gate.correction]
+    righted = [_put_right(admitted[i]) for i in wrong]
+    for i, one in zip(wrong, _asked(backbone, righted, anyway), strict=True):
+        admitted[i] = one
+    return admitted
+
+
+def _asked(backbone: Backbone, studies: Sequence[Study], anyway: bool) -> list[Admitted]:
+    films = [study.films[0] for study in studies]
+    made = []
+    for study, film, code in zip(studies, films, backbone.encode(films), strict=True):
+        gate = gate_of(backbone, film, code)
+        # A writer of another family looks at all films of the study itself.
+        code = replace(code, study=study)
+        made.append(Admitted(study, code, gate, anyway or gate.answer != "refuse"))
+    return made
+
+
+def gate_of(backbone: Backbone, film: Film, encoded: Encoded) -> Gate:
+    """What the gate says of a film that is encoded."""
+    knows = str(backbone.card.get("knows", ""))
+    return judge_film(backbone.reference, encoded.profile, knows, film)
+
+
+def _put_right(one: Admitted) -> Study:
+    first, *others = one.study.films
+    return replace(one.study, films=(correct_film(first, str(one.gate.correction)), *others))

@@ -6,10 +6,17 @@ stage takes these values and returns new ones. There is no patient field on any 
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+
+SPREADS = 1.645  # standard deviations that hold so many, where errors are normal
+
+Told = Callable[[str], None]  # hears the text so far
+Progress = Callable[[int, int], None]  # hears how much is done, of how much
 
 Polarity = Literal["present", "absent", "uncertain"]
 Section = Literal["findings", "impression"]
@@ -257,3 +264,59 @@ class Painting:
     settings: PaintSettings
     readback: ReadBack = ReadBack()
     copy: CopyCheck = CopyCheck()
+
+
+@dataclass(frozen=True, slots=True)
+class Chance:
+    """How likely one thing is by a probe."""
+
+    finding: str
+    side: str | None
+    zone: str | None
+    degrees: tuple[str, ...]  # only at these degrees, the least first; any where empty
+    probability: float  # 0.5 where the probe decides
+    spread: float  # standard deviation of the probability over views of the film, at most 0.5
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Look:
+    """All that a probe says of one film."""
+
+    chances: tuple[Chance, ...]
+    places: Mapping[str, np.ndarray]  # finding: float32 (G, G), is it in this patch?
+    measured: tuple[Measured, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Text from a writer, with how sure it was of every token."""
+
+    text: str
+    spans: tuple[tuple[int, int], ...]  # characters of `text` that each token wrote
+    log_probabilities: tuple[float, ...]  # natural log, one a token
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One thing that can be measured, and the finding that it speaks of."""
+
+    name: str  # "cardiothoracic ratio"
+    finding: str
+    side: str | None
+    length: bool  # in parts of the square's edge, to be given in mm; else a ratio
+    error: float  # nine in ten lie within it, in the same unit
+    limit: float = 0.0  # from which on it speaks for the finding
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What a film measures."""
+
+    measure: Measure
+    value: float
+
+    @property
+    def beyond(self) -> float:
+        """The probability, in (0, 1), that the true value lies over the measure's limit."""
+        off = (self.value - self.measure.limit) * SPREADS / max(self.measure.error, 1e-6)
+        return 0.5 * (1 + math.erf(off / math.sqrt(2)))

@@ -45,7 +45,12 @@ def _served(backbone: str) -> Iterator[str]:
     with tempfile.TemporaryDirectory() as folder:
         write_phantoms(Path(folder) / "phantoms", CASES, seed=SEED, split="train")
         with by_model(Assistant.load, backbone, Path(folder) / "library") as assistant:
-            by_model(add_folder, assistant, Path(folder) / "phantoms")
+            by_model(
+                add_folder,
+                assistant.backbone,
+                assistant.require_library(),
+                Path(folder) / "phantoms",
+            )
             with app.running(assistant, port=port) as url:
                 yield url
 

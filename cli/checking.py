@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from assistant.atomic import write_whole
+from assistant.atomic import write_file
 from assistant.errors import SettingsError
 from cli.options import (
     NOTES,
@@ -99,13 +99,13 @@ def give_out(report: Any, form: str, out: Path | None) -> None:
     if out is None:
         sys.stdout.write(text)
     else:
-        write_whole(out, text.encode())
+        write_file(out, text.encode())
         NOTES.print(f"Written to {out}.", markup=False)
 
 
 def show_report(report: Any) -> None:
     """A draft, or a text that was checked, on the terminal."""
-    from assistant.export.draft_json import NOTICES, corrected, reasons_of, risk_words
+    from assistant.export.wording import NOTICES, corrected, reasons_of, risk_words
 
     OUTPUT.print(NOTICES[report.author], style="dim")
     show_gate(report.gate)

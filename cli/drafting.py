@@ -149,7 +149,8 @@ def ask(
 
     from assistant.assistant import Assistant
     from assistant.backbones.loading import load_backbone
-    from assistant.export.draft_json import ANSWER_NOTICE, answer_dict, evidence_words, risk_words
+    from assistant.export.draft_json import answer_dict
+    from assistant.export.wording import ANSWER_NOTICE, evidence_words, risk_words
 
     before = text_of(prior_report) if prior_report is not None else ""
     logging.disable_progress_bar()

@@ -37,11 +37,20 @@ def library_add(
     from assistant.intake import read_film
 
     with opened(backbone, library) as assistant, progress_of("films") as progress:
+        cases = assistant.require_library()
         if path.is_dir():
-            filed = add_folder(assistant, path, progress=progress, allow_synthetic=allow_synthetic)
+            filed = add_folder(
+                assistant.backbone,
+                cases,
+                path,
+                progress=progress,
+                allow_synthetic=allow_synthetic,
+            )
         else:
             film = read_film(path)
-            one = add_film(assistant, film, report=report, allow_synthetic=allow_synthetic)
+            one = add_film(
+                assistant.backbone, cases, film, report=report, allow_synthetic=allow_synthetic
+            )
             filed = Filed(int(one.new), int(not one.new), ())
     if as_json:
         refused = [{"file": name, "reason": reason} for name, reason in filed.refused]
@@ -67,7 +76,9 @@ def library_find(
     from assistant.cases.search import case_dict, search_cases
 
     with opened(backbone, library) as assistant:
-        found = search_cases(assistant, " ".join(words or ()), source=source, limit=limit)
+        found = search_cases(
+            assistant.require_library(), " ".join(words or ()), source=source, limit=limit
+        )
     if as_json:
         print_json({"cases": [case_dict(case) for case in found]})
         return
@@ -116,7 +127,7 @@ def library_rebuild(
     from assistant.cases.ingest import refresh
 
     with opened(backbone, library) as assistant:
-        embedded = refresh(assistant)
+        embedded = refresh(assistant.backbone, assistant.require_library())
         cases = assistant.library.stats().cases
     if as_json:
         print_json({"cases": cases, "embedded_anew": embedded})

@@ -125,7 +125,7 @@ def text_of(path: Path) -> str:
 def show_gate(gate: Any) -> None:
     """What the gate says, if that is more than that the film passes."""
     if gate.answer != "pass":
-        from assistant.export.draft_json import GATE_HEADS
+        from assistant.export.wording import GATE_HEADS
 
         head = GATE_HEADS[gate.answer].upper()
         OUTPUT.print(f"\n{head}: {gate.reason}", style="bold yellow", markup=False)

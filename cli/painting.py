@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from assistant.atomic import write_whole
+from assistant.atomic import write_file
 from assistant.errors import SettingsError
 from cli.options import (
     OUTPUT,
@@ -63,7 +63,7 @@ def paint(
     for number, painting in enumerate(paintings):
         asked = painting.provenance.prompt_sha256[:12]
         path = out / f"painting-{asked}-seed{seed}-{number}{SUFFIXES[form]}"
-        write_whole(path, file_of(painting, form))
+        write_file(path, file_of(painting, form))
         written.append({"file": str(path), **painting_dict(painting)})
     if as_json:
         print_json({"paintings": written})

@@ -13,6 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from assistant.atomic import write_file
 from evals.results import Counts, Measured
 
 FOLDER = "parts"
@@ -42,14 +43,11 @@ class Kept:
         return Measured(**told, counts=counts)
 
     def put(self, name: str, part: Measured) -> None:
-        """Keep a part: written beside its place and renamed."""
+        """Keep a part."""
         path = self._path(name)
         if path is None:
             return
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_suffix(".part")
-        beside.write_text(json.dumps(asdict(part), default=_plain), encoding="utf-8")
-        beside.replace(path)
+        write_file(path, json.dumps(asdict(part), default=_plain).encode())
 
     def clear(self) -> None:
         """Forget the parts: the run is done, and the next measures anew."""

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from assistant.atomic import write_whole
+from assistant.atomic import write_file
 from assistant.errors import SettingsError
 from evals.results import SCHEMA
 
@@ -54,8 +54,8 @@ def write_results(results: Mapping[str, Any], folder: Path) -> Path:
     from evals.card import card
 
     known = _finite(results)
-    write_whole(folder / RESULTS, _text(known).encode())
-    write_whole(folder / CARD, card(known).encode())
+    write_file(folder / RESULTS, _text(known).encode())
+    write_file(folder / CARD, card(known).encode())
     return folder / CARD
 
 

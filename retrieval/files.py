@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from retrieval.errors import LibraryError
@@ -17,17 +19,28 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def write_beside(target: Path, data: bytes) -> None:
-    """Write a whole file or nothing: beside it first, flushed, then renamed onto it."""
-    part = target.with_name(f"{target.name}.{os.urandom(4).hex()}.part")
+@contextmanager
+def replaced_when_whole(target: Path) -> Iterator[Path]:
+    """A temporary path beside a file, flushed and renamed onto it when the block has filled it.
+
+    What the block raises goes through, and the temporary file with it.
+    """
+    temporary = target.with_name(f".{target.name}.{os.urandom(4).hex()}.part")
     try:
-        with part.open("xb") as out:
-            out.write(data)
-            out.flush()
-            os.fsync(out.fileno())
-        part.replace(target)
+        yield temporary
+        with temporary.open("rb+") as written:
+            os.fsync(written.fileno())
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_beside(target: Path, data: bytes) -> None:
+    """Write a whole file or nothing; LibraryError where it cannot be written."""
+    try:
+        with replaced_when_whole(target) as temporary:
+            temporary.write_bytes(data)
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise LibraryError(
             f"Could not write {target} ({error.strerror}): free some space or check the "
             "permissions of the library's folder."

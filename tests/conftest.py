@@ -64,7 +64,7 @@ def assistant(tmp_path_factory, phantoms):
     from assistant.cases.ingest import add_folder
 
     with Assistant.load(BACKBONE, tmp_path_factory.mktemp("library")) as loaded:
-        assert add_folder(loaded, phantoms).added == 24
+        assert add_folder(loaded.backbone, loaded.library, phantoms).added == 24
         yield loaded
 
 
@@ -83,7 +83,7 @@ def chat_assistant(tmp_path_factory):
         for index in range(4):
             phantom = make_phantom(6, index, split="validation")
             film = read_film_bytes(png(phantom.film.astype(np.float32) / 255))
-            add_film(loaded, film, report=phantom.report, source="ward")
+            add_film(loaded.backbone, loaded.library, film, report=phantom.report, source="ward")
         yield loaded
 
 

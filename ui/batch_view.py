@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from assistant.export.draft_json import percent
+from assistant.export.wording import percent
 from ui.markup import button, download, empty
 
 NO_BATCH = empty("Drafts of a whole folder appear here,", "the riskiest first.")

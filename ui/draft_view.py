@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from html import escape
 
-from assistant.export.draft_json import NOTICE, draft_json, draft_markdown
+from assistant.export.draft_json import draft_json, draft_markdown
 from assistant.export.html import draft_page
+from assistant.export.wording import NOTICE
 from assistant.labeller.sentences import parse
 from assistant.types import Report, Sentence
 from ui.markup import boxes, busy, button, chip, download, empty, error, gate_html, why

@@ -74,7 +74,7 @@ class LibraryTab:
     def search(self, words: str) -> Shown:
         """The cases that fit some words; the newest where there are none."""
         try:
-            found = search_cases(self.assistant, words or "", limit=FOUND_MOST)
+            found = search_cases(self.assistant.require_library(), words or "", limit=FOUND_MOST)
         except WetreadError as problem:
             return {self.told: error(str(problem)), self.found: ""}
         cases = [as_neighbour(case, 0.0) for case in found]
@@ -97,7 +97,8 @@ class LibraryTab:
             for path in paths or ():
                 done = by_model(
                     add_film,
-                    self.assistant,
+                    self.assistant.backbone,
+                    self.assistant.require_library(),
                     read_film(path),
                     report=report or "",
                     patient=(patient or "").strip() or None,

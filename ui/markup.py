@@ -9,7 +9,7 @@ from html import escape
 import numpy as np
 from PIL import Image
 
-from assistant.export.draft_json import ACTIONS, GATE_HEADS, percent
+from assistant.export.wording import ACTIONS, GATE_HEADS, percent
 from assistant.intake import png
 from assistant.types import Film, Gate, Sentence
 

@@ -9,7 +9,7 @@ import gradio as gr
 from gradio.themes import Base
 
 from assistant.assistant import Assistant
-from assistant.export.draft_json import NOTICE
+from assistant.export.wording import NOTICE
 from ui.api import expose
 from ui.batch_tab import BatchTab
 from ui.card_tab import CardTab

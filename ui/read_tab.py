@@ -258,11 +258,15 @@ class ReadTab:
             return {self.desk: desk}
         before = len(visit.report.sentences)
         try:
-            after = by_model(reworded, self.assistant, visit.report, index, text_of(event))
+            after = by_model(self._reword, visit.report, index, text_of(event))
         except WetreadError as problem:
             return {self.checked: f'<div data-index="{index}">{error(str(problem))}</div>'}
         count = len(after.sentences) - before + 1
         return {self.checked: checked_html(index, after.sentences[index : index + count])}
+
+    def _reword(self, report: Report, index: int, text: str) -> Report:
+        """A sentence in a person's words, judged anew."""
+        return reworded(self.assistant.backbone, self.assistant.risk, report, index, text)
 
     def save(self, desk: Desk, event: gr.EventData) -> Shown:
         """Put what was written in place of a sentence."""
@@ -271,7 +275,7 @@ class ReadTab:
             return {self.desk: desk}
         try:
             index, text = index_of(event), text_of(event)
-            visit.report = by_model(reworded, self.assistant, visit.report, index, text)
+            visit.report = by_model(self._reword, visit.report, index, text)
         except WetreadError as problem:
             return {self.draft: error(str(problem)) + draft_html(visit)}
         return {self.desk: desk, self.draft: draft_html(visit)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from assistant.export.draft_json import ANSWER_NOTICE
+from assistant.export.wording import ANSWER_NOTICE
 from assistant.types import Answer
 from ui.markup import button, chip, why
 from ui.session import Visit

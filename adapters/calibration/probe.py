@@ -20,6 +20,7 @@ from adapters.data.cases import Case, CaseSet, split_by_patient
 from adapters.data.phantom_arrays import CHANNELS, FILM_LABELS
 from adapters.pretrain.embedding import decide, liken
 from adapters.pretrain.probe import Lessons, logits_of, loss_of, prepare, teach
+from assistant.atomic import new_folder
 from assistant.backbones.janus.backbone import JanusBackbone
 from assistant.backbones.probe.measurements import FILE as MEASURES
 from assistant.backbones.probe.probe import Label, Probe
@@ -138,13 +139,9 @@ def _told_so(label: Label, claims: Sequence[Assertion]) -> bool:
 
 def _copy(folder: Path, out: Path, taught: Probe | None) -> None:
     """The backbone's folder as `out`, with a probe of its own and without what no longer fits."""
-    beside = out.with_name(f".{out.name}.part")
-    shutil.rmtree(beside, ignore_errors=True)
-    shutil.copytree(folder, beside)
-    if taught is not None:
-        for name in (RISK, MEASURES):
-            (beside / name).unlink(missing_ok=True)
-        taught.save(beside / PROBE)
-    if out.exists():
-        out.rmdir()
-    beside.rename(out)
+    with new_folder(out) as temporary:
+        shutil.copytree(folder, temporary, dirs_exist_ok=True)
+        if taught is not None:
+            for name in (RISK, MEASURES):
+                (temporary / name).unlink(missing_ok=True)
+            taught.save(temporary / PROBE)

@@ -9,7 +9,7 @@ import numpy as np
 from adapters.data.cases import CaseSet
 from assistant import Assistant
 from assistant.cases.similar import as_neighbour
-from assistant.evidence.collect import claims_of
+from assistant.labeller.summary import claims_of
 from assistant.types import Assertion
 
 FILMS, CASES = 200, 300  # that are held against each other

@@ -18,6 +18,7 @@ import numpy as np
 
 from adapters.adapter_recipe import FolderData, PhantomData
 from adapters.data.phantom_arrays import assertions_of, phantom_arrays
+from assistant.atomic import write_file
 from assistant.batch.run import TABLES, read_manifest
 from assistant.chest.vocabulary import finding_of_label
 from assistant.errors import IntakeError, SettingsError
@@ -327,7 +328,5 @@ def _films(rows: Sequence[_Row], home: Path, edge: int, say: Say) -> tuple[np.nd
             if (index + 1) % 500 == 0:
                 say(f"films read: {index + 1} of {len(rows)}")
         films.flush()
-        beside = done.with_suffix(".part")
-        beside.write_text(json.dumps(refused), encoding="utf-8")
-        beside.replace(done)
+        write_file(done, json.dumps(refused).encode())
     return np.load(home / "films.npy", mmap_mode="r"), json.loads(done.read_text(encoding="utf-8"))

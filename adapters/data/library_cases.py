@@ -10,9 +10,9 @@ import numpy as np
 from adapters.data.cases import Case, CaseSet, Pictures
 from assistant.cases.ingest import read_library
 from assistant.cases.similar import as_neighbour
-from assistant.evidence.collect import claims_of
 from assistant.intake.png import EDGE
 from assistant.intake.resize import square
+from assistant.labeller.summary import claims_of
 
 
 def library_cases(folder: Path, n: int) -> CaseSet:

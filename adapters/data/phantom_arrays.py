@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from adapters.pretrain.measurements import measured_in
+from adapters.data.measured_truth import measured_in
+from assistant.atomic import write_file
 from assistant.backbones.probe.probe import Label
 from assistant.chest import phantoms
 from assistant.chest.phantoms import (
@@ -32,7 +33,7 @@ from assistant.chest.phantoms import (
 )
 from assistant.chest.phantoms.lesions import Lesion
 from assistant.chest.phantoms.truth import assertions
-from assistant.reading import reading_words
+from assistant.labeller.summary import reading_words
 from assistant.types import Assertion
 from assistant.vqa.question_bank import Question, ask_about
 
@@ -234,9 +235,7 @@ def _fill(home: Path, count: int, stream: tuple[int, str, str], workers, report)
     for array in out.values():
         array.flush()
     # The records come last and by renaming: where they are, the arrays are whole.
-    beside = home / "records.json.part"
-    beside.write_text(json.dumps(records), encoding="utf-8")
-    beside.replace(home / "records.json")
+    write_file(home / "records.json", json.dumps(records).encode())
 
 
 def _stream(count: int, stream: tuple[int, str, str], workers: int | None) -> Iterator:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -66,26 +65,20 @@ def run_name(recipe: AdapterRecipe, card: dict[str, Any]) -> str:
     return "-".join((recipe.task, *(part[:12] for part in parts)))
 
 
-def finish(
-    card: dict[str, Any], metrics: dict[str, Any], beside: Path, out: Path, say: Say
-) -> Path:
-    """State the held-out figures, on the card and to the user, and put the adapter in place."""
+def state_figures(card: dict[str, Any], metrics: dict[str, Any], folder: Path, say: Say) -> None:
+    """State the held-out figures, on the card in the adapter's folder and to the user."""
     card["metrics"] = metrics
-    _json(beside / CARD, card)
-    _put(beside, out)
+    _json(folder / CARD, card)
     figures = ", ".join(f"{k.replace('_', ' ')} {v}" for k, v in card["metrics"].items())
     say(f"held out: {figures}")
-    say(f"written to {out} after {card['trained_minutes']:.0f} minutes of training")
-    return out
 
 
 def write_adapter(adapted: PeftModel, folder: Path, card: dict[str, Any]) -> None:
-    """Write the adapter into a fresh folder, its weights in float16.
+    """Write the adapter into a folder, its weights in float16.
 
     Half the bytes: what is lost in rounding is in the held-out figures, which are taken after.
     """
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     weights = {
         name: tensor.detach().to("cpu", torch.float16).contiguous()
         for name, tensor in adapter_weights(adapted).items()
@@ -97,17 +90,6 @@ def write_adapter(adapted: PeftModel, folder: Path, card: dict[str, Any]) -> Non
     plain = {k: sorted(v) if isinstance(v, set) else v for k, v in config.items()}
     _json(folder / CONFIG, plain)
     _json(folder / CARD, card)
-
-
-def _put(beside: Path, out: Path) -> None:
-    """Put a whole folder in its place, and what was there away."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    old = out.with_name(f".{out.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if out.exists():
-        out.rename(old)
-    beside.rename(out)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def _json(path: Path, value: Any) -> None:

@@ -26,7 +26,7 @@ from adapters.lora.batches import (
 from adapters.lora.feature_cache import Looked, codes_of, features_of
 from adapters.lora.loop import examples_for, first_process
 from assistant.backbones.janus.backbone import JanusBackbone
-from assistant.reading import reading_of
+from assistant.labeller.summary import reading_of
 
 SIMILAR = 5  # cases that a held-out report is told of, as a draft is
 

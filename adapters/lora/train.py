@@ -15,11 +15,12 @@ from adapters.adapter_recipe import AdapterRecipe
 from adapters.data.cases import Say, load_cases
 from adapters.data.tasks import fitting
 from adapters.lora import vlm
-from adapters.lora.card import card_of, check_out, finish, run_name, write_adapter
+from adapters.lora.card import card_of, check_out, run_name, state_figures, write_adapter
 from adapters.lora.datasets import Lesson, lesson_for, sides
 from adapters.lora.loop import first_process, is_first_process, mean_loss, teach
 from adapters.lora.model import LANGUAGE, PAINTING, linear_layers, load_pupil, with_adapter
 from adapters.lora.score import held_out_figures
+from assistant.atomic import new_folder
 from assistant.backbones.janus.backbone import FILES
 from assistant.errors import SettingsError
 
@@ -62,20 +63,22 @@ def train_adapter(
     if not is_first_process():
         return out
     card["trained_minutes"] = round(minutes, 1)
-    beside = out.with_name(f".{out.name}.part")
-    write_adapter(adapted, beside, card)
-    return finish(card, _figures(recipe, base, beside, adapted, lesson), beside, out, say)
+    with new_folder(out) as temporary:
+        write_adapter(adapted, temporary, card)
+        state_figures(card, _figures(recipe, base, temporary, adapted, lesson), temporary, say)
+    say(f"written to {out} after {minutes:.0f} minutes of training")
+    return out
 
 
 def _figures(
-    recipe: AdapterRecipe, base: Path, beside: Path, adapted: Any, lesson: Lesson
+    recipe: AdapterRecipe, base: Path, temporary: Path, adapted: Any, lesson: Lesson
 ) -> dict[str, Any]:
     """The held-out figures."""
     loss = mean_loss(adapted, lesson.held_out, lesson.held_out_collate, recipe.schedule.batch)
     figures = {"validation_loss": round(loss, 4), "n_examples": len(lesson.held_out)}
     if recipe.task == "image":
         return figures
-    told = held_out_figures(base, beside, recipe.task, lesson.cases, lesson.similar)
+    told = held_out_figures(base, temporary, recipe.task, lesson.cases, lesson.similar)
     return figures | told
 
 

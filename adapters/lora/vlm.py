@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from transformers import set_seed
 
 from adapters.adapter_recipe import AdapterRecipe
 from adapters.data.cases import Case, Cases, CaseSet, Pictures, Say, load_cases
 from adapters.data.tasks import Precedents, answer_pairs, fitting, report_pair
-from adapters.hf_load import load_base
 from adapters.lora.batches import Examples, Make
-from adapters.lora.card import card_of, check_out, finish, run_name, write_adapter
+from adapters.lora.card import card_of, check_out, run_name, state_figures, write_adapter
 from adapters.lora.loop import (
     TextTrainer,
     examples_for,
@@ -30,9 +30,11 @@ from adapters.lora.loop import (
 from adapters.lora.model import linear_layers, with_adapter
 from adapters.lora.score import requests_of, score
 from adapters.lora.vlm_batches import LessonChat, told_loss
+from assistant.atomic import new_folder
 from assistant.backbones.adapters import Adapters, find_adapters
 from assistant.backbones.vlm.inputs import Chat, film_edge, look
-from assistant.errors import SettingsError
+from assistant.backbones.vlm.loading import load_vlm
+from assistant.errors import BackboneError, SettingsError
 
 SIMILAR = 5  # cases that a held-out report is told of
 LONGEST = {"report": 256, "answer": 48}  # tokens written for a held-out case at most
@@ -76,12 +78,14 @@ def train_adapter(
     if not is_first_process():
         return out
     card["trained_minutes"] = round(minutes, 1)
-    beside = out.with_name(f".{out.name}.part")
-    write_adapter(adapted, beside, card)
-    del adapted, model
-    held_out = Examples(makes[1], held, held, recipe.seed + 1)
-    figures = _figures(recipe, base, beside, cases, held_out, similar)
-    return finish(card, figures, beside, out, say)
+    with new_folder(out) as temporary:
+        write_adapter(adapted, temporary, card)
+        del adapted, model
+        held_out = Examples(makes[1], held, held, recipe.seed + 1)
+        figures = _figures(recipe, base, temporary, cases, held_out, similar)
+        state_figures(card, figures, temporary, say)
+    say(f"written to {out} after {minutes:.0f} minutes of training")
+    return out
 
 
 def _figures(
@@ -157,3 +161,16 @@ def _answers(part: CaseSet, chat: LessonChat) -> Make:
 def _look(model: Any, chat: Chat, pictures: Pictures) -> np.ndarray:
     """One vector a film, float32 (N, D)."""
     return np.stack([look(model, chat, pictures[index]) for index in range(len(pictures))])
+
+
+def load_base(base: Path, *, half: bool = False) -> tuple[Any, LessonChat]:
+    """The model and the chat of a checkpoint folder; SettingsError where there is none.
+
+    Weights come from safetensors alone, in bfloat16 where `half` and there is a GPU.
+    """
+    dtype = torch.bfloat16 if half and torch.cuda.is_available() else torch.float32
+    try:
+        model, processor = load_vlm(base, dtype)
+    except BackboneError as error:
+        raise SettingsError(f"This base cannot learn: {error}") from None
+    return model, LessonChat(processor)

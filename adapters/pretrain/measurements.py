@@ -7,20 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from assistant.backbones.probe.measurements import Measure, Measures, fit_measure
+from adapters.data.measured_truth import SIDED, WANTED
+from assistant.backbones.probe.measurements import SHARE, Measures
+from assistant.types import Measure
 
 RIDGE = 30.0  # in units of films
 FEWEST = 60  # films with a finding, below which nothing is fitted
-# (name, finding, key in the truth, a length, from where on it speaks for the finding)
-WANTED = (
-    ("cardiothoracic ratio", "cardiomegaly", "cardiothoracic_ratio", False, 0.5),
-    ("height", "pleural_effusion", "height_mm", True, 0.0),
-    ("apical gap", "pneumothorax", "apical_gap_mm", True, 0.0),
-    ("largest diameter", "nodule", "diameter_mm", True, 0.0),
-    ("largest diameter", "mass", "diameter_mm", True, 0.0),
-    ("distance of the tip from the carina", "endotracheal_tube", "tip_to_carina_mm", True, 0.0),
-)
-SIDED = ("pleural_effusion", "pneumothorax")
 
 
 def fit_measures(
@@ -51,22 +43,22 @@ def fit_measures(
     return Measures(measures, np.array(weights).reshape(shape), np.array(biases))
 
 
-def measured_in(phantom: Any) -> dict[str, float]:
-    """What a phantom measures, lengths in parts of the film's edge; of several the largest."""
-    edge = phantom.film.shape[0] * phantom.spacing_mm
-    found = {"cardiomegaly//cardiothoracic_ratio": float(phantom.cardiothoracic_ratio)}
-    for lesion in (*phantom.lesions, *phantom.devices):
-        side = lesion.side if lesion.finding in SIDED else None
-        for key, value in lesion.measurements:
-            if key.endswith("_mm"):
-                name = f"{lesion.finding}/{side or ''}/{key}"
-                found[name] = max(found.get(name, -np.inf), value / edge)
-    return found
-
-
 def _with(rows: Sequence[dict[str, Any]], key: str) -> np.ndarray:
     return np.array([i for i, row in enumerate(rows) if key in row], int)
 
 
 def _truth(rows: Sequence[dict[str, Any]], key: str, at: np.ndarray) -> np.ndarray:
     return np.array([rows[i][key] for i in at.tolist()], float)
+
+
+def fit_measure(
+    features: np.ndarray, truth: np.ndarray, held: np.ndarray, held_truth: np.ndarray, ridge: float
+) -> tuple[np.ndarray, float, float]:
+    """Weights (F,), bias and error of one measurement from features (N, F) and truth (N,)."""
+    centre, scale = features.mean(axis=0), features.std(axis=0) + 1e-6
+    x, y = (features - centre) / scale, truth - truth.mean()
+    solved = np.linalg.solve(x.T @ x + ridge * np.eye(x.shape[1]), x.T @ y)
+    weights = solved / scale
+    bias = float(truth.mean() - weights @ centre)
+    off = np.abs(held @ weights + bias - held_truth)
+    return weights, bias, float(np.quantile(off, SHARE))

@@ -21,7 +21,7 @@ from torch import nn
 from torch.nn import functional as F
 from transformers import JanusVQVAE, TrainerCallback
 
-from assistant.backbones.janus.grain import measure_grain
+from assistant.backbones.janus.grain import FEWEST, LEFT, LEVELS, NORMAL, _fine
 
 PLAIN = 0.3  # share of the training without codes
 REVIVE_EVERY, REVIVE_UNTIL = 40, 0.85  # steps; share of the training
@@ -211,3 +211,18 @@ class Codebook(TrainerCallback):
             self.tokeniser.begin()
         elif step % REVIVE_EVERY == 0 and step < REVIVE_UNTIL * total:
             self.tokeniser.revive()
+
+
+def measure_grain(films: Sequence[np.ndarray], remade: Sequence[np.ndarray]) -> np.ndarray:
+    """Standard deviations float32 (LEVELS,) of what remade films (H, W) in [0, 1] have lost."""
+    lost = np.concatenate(
+        [(_fine(f) - _fine(r)).ravel() for f, r in zip(films, remade, strict=True)]
+    )
+    levels = (np.stack(remade).ravel() * LEVELS).astype(int).clip(0, LEVELS - 1)
+    table = np.zeros(LEVELS, np.float32)
+    for level in range(LEVELS):
+        own = lost[levels == level]
+        if len(own) >= FEWEST:
+            # The median: an edge or a lesion that was lost is no grain.
+            table[level] = NORMAL * np.median(np.abs(own)) / LEFT
+    return table

@@ -7,7 +7,6 @@ after a kill. The result is written beside its place and renamed once it is whol
 from __future__ import annotations
 
 import json
-import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -23,11 +22,13 @@ from adapters.data.phantom_arrays import PhantomArrays, phantom_arrays, question
 from adapters.pretrain.architecture import build_model, build_tokenizer
 from adapters.pretrain.embedding import align, decide
 from adapters.pretrain.encoder import FilmBatches, Seer, start_well
+from adapters.pretrain.gate_reference import fit_reference
 from adapters.pretrain.language_model import READ, SPEAK, TALK, Speaker, SpeechBatches, look
 from adapters.pretrain.measurements import fit_measures
 from adapters.pretrain.picture_tokeniser import Codebook, PictureBatches, Tokeniser, grain_of
 from adapters.pretrain.probe import prepare, teach
 from adapters.trainer import run_stage
+from assistant.atomic import new_file, new_folder
 from assistant.backbones.probe.measurements import FILE as MEASURES
 from assistant.backbones.probe.measurements import Measures
 from assistant.backbones.probe.pooling import pool
@@ -35,7 +36,6 @@ from assistant.backbones.probe.probe import Probe
 from assistant.backbones.probe.test_time import label_logits
 from assistant.chest.phantoms import FINDINGS, SITES
 from assistant.errors import SettingsError
-from assistant.gate import fit_reference
 
 MIRRORED = 8000  # films from which the probe learns to look into a mirror
 ALIGNED = 3000  # films from which the embedding and the gate's reference learn
@@ -128,9 +128,8 @@ def _look_into_the_mirror(
     kept = run / "mirror.npy"
     teach(probe, prepare(count, shown(), kept), seed=recipe.seed)
     kept.unlink()
-    beside = final.with_suffix(".part")
-    probe.save(beside)
-    beside.replace(final)
+    with new_file(final) as temporary:
+        probe.save(temporary)
     return probe
 
 
@@ -235,14 +234,6 @@ def _write(
     out: Path,
     minutes: float,
 ) -> None:
-    beside = out.with_name(f".{out.name}.part")
-    shutil.rmtree(beside, ignore_errors=True)
-    # Half the bytes: what is lost in rounding is measured with everything else, after loading.
-    janus.to(torch.bfloat16).save_pretrained(beside)
-    tokenizer.save_pretrained(beside)
-    save_file(reference, beside / "reference.safetensors")
-    probe.save(beside / "probe.safetensors")
-    measures.save(beside / MEASURES)
     card = {
         "name": recipe.name,
         "architecture": "Janus (transformers), trained from scratch",
@@ -255,12 +246,14 @@ def _write(
         "minutes_of_last_run": round(minutes, 1),
         "quality": {},  # `wetread eval mini --card` states it
     }
-    (beside / "card.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
-    old = out.with_name(f".{out.name}.old")
-    if out.exists():
-        out.rename(old)
-    beside.rename(out)
-    shutil.rmtree(old, ignore_errors=True)
+    with new_folder(out) as temporary:
+        # Half the bytes: what is lost in rounding is measured with everything else, after loading.
+        janus.to(torch.bfloat16).save_pretrained(temporary)
+        tokenizer.save_pretrained(temporary)
+        save_file(reference, temporary / "reference.safetensors")
+        probe.save(temporary / "probe.safetensors")
+        measures.save(temporary / MEASURES)
+        (temporary / "card.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
 
 
 def _check_out(out: Path) -> None:

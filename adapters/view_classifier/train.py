@@ -22,6 +22,7 @@ from safetensors.torch import save_file
 from torch.nn import functional as F
 
 from adapters.view_classifier.films import Material, gather
+from assistant.atomic import new_file
 from assistant.chest.view_classifier import EDGE, FRONTAL, LATERAL, NONE, ViewNet, prepared
 from assistant.paths import cache_folder
 
@@ -215,9 +216,8 @@ def main(
     )
     settle(net, held_out, console.print)
     weights = {name: value.half().contiguous() for name, value in net.state_dict().items()}
-    beside = out.with_name(f".{out.name}.part")
-    save_file(weights, beside)
-    beside.replace(out)
+    with new_file(out) as temporary:
+        save_file(weights, temporary)
 
 
 if __name__ == "__main__":

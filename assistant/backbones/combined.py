@@ -14,21 +14,10 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from assistant.backbones.janus.backbone import JanusBackbone
-from assistant.backbones.protocols import (
-    Encoded,
-    Eyes,
-    Identity,
-    Look,
-    Painter,
-    Progress,
-    Sampling,
-    Told,
-    Writer,
-    Written,
-)
+from assistant.backbones.protocols import Encoded, Eyes, Identity, Painter, Sampling, Writer
 from assistant.errors import BackboneError
 from assistant.evidence.risk import RiskModel
-from assistant.types import Film, Seen
+from assistant.types import Film, Look, Progress, Seen, Told, Written
 
 
 class Combined:

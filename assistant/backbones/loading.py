@@ -9,7 +9,8 @@ from pathlib import Path
 from transformers import AutoConfig
 
 from assistant.backbones.combined import Combined
-from assistant.backbones.diffusion.painter import DiffusionPainter, DiffusionSettings
+from assistant.backbones.diffusion.painter import DiffusionPainter
+from assistant.backbones.diffusion.settings import DiffusionSettings
 from assistant.backbones.hub import Place, place_of
 from assistant.backbones.janus.backbone import JanusBackbone, is_ours
 from assistant.backbones.protocols import Backbone, Painter, Writer

@@ -6,20 +6,16 @@ the backbone that made them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from assistant.backbones.probe.measurements import Measured
-from assistant.types import Film, Seen, Study
+from assistant.types import Film, Look, Progress, Seen, Study, Told, Written
 
 if TYPE_CHECKING:
     from assistant.evidence.risk import RiskModel
-
-Told = Callable[[str], None]  # hears the text so far
-Progress = Callable[[int, int], None]  # hears how much is done, of how much
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
@@ -31,36 +27,6 @@ class Encoded:
     embedding: np.ndarray  # float32 (D,), unit length, for retrieval
     profile: np.ndarray  # float32 (P,), for the gate
     logits: np.ndarray | None = None  # float32 (V, L): the probe's, of V views of the film
-
-
-@dataclass(frozen=True, slots=True)
-class Chance:
-    """How likely one thing is by a probe."""
-
-    finding: str
-    side: str | None
-    zone: str | None
-    degrees: tuple[str, ...]  # only at these degrees, the least first; any where empty
-    probability: float  # 0.5 where the probe decides
-    spread: float  # standard deviation of the probability over views of the film, at most 0.5
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Look:
-    """All that a probe says of one film."""
-
-    chances: tuple[Chance, ...]
-    places: Mapping[str, np.ndarray]  # finding: float32 (G, G), is it in this patch?
-    measured: tuple[Measured, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """Text from a writer, with how sure it was of every token."""
-
-    text: str
-    spans: tuple[tuple[int, int], ...]  # characters of `text` that each token wrote
-    log_probabilities: tuple[float, ...]  # natural log, one a token
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,10 @@ from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from assistant.backbones.diffusion.painter import DiffusionSettings
+from assistant.backbones.device import Dtype, Quantise
+from assistant.backbones.diffusion.settings import DiffusionSettings
 from assistant.backbones.server.settings import ServerSettings
 from assistant.errors import SettingsError
-
-Quantise = Literal["8bit", "4bit"]
-Dtype = Literal["float32", "bfloat16", "float16"]
 
 
 @dataclass(frozen=True, slots=True)

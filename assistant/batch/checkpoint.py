@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 
 from filelock import FileLock, Timeout
 
-from assistant.atomic import write_whole
+from assistant.atomic import write_file
 from assistant.errors import SettingsError
 
 HEADER, LOCK = "run.json", "lock"
@@ -67,7 +67,7 @@ def _begin(folder: Path, out: Path, header: Header, *, resume: bool) -> None:
     for path in folder.iterdir():
         if path.name != LOCK:
             path.unlink()
-    write_whole(folder / HEADER, json.dumps(header, indent=2).encode())
+    write_file(folder / HEADER, json.dumps(header, indent=2).encode())
 
 
 def _left_in(folder: Path) -> dict[str, Any] | None:

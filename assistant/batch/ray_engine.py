@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from assistant.assistant import Assistant
+from assistant.atomic import new_file
 from assistant.batch.checkpoint import Tally, run_in
 from assistant.batch.manifest import Listing
 from assistant.batch.run import Drafted, How, Progress, checked_listing, draft_lines, header_of
@@ -282,8 +283,8 @@ def _merged(listing: Listing, how: How, folder: Path, out: Path) -> Drafted:
     """All shards as one file of JSON lines, in the order of their rows."""
     from pyarrow.parquet import read_table
 
-    tally, beside = Tally(), folder / "merged.jsonl"
-    with beside.open("w", encoding="utf-8") as lines:
+    tally = Tally()
+    with new_file(out) as temporary, temporary.open("w", encoding="utf-8") as lines:
         for start in range(0, listing.total, how.window):
             shard = read_table(shard_of(folder, listing, start, how.window))
             for row in shard.to_pylist():
@@ -295,7 +296,4 @@ def _merged(listing: Listing, how: How, folder: Path, out: Path) -> Drafted:
                 line = {"image": row["image"], **found}
                 tally.add(line)
                 lines.write(json.dumps(line, ensure_ascii=False) + "\n")
-        lines.flush()
-        os.fsync(lines.fileno())
-    beside.replace(out)
     return Drafted.of(tally)

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from assistant.assistant import Assistant
-from assistant.backbones.protocols import Told
 from assistant.batch.checkpoint import RowFile, Tally, forget, run_in
 from assistant.batch.manifest import (
     Listing,
@@ -30,7 +29,7 @@ from assistant.drafting.sources import Failed, Named, Unread
 from assistant.errors import LibraryError, SettingsError
 from assistant.export.draft_json import draft_dict
 from assistant.provenance import provenance_of
-from assistant.types import Study
+from assistant.types import Study, Told
 from retrieval.folders import TABLES
 
 __all__ = [

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from assistant.assistant import Assistant
+from assistant.backbones.protocols import Encoder
 from assistant.errors import LibraryError, WetreadError
 from assistant.intake import read_film, read_film_bytes
 from assistant.intake.png import preview
+from assistant.iterables import batched
 from assistant.types import Film
 from retrieval import Added, Case, FolderRow, Library, NewCase, read_folder
 
@@ -31,20 +31,9 @@ class Filed:
     refused: tuple[tuple[str, str], ...]  # (file name, the sentence that says why)
 
 
-def _library(assistant: Assistant) -> Library:
-    if assistant.library is None:
-        raise LibraryError("No library is open; load the assistant with one.")
-    return assistant.library
-
-
-def _batches(rows: Iterable[FolderRow]) -> Iterator[list[FolderRow]]:
-    rows = iter(rows)
-    while batch := list(islice(rows, BATCH)):
-        yield batch
-
-
 def add_film(
-    assistant: Assistant,
+    encoder: Encoder,
+    library: Library,
     film: Film,
     *,
     report: str = "",
@@ -60,9 +49,9 @@ def add_film(
     """
     _refuse_synthetic(film, allow_synthetic)
     source = source or (SYNTHETIC if SYNTHETIC in film.flags else "")
-    embedding = assistant.backbone.encode([film])[0].embedding
+    embedding = encoder.encode([film])[0].embedding
     case = NewCase(film.sha256, _preview(film), embedding, patient, report, labels, source)
-    return _library(assistant).add(case)
+    return library.add(case)
 
 
 def _preview(film: Film) -> bytes:
@@ -78,7 +67,8 @@ def _refuse_synthetic(film: Film, allowed: bool) -> None:
 
 
 def add_folder(
-    assistant: Assistant,
+    encoder: Encoder,
+    library: Library,
     folder: Path,
     *,
     progress: Callable[[int, int], None] = lambda done, total: None,
@@ -90,10 +80,10 @@ def add_folder(
     A film that cannot be read is counted with its reason and the rest goes on. A run that was
     killed can be run again: what is there is not added twice, nor encoded again.
     """
-    library, rows = _library(assistant), read_folder(folder)
+    rows = read_folder(folder)
     added = known = done = 0
     refused: list[tuple[str, str]] = []
-    for batch in _batches(rows):
+    for batch in batched(rows, BATCH):
         fresh: list[tuple[FolderRow, Film]] = []
         for row in batch:
             try:
@@ -106,15 +96,15 @@ def add_folder(
                 known += 1
             else:
                 fresh.append((row, film))
-        for outcome in library.add_many(_cases(assistant, fresh), batch=BATCH):
+        for outcome in library.add_many(_cases(encoder, fresh), batch=BATCH):
             added, known = added + outcome.new, known + (not outcome.new)
         done += len(batch)
         progress(done, len(rows))
     return Filed(added, known, tuple(refused))
 
 
-def _cases(assistant: Assistant, fresh: list[tuple[FolderRow, Film]]) -> Iterator[NewCase]:
-    encoded = assistant.backbone.encode([film for _, film in fresh]) if fresh else []
+def _cases(encoder: Encoder, fresh: list[tuple[FolderRow, Film]]) -> Iterator[NewCase]:
+    encoded = encoder.encode([film for _, film in fresh]) if fresh else []
     for (row, film), code in zip(fresh, encoded, strict=True):
         yield NewCase(
             film_sha256=film.sha256,
@@ -127,16 +117,17 @@ def _cases(assistant: Assistant, fresh: list[tuple[FolderRow, Film]]) -> Iterato
         )
 
 
-def refresh(assistant: Assistant, progress: Callable[[int], None] = lambda done: None) -> int:
-    """Embed with this backbone the cases that another one filed, from their previews.
+def refresh(
+    encoder: Encoder, library: Library, progress: Callable[[int], None] = lambda done: None
+) -> int:
+    """Embed with this encoder the cases that another one filed, from their previews.
 
     Returns how many there were; afterwards the index is rebuilt.
     """
-    library = _library(assistant)
     done = 0
     for case, picture in library.stale():
         film = read_film_bytes(picture, case.id)
-        library.set_embedding(case.id, np.asarray(assistant.backbone.encode([film])[0].embedding))
+        library.set_embedding(case.id, np.asarray(encoder.encode([film])[0].embedding))
         done += 1
         progress(done)
     library.rebuild()

@@ -5,18 +5,17 @@ from __future__ import annotations
 from itertools import islice
 from typing import Any
 
-from assistant.assistant import Assistant
 from assistant.cases.similar import Sought
-from assistant.errors import LibraryError, SettingsError
+from assistant.errors import SettingsError
 from assistant.labeller.labeller import assertions
-from retrieval import Case
+from retrieval import Case, Library
 
 LONGEST_QUERY = 500  # characters
 MOST_READ = 20_000  # reports that are read for one query, the newest
 
 
 def search_cases(
-    assistant: Assistant, words: str, *, source: str | None = None, limit: int = 50
+    library: Library, words: str, *, source: str | None = None, limit: int = 50
 ) -> tuple[Case, ...]:
     """The cases that words are about, the newest first, at most `limit` and of one source.
 
@@ -24,10 +23,8 @@ def search_cases(
     or labels assert all of them, of side, zone and degree what is not told fitting any; of the
     cases that name them the newest 20,000 are read. Other words give the cases that hold every
     one of them in report, labels, source or id; no words, all cases. Raises SettingsError for
-    more than 500 characters or a limit under 1, LibraryError where no library is open.
+    more than 500 characters or a limit under 1.
     """
-    if assistant.library is None:
-        raise LibraryError("No library is open; load the assistant with one.")
     if len(words) > LONGEST_QUERY or limit < 1:
         raise SettingsError(
             f"The search has {len(words)} characters and a limit of {limit}; "
@@ -36,9 +33,9 @@ def search_cases(
     claims = assertions(words)
     if not claims:
         plain = [[word] for word in words.split()]
-        return tuple(assistant.library.find(plain, source=source, most=limit))
+        return tuple(library.find(plain, source=source, most=limit))
     sought = Sought(claims)
-    named = assistant.library.find(sought.words, source=source, most=MOST_READ)
+    named = library.find(sought.words, source=source, most=MOST_READ)
     return tuple(islice((case for case in named if sought.asserted_by(case)), limit))
 
 

@@ -11,13 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from assistant.chest.vocabulary import FINDINGS, NORMAL, NORMALS, finding_named
-from assistant.drafting.draft import among
+from assistant.claims import among, fullest, name_of, one_sided, says
 from assistant.errors import SettingsError
-from assistant.evidence.collect import claims_of, name_of, one_sided
-from assistant.evidence.signals import says
 from assistant.labeller.labeller import assertions
 from assistant.labeller.matcher import index_of, tokens
-from assistant.labeller.summary import fullest
+from assistant.labeller.summary import claims_of
 from assistant.types import Assertion, Neighbour
 from retrieval import Case, Library
 

@@ -6,6 +6,8 @@ last is used in the test split only, as in the phantoms' reports.
 
 from __future__ import annotations
 
+from assistant.chest.vocabulary import finding_named
+
 TUBE = "endotracheal_tube"
 DEVICES = (TUBE, "central_line", "pacemaker", "sternotomy_wires", "chest_drain")
 # Asked about when they are not there either; the last three are old or harmless.
@@ -177,3 +179,20 @@ THINGS = (
     "the smoking history",
 )
 NOT_SHOWN = "The film does not show {thing}."
+
+
+def phrased(template: str, finding: str, side: str = "") -> str:
+    """A phrasing of the question words about one finding, of a side where one is given."""
+    verb = "are" if finding in PLURAL else "is"
+    name = f"{side} {finding_named(finding).name}".strip()
+    return template.format(
+        name=name, a_name=with_article(finding, side), Is=verb.capitalize(), **{"is": verb}
+    )
+
+
+def with_article(finding: str, describing: str = "") -> str:
+    """The name of a finding as one says that it is there: "a left pneumothorax", "atelectasis"."""
+    name = f"{describing} {finding_named(finding).name}".strip()
+    if finding in UNCOUNTED:
+        return name
+    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"

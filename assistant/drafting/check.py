@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from assistant.admission import Admitted
-from assistant.backbones.protocols import Backbone, Encoded, Look, Written
+from assistant.backbones.protocols import Backbone
 from assistant.errors import SettingsError
 from assistant.evidence.collect import Ground, ground_of
 from assistant.evidence.risk import RiskModel
 from assistant.evidence.rules import judge_sentences
+from assistant.gate import Admitted, look_at
 from assistant.labeller.sentences import parse
-from assistant.types import Neighbour, Provenance, Report, Sentence
+from assistant.types import Neighbour, Provenance, Report, Sentence, Written
 
 LONGEST_TEXT = 20_000  # characters
 
@@ -38,12 +38,6 @@ def judged_as_given(
     """The sentences of a text that no backbone wrote, judged; none is removed or changed."""
     written = Written(text, (), ())  # no tokens, so that nobody's confidence is measured
     return judge_sentences(written, ground, risk, has_prior=has_prior, removing=False)[0]
-
-
-def look_at(backbone: Backbone, encoded: Encoded) -> Look | None:
-    """All that the probe says of one film; None where the backbone has none."""
-    looks = backbone.look([encoded])
-    return None if looks is None else looks[0]
 
 
 def checked(

@@ -9,17 +9,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from assistant.admission import Admitted
-from assistant.backbones.protocols import Backbone, Encoded, Look, Sampling, Told, Written
+from assistant.backbones.protocols import Backbone, Encoded, Sampling
 from assistant.chest.vocabulary import NORMAL
+from assistant.claims import among
 from assistant.errors import SettingsError
 from assistant.evidence.collect import Ground, ground_of
-from assistant.evidence.signals import says
+from assistant.gate import Admitted
 from assistant.labeller.labeller import assertions
-from assistant.labeller.summary import similar_summaries
+from assistant.labeller.summary import reading_of, similar_summaries
 from assistant.prompts import report_request
-from assistant.reading import reading_of
-from assistant.types import Assertion, Neighbour, Study
+from assistant.types import Assertion, Look, Neighbour, Study, Told, Written
 
 WARMTH = 0.7  # the temperature of the other drafts: with less they agree on every error
 SAMPLES_MOST = 16
@@ -154,15 +153,6 @@ def slips(told: Sequence[Assertion], said: Sequence[Assertion]) -> int:
     known = [claim for claim in told if claim.finding != NORMAL]
     lacking = sum(not among(claim, there) for claim in known)
     return lacking + sum(not among(claim, known) for claim in there)
-
-
-def among(claim: Assertion, others: Sequence[Assertion]) -> bool:
-    """Whether a claim is made among others, at the same degree where both tell one."""
-    return any(
-        says((other,), claim)
-        and (None in (claim.degree, other.degree) or claim.degree == other.degree)
-        for other in others
-    )
 
 
 def _looks(backbone: Backbone, encoded: Sequence[Encoded]) -> list[Look | None]:

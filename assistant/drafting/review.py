@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from assistant.assistant import Assistant
-from assistant.drafting.check import judged_as_given, look_at, text_to_check
+from assistant.backbones.protocols import Backbone
+from assistant.drafting.check import judged_as_given, text_to_check
 from assistant.errors import SettingsError
 from assistant.evidence.collect import Ground, ground_of
+from assistant.evidence.risk import RiskModel
+from assistant.gate import look_at
 from assistant.types import Decision, Report, Sentence
 
 
@@ -24,7 +26,13 @@ def decide(report: Report, index: int, decision: Decision | None) -> Report:
 
 
 def reworded(
-    assistant: Assistant, report: Report, index: int, text: str, *, ground: Ground | None = None
+    backbone: Backbone,
+    risk: RiskModel | None,
+    report: Report,
+    index: int,
+    text: str,
+    *,
+    ground: Ground | None = None,
 ) -> Report:
     """The report with one sentence in a person's words, judged anew against the same film.
 
@@ -42,8 +50,8 @@ def reworded(
         return report
     found = judged_as_given(
         text_to_check(said),
-        ground or ground_again(assistant, report),
-        assistant.risk,
+        ground or ground_again(backbone, report),
+        risk,
         has_prior=bool(report.study.prior_report.strip()),
     )
     first = old.written or old.text
@@ -54,13 +62,13 @@ def reworded(
     return _with(report, index, new)
 
 
-def ground_again(assistant: Assistant, report: Report) -> Ground:
+def ground_again(backbone: Backbone, report: Report) -> Ground:
     """What the sentences of a report are checked against, made again: one film encoded.
 
     Other drafts of the film are not drawn again. One ground serves every rewording of the report.
     """
-    encoded = assistant.backbone.encode([report.study.films[0]])[0]
-    look = look_at(assistant.backbone, encoded)
+    encoded = backbone.encode([report.study.films[0]])[0]
+    look = look_at(backbone, encoded)
     return ground_of(look, report.neighbours, (), report.study, report.gate)
 
 

@@ -11,13 +11,13 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Literal, TypedDict
 
-from assistant.admission import Admitted
-from assistant.backbones.protocols import Told
 from assistant.drafting.draft import Options
-from assistant.drafting.sources import Failed, batches_of
+from assistant.drafting.sources import Failed
 from assistant.errors import BackboneError, IntakeError, SettingsError
-from assistant.reading import reading_of
-from assistant.types import Report, Seen, Study
+from assistant.gate import Admitted
+from assistant.iterables import batched
+from assistant.labeller.summary import reading_of
+from assistant.types import Report, Seen, Study, Told
 
 Order = Literal["input", "completion"]
 Numbered = tuple[int, Report | Failed]
@@ -89,7 +89,7 @@ def in_windows(
     """
     start = 0
     with closing(studies):
-        for window in batches_of(studies, way.batch * way.window):
+        for window in batched(studies, way.batch * way.window):
             done = _of_window(window, start, way, stages, strict=strict)
             given = _in_order(done, start) if way.order == "input" else (one for _, one in done)
             for outcome in given:
@@ -115,7 +115,7 @@ def _of_window(
     yield from ((one.number, one) for one in window if isinstance(one, Failed))
     numbered = [(start + i, one) for i, one in enumerate(window) if isinstance(one, Study)]
     asked: list[tuple[int, Admitted]] = []
-    for some in batches_of(numbered, way.batch):
+    for some in batched(numbered, way.batch):
         admitted = stages.admit([study for _, study in some])
         asked += zip((number for number, _ in some), admitted, strict=True)
     refused = [one for one in asked if not one[1].read]
@@ -123,7 +123,7 @@ def _of_window(
     to_write = [one for one in asked if one[1].read]
     if len(to_write) > way.batch:
         to_write = _by_length(to_write, stages)
-    for some in batches_of(to_write, way.batch):
+    for some in batched(to_write, way.batch):
         yield from _written(some, stages, strict=strict)
 
 

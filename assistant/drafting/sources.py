@@ -6,17 +6,12 @@ Knows no model. A file is opened here, or in another process by `assistant.draft
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
-from typing import TypeVar
 
 from assistant.errors import IntakeError
 from assistant.intake import MAX_BYTES, read_film, read_film_bytes
 from assistant.types import Film, Study
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +67,3 @@ def _film_of(unread: Unread) -> Film:
     except OSError as error:
         raise IntakeError(f'"{unread.name}" cannot be opened ({error.strerror}).') from None
     return read_film_bytes(data, unread.name)
-
-
-def batches_of(values: Iterable[T], size: int) -> Iterator[list[T]]:
-    """The values in lists of `size`, the last perhaps shorter."""
-    rest = iter(values)
-    while batch := list(islice(rest, size)):
-        yield batch

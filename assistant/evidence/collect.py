@@ -8,31 +8,35 @@ and neither makes a sentence supported (rule 1 of the rules of evidence).
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from assistant.backbones.probe.measurements import Measured
-from assistant.backbones.protocols import Look, Written
-from assistant.chest.vocabulary import finding_named, finding_of_label
+from assistant.claims import Claims, denies, name_of, one_sided, same_place, says
 from assistant.evidence.signals import (
-    SIDES,
-    Claims,
     Signals,
     agreement_signal,
     confidence_signal,
-    denies,
     known_signal,
     neighbours_signal,
     probe_signal,
     region_signal,
-    same_place,
-    says,
     steady_signal,
 )
 from assistant.labeller.labeller import assertions
 from assistant.labeller.sentences import ParsedSentence
-from assistant.types import Assertion, Evidence, Gate, Neighbour, Says, Study
+from assistant.labeller.summary import claims_of
+from assistant.types import (
+    Assertion,
+    Evidence,
+    Gate,
+    Look,
+    Measured,
+    Neighbour,
+    Says,
+    Study,
+    Written,
+)
 
 UNCHECKED = "No calibrated check of the film exists for this backbone."
 EVEN = 0.5  # of a signal: over it the film speaks for the claim, under it against
@@ -51,12 +55,6 @@ class Ground:
     prior: tuple[Assertion, ...] | None = None  # what the earlier report asserts; None: none given
     edge_mm: float | None = None  # of the longer edge of the film; None: its spacing is not known
     shape: tuple[int, int] = (1, 1)  # height and width of the film, of which boxes are parts
-
-
-def claims_of(neighbour: Neighbour) -> tuple[Assertion, ...]:
-    """What a similar case asserts, by its report and by its labels."""
-    labelled = (finding_of_label(label) for label in neighbour.labels)
-    return assertions(neighbour.report) + tuple(Assertion(f) for f in labelled if f)
 
 
 def ground_of(
@@ -153,12 +151,6 @@ def _of_regions(claim: Assertion, look: Look, shape: tuple[int, int]) -> list[Ev
     return made
 
 
-def one_sided(claim: Assertion) -> tuple[Assertion, ...]:
-    """A claim about both sides as one about each."""
-    sides = SIDES if claim.side == "bilateral" else (claim.side,)
-    return tuple(replace(claim, side=side) for side in sides)
-
-
 def _of_measurement(claim: Assertion, ground: Ground) -> list[Evidence]:
     """What the film measures of the finding that is claimed; lengths only where a mm is known."""
     made = []
@@ -198,15 +190,6 @@ def _of_prior(claim: Assertion, ground: Ground) -> list[Evidence]:
 
 def _stance(value: float) -> Says:
     return "supports" if value >= EVEN else "contradicts"
-
-
-def name_of(claim: Assertion) -> str:
-    """A claim in the vocabulary's words: "no right pleural effusion"."""
-    zone = f"{claim.zone} zone" if claim.zone else None
-    parts = (claim.degree, claim.side, zone, finding_named(claim.finding).name)
-    words = " ".join(part for part in parts if part)
-    prefix = {"absent": "no ", "uncertain": "possible "}.get(claim.polarity, "")
-    return prefix + words
 
 
 def box_of(

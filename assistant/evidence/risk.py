@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from assistant.atomic import write_file
 from assistant.errors import BackboneError
 from assistant.evidence.signals import SIGNALS, Signals
 from assistant.types import Action, Assertion
@@ -83,11 +84,9 @@ class RiskModel:
         return (self.backbone, self.adapter) == (backbone, adapter)
 
     def save(self, path: Path) -> None:
-        """Write the model as JSON, beside its place and then renamed."""
-        beside = path.with_suffix(".part")
+        """Write the model as JSON."""
         told = {"schema": SCHEMA, **asdict(self)}
-        beside.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
-        beside.replace(path)
+        write_file(path, (json.dumps(told, indent=1) + "\n").encode())
 
     @classmethod
     def load(cls, path: Path) -> RiskModel:

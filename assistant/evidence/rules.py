@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from assistant.backbones.protocols import Written
-from assistant.evidence.collect import EVEN, UNCHECKED, Ground, evidence_of, name_of, signals_of
+from assistant.claims import name_of
+from assistant.evidence.collect import EVEN, UNCHECKED, Ground, evidence_of, signals_of
 from assistant.evidence.risk import RiskModel
 from assistant.evidence.signals import Signals
 from assistant.labeller.sentences import ParsedSentence, is_comparison, parse, withhold_numbers
-from assistant.types import Action, Assertion, Gate, Sentence, Verdict
+from assistant.types import Action, Assertion, Gate, Sentence, Verdict, Written
 
 Removed = tuple[tuple[str, str], ...]  # (what the backbone wrote, why it is not there)
 COMPARES = "It compares with an earlier film, and none was given."

@@ -11,11 +11,8 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from assistant.backbones.protocols import Chance, Look, Written
-from assistant.types import Assertion, Gate, Neighbour
-
-SIDES = ("right", "left")
-Claims = Sequence[Assertion]
+from assistant.claims import SIDES, Claims, denies, same_place, says
+from assistant.types import Assertion, Chance, Gate, Look, Neighbour, Written
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +29,6 @@ class Signals:
 
 
 SIGNALS = tuple(field.name for field in fields(Signals))
-
-
-def same_place(claim: Assertion, side: str | None, zone: str | None) -> bool:
-    """Whether a place may be the one that is claimed; what is not told fits any."""
-    sides = (None, "bilateral", side) if side else (claim.side,)
-    return claim.side in sides and (None in (claim.zone, zone) or claim.zone == zone)
 
 
 def probe_signal(claim: Assertion, look: Look) -> float | None:
@@ -101,27 +92,6 @@ def known_signal(gate: Gate | None) -> float | None:
     if gate is None or gate.distance is None or not gate.limit:
         return None
     return 1 / (1 + (gate.distance / gate.limit) ** 2)
-
-
-def says(claims: Claims, claim: Assertion) -> bool:
-    """Whether a text's claims hold one of ours: what is not told of side or zone fits any."""
-    return any(
-        c.polarity == claim.polarity and claim.side_fits(c) and _zones_agree(claim, c)
-        for c in claims
-        if c.finding == claim.finding
-    )
-
-
-def denies(claims: Claims, claim: Assertion) -> bool:
-    """Whether a text's claims say the opposite of one of ours."""
-    opposite = "present" if claim.polarity == "absent" else "absent"
-    return not says(claims, claim) and any(
-        c.polarity == opposite and claim.side_fits(c) for c in claims if c.finding == claim.finding
-    )
-
-
-def _zones_agree(one: Assertion, other: Assertion) -> bool:
-    return None in (one.zone, other.zone) or one.zone == other.zone
 
 
 def agreement_signal(claim: Assertion, drafts: Sequence[Claims]) -> float | None:

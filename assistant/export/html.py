@@ -14,10 +14,10 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
-from assistant.export.draft_json import (
+from assistant.export.draft_json import SCHEMA
+from assistant.export.wording import (
     GATE_HEADS,
     NOTICES,
-    SCHEMA,
     TITLES,
     corrected,
     percent,

@@ -8,41 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from assistant.chest.vocabulary import FINDINGS, NORMAL
-from assistant.evidence.collect import claims_of, name_of
-from assistant.types import Assertion, Neighbour
+from assistant.chest.question_words import GRADED, SCALE
+from assistant.chest.vocabulary import finding_of_label
+from assistant.claims import fullest, name_of
+from assistant.labeller.labeller import assertions
+from assistant.types import Assertion, Neighbour, Seen
+
+READING_MOST = 12  # findings that a reading names
 
 NOTHING = "no finding"
-MOST = 8  # findings that one summary names; a film with more is no clearer for the rest
-Claim = tuple[str, str | None, str | None, str | None]  # finding, side, zone, degree
-_ORDER = {finding.key: number for number, finding in enumerate(FINDINGS)}
+SUMMARY_MOST = 8  # findings that one summary names; a film with more is no clearer for the rest
 
 
-def summarise(found: Iterable[Assertion], most: int = MOST) -> str:
+def summarise(found: Iterable[Assertion], most: int = SUMMARY_MOST) -> str:
     """What is asserted as present, with degree, side and zone, in the vocabulary's names.
 
     "moderate right pleural effusion, cardiomegaly", in the order of the vocabulary, at most
     `most` findings; "no finding" where nothing is present. What is only possible is left out.
     """
     return ", ".join(name_of(claim) for claim in fullest(found)[:most]) or NOTHING
-
-
-def fullest(found: Iterable[Assertion]) -> tuple[Assertion, ...]:
-    """The findings that are asserted as present, each where it is said most fully.
-
-    Finding, side, zone and degree alone, in the order of the vocabulary.
-    """
-    claims = {
-        (a.finding, a.side, a.zone, a.degree)
-        for a in found
-        if a.polarity == "present" and a.finding in _ORDER and a.finding != NORMAL
-    }
-    # The impression says again what the findings say more fully.
-    full = (c for c in claims if not any(o != c and _covers(o, c) for o in claims))
-    return tuple(
-        Assertion(finding, side=side, zone=zone, degree=degree)
-        for finding, side, zone, degree in sorted(full, key=_place)
-    )
 
 
 def precedent_of(report: str, labels: Sequence[str] = ()) -> str:
@@ -60,10 +44,34 @@ def similar_summaries(neighbours: Iterable[Neighbour]) -> tuple[str, ...]:
     return tuple(summary for summary in made if summary)
 
 
-def _place(claim: Claim) -> tuple[int, list[str]]:
-    return _ORDER[claim[0]], [word or "" for word in claim[1:]]
+def claims_of(neighbour: Neighbour) -> tuple[Assertion, ...]:
+    """What a similar case asserts, by its report and by its labels."""
+    labelled = (finding_of_label(label) for label in neighbour.labels)
+    return assertions(neighbour.report) + tuple(Assertion(f) for f in labelled if f)
 
 
-def _covers(other: Claim, claim: Claim) -> bool:
-    """Whether another claim says the same, or the same and more."""
-    return all(ours in (None, theirs) for ours, theirs in zip(claim, other, strict=True))
+def reading_of(seen: Iterable[Seen] | None) -> str:
+    """The reading of one film, as `reading_words` puts it; empty where there is no probe."""
+    return "" if seen is None else reading_words(claims_read(seen))
+
+
+def claims_read(seen: Iterable[Seen]) -> tuple[Assertion, ...]:
+    """What a probe sees in a film, as claims; small is what is graded and has no degree."""
+    return tuple(
+        _graded(Assertion(s.finding, side=s.side, zone=s.zone, degree=s.degree))
+        for s in seen
+        if s.present
+    )
+
+
+def reading_words(found: Iterable[Assertion]) -> str:
+    """ "small right pleural effusion, cardiomegaly"; "no finding" where there is none.
+
+    What is graded and has no degree is small: a probe tells only what is more than that.
+    """
+    return summarise((_graded(a) for a in found), READING_MOST)
+
+
+def _graded(a: Assertion) -> Assertion:
+    degree = a.degree or (SCALE[0] if a.finding in GRADED else None)
+    return Assertion(a.finding, side=a.side, zone=a.zone, degree=degree)

@@ -14,22 +14,18 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from assistant.admission import gate_of
-from assistant.backbones.protocols import Backbone, Encoded, Sampling, Written
-from assistant.chest.question_words import NUMBERS, POSITIONS, SCALE, SIDES, ZONES
-from assistant.chest.vocabulary import NORMAL
-from assistant.drafting.check import look_at
+from assistant.backbones.protocols import Backbone, Encoded, Sampling
 from assistant.errors import BackboneError, SettingsError
 from assistant.evidence.collect import Ground, ground_of, signals_of
 from assistant.evidence.risk import RiskModel
 from assistant.evidence.rules import Examined, judge, judge_answer
-from assistant.labeller.labeller import assertions
+from assistant.gate import gate_of, look_at
 from assistant.labeller.sentences import ParsedSentence
-from assistant.labeller.summary import precedent_of
+from assistant.labeller.summary import claims_read, precedent_of, reading_words
 from assistant.prompts import answer_request
 from assistant.provenance import provenance_of
-from assistant.reading import claims_read, reading_words
-from assistant.types import Answer, Assertion, Gate, Seen, Sentence, Study
+from assistant.types import Answer, Assertion, Gate, Seen, Sentence, Study, Written
+from assistant.vqa.answer_claims import CHANGES, COUNTS, PLACES, _line, claims_of, goes_with
 from assistant.vqa.computed import Computed, computed
 from assistant.vqa.followup import Turns, understood
 from retrieval import Library
@@ -43,10 +39,6 @@ HOW_MANY = "No calibrated check exists of how many there are."
 WHERE_THE_TIP_IS = "No calibrated check exists of where a tip lies."
 DRAWS = 6  # further answers where the first goes against the reading
 WARMTH = 0.7  # their temperature
-COUNTS = {words.lower(): number for number, words in NUMBERS.items()}
-PLACES = {words.lower(): place for place, words in POSITIONS.items()}
-MORE = {"larger.": 1, "unchanged.": 0, "smaller.": -1}
-CHANGES = {*MORE, "new.", "resolved."}
 Claims = Sequence[Assertion]
 
 
@@ -196,148 +188,3 @@ def write_answer(
     )
     fitting = (one for one in drawn if goes_with(question, one.text, read, prior))
     return next(fitting, written)
-
-
-def claims_of(question: str, answer: str) -> tuple[Assertion, ...]:
-    """What question and answer together claim of the film, in the forms that answers have.
-
-    () where that cannot be told: of what is no finding, of "No." to a question that was put in the
-    negative, or to one about a degree or a change, which leaves open what else is there. Spans are
-    characters of the answer, all of them where the finding is named in the question alone.
-    """
-    if own := assertions(answer):
-        return own
-    said, span = _line(answer), (0, len(answer))
-    asked = [
-        replace(a, span=span, measurement_mm=None)
-        for a in assertions(question)
-        if a.finding != NORMAL
-    ]
-    yes_or_no = said.startswith(("yes", "no."))
-    if not asked or (yes_or_no and any(a.polarity == "absent" for a in asked)):
-        return ()
-    if said.startswith("no."):
-        if any(a.degree or a.comparison or a.side == "bilateral" for a in asked):
-            return ()
-        return tuple(replace(a, polarity="absent") for a in asked)
-    if len({a.finding for a in asked}) != 1:
-        return ()
-    about = replace(asked[0], polarity="present")
-    if len(asked) > 1:
-        about = Assertion(about.finding, span=span)
-    if not said.startswith("yes"):  # "small, moderate or large?" asks for one of them
-        about = replace(about, degree=None, comparison=None)
-    return _described(about, said)
-
-
-def _described(about: Assertion, said: str) -> tuple[Assertion, ...]:
-    """A finding that is there as an answer describes it; () where it does not describe it."""
-    if said in CHANGES:
-        change = said.rstrip(".")
-        polarity = "absent" if change == "resolved" else "present"
-        return (replace(about, polarity=polarity, comparison=change),)
-    if said in COUNTS or said in PLACES:
-        return (about,)
-    told = _told(said)
-    if not told.places and told.degree is None and not said.startswith("yes"):
-        return ()
-    if set(told.places) == {(side, None) for side in SIDES}:
-        told = replace(told, places=(("bilateral", None),))
-    return tuple(
-        replace(
-            about,
-            side=side or about.side,
-            zone=zone or about.zone,
-            degree=told.degree or about.degree,
-        )
-        for side, zone in told.places or ((None, None),)
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _Told:
-    """What an answer says of a finding that is there."""
-
-    places: tuple[tuple[str | None, str | None], ...]  # (side, zone) in the order of the text
-    degree: str | None
-
-
-def _told(said: str) -> _Told:
-    words = said.replace(",", " ").replace(".", " ").split()
-    places: list[tuple[str | None, str | None]] = []
-    side: str | None = None
-    for word in words:
-        if word == "both":
-            places += [(one, None) for one in SIDES]
-        elif word in SIDES:
-            side = word
-            places.append((side, None))
-        elif word in ZONES:
-            if (side, None) in places:
-                places.remove((side, None))
-            places.append((side, word))
-    return _Told(tuple(dict.fromkeys(places)), next((w for w in words if w in SCALE), None))
-
-
-def _line(text: str) -> str:
-    return " ".join(text.lower().split())
-
-
-def goes_with(question: str, answer: str, read: Claims, prior: Claims) -> bool:
-    """Whether an answer is not at odds with what is read in the film.
-
-    Of a question about several findings, or none, every answer goes with any reading.
-    """
-    asked = [a for a in assertions(question) if a.finding != NORMAL]
-    if len({(a.finding, a.side) for a in asked}) != 1:
-        return True
-    about = asked[0]
-    there = _of(read, about)
-    said = _line(answer)
-    if said.startswith("no.") or "does not show" in said:
-        return not there
-    if said in CHANGES:
-        return _change_fits(said, _of(prior, about), there)
-    if not there:
-        return False
-    return _description_fits(said, about, there)
-
-
-def _of(claims: Claims, about: Assertion) -> list[Assertion]:
-    return [
-        c
-        for c in claims
-        if c.finding == about.finding and c.polarity == "present" and about.side_fits(c)
-    ]
-
-
-def _change_fits(said: str, before: Claims, now: Claims) -> bool:
-    if said == "new.":
-        return bool(now) and not before
-    if said == "resolved.":
-        return bool(before) and not now
-    if not (before and now):
-        return False
-    degrees = [{c.degree for c in claims} for claims in (before, now)]
-    if any(len(found) != 1 or not found <= set(SCALE) for found in degrees):
-        return True
-    was, is_now = (SCALE.index(next(iter(found))) for found in degrees)
-    return (is_now > was) - (is_now < was) == MORE[said]
-
-
-def _description_fits(said: str, about: Assertion, there: Claims) -> bool:
-    """Whether sides, zones, degree, number or position are those of what is there."""
-    if said in COUNTS:
-        return COUNTS[said] == len(there)
-    if said in PLACES:
-        return PLACES[said] == (there[0].degree or PLACES[said])
-    told = _told(said)
-    sides = {side for side, _ in told.places if side}
-    known = {side for c in there for side in (SIDES if c.side == "bilateral" else (c.side,))}
-    if sides and about.side is None and None not in known and sides != known:
-        return False
-    zones, held = {zone for _, zone in told.places if zone}, {c.zone for c in there}
-    if zones and None not in held and zones != held:
-        return False
-    degrees = {c.degree for c in there}
-    return told.degree is None or None in degrees or told.degree in degrees

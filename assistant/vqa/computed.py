@@ -11,18 +11,16 @@ import re
 from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from assistant.backbones.probe.measurements import SHARE, Measure, Measured
-from assistant.chest.question_words import NOT_SHOWN, SCALE, SIDES
+from assistant.backbones.probe.measurements import SHARE
+from assistant.chest.question_words import NOT_SHOWN, SCALE, SIDES, with_article
 from assistant.chest.vocabulary import NORMAL, finding_named
-from assistant.evidence.collect import Ground, name_of, one_sided, size_words
+from assistant.claims import denies, fullest, name_of, one_sided, says
+from assistant.evidence.collect import Ground, size_words
 from assistant.evidence.rules import NO_PRIOR
-from assistant.evidence.signals import denies, says
 from assistant.labeller.labeller import assertions
 from assistant.labeller.sentences import is_comparison
-from assistant.labeller.summary import fullest
-from assistant.types import Assertion, Evidence
+from assistant.types import Assertion, Evidence, Measure, Measured
 from assistant.vqa.followup import HEART, UNIT, asks_measure, subject
-from assistant.vqa.question_bank import with_article
 
 Claims = Sequence[Assertion]
 # The words of a question that a measure answers, by the word that its name holds; a question

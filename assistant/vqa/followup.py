@@ -24,11 +24,11 @@ from assistant.chest.question_words import (
     SIZE,
     TIP,
     TUBE,
+    phrased,
 )
 from assistant.chest.vocabulary import NORMAL, finding_named
 from assistant.labeller.labeller import assertions
 from assistant.types import Assertion
-from assistant.vqa.question_bank import phrased
 
 Turns = Sequence[tuple[str, str]]  # earlier (question, answer), the oldest first
 HEART = "cardiomegaly"

@@ -28,7 +28,6 @@ from assistant.chest.question_words import (
     NOT_SHOWN,
     NUMBERS,
     PLACE,
-    PLURAL,
     POSITIONS,
     PRESENCE,
     SCALE,
@@ -38,8 +37,9 @@ from assistant.chest.question_words import (
     THINGS,
     TIP,
     TUBE,
-    UNCOUNTED,
     ZONES,
+    phrased,
+    with_article,
 )
 from assistant.chest.vocabulary import NORMAL, finding_named
 from assistant.labeller.summary import summarise
@@ -258,23 +258,6 @@ class _Asker:
             for side in SIDES
             if self._film.absent(key, side)
         ]
-
-
-def phrased(template: str, finding: str, side: str = "") -> str:
-    """A phrasing of the question words about one finding, of a side where one is given."""
-    verb = "are" if finding in PLURAL else "is"
-    name = f"{side} {finding_named(finding).name}".strip()
-    return template.format(
-        name=name, a_name=with_article(finding, side), Is=verb.capitalize(), **{"is": verb}
-    )
-
-
-def with_article(finding: str, describing: str = "") -> str:
-    """The name of a finding as one says that it is there: "a left pneumothorax", "atelectasis"."""
-    name = f"{describing} {finding_named(finding).name}".strip()
-    if finding in UNCOUNTED:
-        return name
-    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
 
 
 def _sides(found: Sequence[_Instance]) -> list[str]:

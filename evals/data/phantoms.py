@@ -8,23 +8,20 @@ from __future__ import annotations
 import hashlib
 import multiprocessing
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from itertools import islice, repeat
+from itertools import repeat
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import torch
 
 from assistant import Assistant
 from assistant.chest.phantoms import FINDINGS, Phantom, make_phantom, truth_assertions
-from assistant.chest.vocabulary import NORMAL, finding_named
 from assistant.types import Assertion, Film
+from evals.counting import Claim, claims, of
 
-T = TypeVar("T")
-Claim = tuple[str, str | None]
 Progress = Callable[[int, int], None]
 BLOCK = 32  # films that are made together, and held in memory at once
 
@@ -61,13 +58,6 @@ def phantoms(
             )
 
 
-def batched(items: Iterable[T], size: int = BLOCK) -> Iterator[list[T]]:
-    """Lists of up to `size` items, in order."""
-    rest = iter(items)
-    while block := list(islice(rest, size)):
-        yield block
-
-
 def as_film(phantom: Phantom) -> Film:
     """The phantom as intake would give it."""
     return film_of(phantom.film.astype(np.float32) / 255)
@@ -95,42 +85,6 @@ def seen_in(assistant: Assistant, films: Sequence[Film]) -> list[set[Claim]] | N
     return [claims(Assertion(s.finding, side=s.side) for s in seen if s.present) for seen in read]
 
 
-def claims(assertions: Iterable[Assertion], polarity: str = "present") -> set[Claim]:
-    """Findings of a polarity with their side; `bilateral` counts as one on each side."""
-    found: set[Claim] = set()
-    for a in assertions:
-        if a.polarity != polarity or a.finding == NORMAL:
-            continue
-        if not finding_named(a.finding).sided:
-            found.add((a.finding, None))
-        elif a.side == "bilateral":
-            found.update({(a.finding, "right"), (a.finding, "left")})
-        else:
-            found.add((a.finding, a.side))
-    return _without_vague(found)
-
-
-def _without_vague(found: set[Claim]) -> set[Claim]:
-    """Drop a finding without side where the same text names it with one."""
-    sided = {finding for finding, side in found if side}
-    return {(f, s) for f, s in found if s or f not in sided}
-
-
-def of(found: Iterable[Claim], kinds: Sequence[str]) -> set[Claim]:
-    """The claims about some findings only."""
-    return {claim for claim in found if claim[0] in kinds}
-
-
 def truth(phantom: Phantom, polarity: str = "present") -> set[Claim]:
     """The findings of a phantom that a draft should assert; `uncertain` are the faint ones."""
     return of(claims(truth_assertions(phantom), polarity), FINDINGS)
-
-
-def counted(said: set[Claim], true: set[Claim], spared: Iterable[Claim] = ()) -> list[int]:
-    """True positives, false positives, false negatives; what is `spared` is never false."""
-    return [len(said & true), len(said - true - set(spared)), len(true - said)]
-
-
-def listed(found: Iterable[Claim]) -> list[list[str | None]]:
-    """Claims in a fixed order, as JSON takes them."""
-    return [list(claim) for claim in sorted(found, key=lambda c: (c[0], c[1] or ""))]

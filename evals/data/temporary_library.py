@@ -9,8 +9,8 @@ from pathlib import Path
 
 from assistant import Assistant
 from assistant.intake.png import preview
+from assistant.iterables import batched
 from assistant.types import Film
-from evals.data.phantoms import batched
 from retrieval import Library, NewCase
 
 

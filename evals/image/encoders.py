@@ -17,8 +17,8 @@ import numpy as np
 
 from assistant import Assistant
 from assistant.intake.resize import batch_of
+from assistant.iterables import batched
 from assistant.types import Film
-from evals.data.phantoms import batched
 from evals.mini.kid import features
 
 XRV_WEIGHTS = "densenet121-res224-all"

@@ -14,8 +14,9 @@ import numpy as np
 from assistant.batch.run import may_be_film
 from assistant.errors import SettingsError, WetreadError
 from assistant.intake import read_film
+from assistant.iterables import batched
 from assistant.types import Film
-from evals.data.phantoms import Progress, batched
+from evals.data.phantoms import Progress
 from evals.data.real_films import has_table
 from retrieval import read_folder
 

@@ -20,7 +20,8 @@ from assistant.intake.synthetic_mark import bears_mark
 from assistant.labeller.labeller import assertions
 from assistant.painting.copy_check import LIMIT, copy_checks
 from assistant.types import CopyCheck, Film
-from evals.data.phantoms import Claim, Progress, claims, of, seen_in
+from evals.counting import Claim, claims, of
+from evals.data.phantoms import Progress, seen_in
 from evals.image import pixel, task
 from evals.image.encoders import NamedEncoder, encoders
 from evals.image.film_folders import Source, patient_of, read, sample, sources

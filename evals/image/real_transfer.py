@@ -8,7 +8,8 @@ import numpy as np
 
 from assistant import Assistant
 from assistant.chest.phantoms import FINDINGS
-from evals.data.phantoms import Progress, as_film, batched, phantoms, truth
+from assistant.iterables import batched
+from evals.data.phantoms import Progress, as_film, phantoms, truth
 from evals.image import task
 from evals.image.film_folders import Source, patient_of, read, sample, sources
 from evals.image.task import Labelled

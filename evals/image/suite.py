@@ -15,23 +15,12 @@ import numpy as np
 
 from assistant import Assistant
 from assistant.chest.phantoms import FINDINGS, Phantom
+from assistant.iterables import batched
 from assistant.labeller.labeller import assertions
 from assistant.painting.copy_check import copy_checks
 from assistant.types import Film
-from evals.data.phantoms import (
-    Claim,
-    Progress,
-    as_film,
-    batched,
-    claims,
-    counted,
-    film_of,
-    of,
-    phantoms,
-    reduced,
-    seen_in,
-    truth,
-)
+from evals.counting import Claim, claims, counted, of
+from evals.data.phantoms import Progress, as_film, film_of, phantoms, reduced, seen_in, truth
 from evals.data.real_films import tables_in
 from evals.image import pixel, task
 from evals.image.encoders import encoders

@@ -15,7 +15,7 @@ import numpy as np
 
 from assistant.errors import SettingsError
 from evals.bootstrap import auroc, bootstrap_rows
-from evals.data.phantoms import Claim, counted, of
+from evals.counting import Claim, counted, of
 from evals.results import Figure, Measured, Tally, stated
 
 READ = "asked findings read back by the probe, {}"

@@ -13,9 +13,10 @@ from assistant import Assistant
 from assistant.chest.vocabulary import NORMAL, finding_of_label
 from assistant.intake.png import png
 from assistant.intake.resize import square
+from assistant.iterables import batched
 from assistant.painting.copy_check import EDGE
 from assistant.types import CopyCheck, Film
-from evals.data.phantoms import Claim, batched, listed
+from evals.counting import Claim, listed
 from evals.image import feature
 from evals.image.encoders import NamedEncoder
 from evals.image.pixel import error_map

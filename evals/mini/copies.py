@@ -13,10 +13,11 @@ import numpy as np
 
 from assistant import Assistant
 from assistant.intake.png import preview
+from assistant.iterables import batched
 from assistant.painting.copy_check import LIMIT, LibraryShelf, copy_checks
 from assistant.types import Film
 from evals.bootstrap import ratio
-from evals.data.phantoms import Plan, Progress, as_film, batched, phantoms
+from evals.data.phantoms import Plan, Progress, as_film, phantoms
 from evals.results import Figure, Measured, figure, stated
 from retrieval import Library, NewCase
 

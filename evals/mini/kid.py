@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from assistant import Assistant
+from assistant.iterables import batched
 from assistant.types import Film
-from evals.data.phantoms import batched
 
 FEWEST = 8  # films of a set, below which the estimate says nothing
 SUBSETS = 50

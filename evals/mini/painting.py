@@ -13,25 +13,12 @@ import numpy as np
 
 from assistant import Assistant
 from assistant.chest.phantoms import FINDINGS, Phantom
+from assistant.iterables import batched
 from assistant.labeller.labeller import assertions
 from assistant.types import Film
 from evals.bootstrap import f1
-from evals.data.phantoms import (
-    Claim,
-    Plan,
-    Progress,
-    as_film,
-    batched,
-    claims,
-    counted,
-    film_of,
-    listed,
-    of,
-    phantoms,
-    reduced,
-    seen_in,
-    truth,
-)
+from evals.counting import Claim, claims, counted, listed, of
+from evals.data.phantoms import Plan, Progress, as_film, film_of, phantoms, reduced, seen_in, truth
 from evals.mini import copies
 from evals.mini.kid import FEWEST, FLOOR_AT, features, floor, kid
 from evals.results import Figure, Measured, figure, stated

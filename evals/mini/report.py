@@ -16,21 +16,12 @@ import numpy as np
 from assistant import Assistant
 from assistant.chest.phantoms import DEVICES, DISTRACTORS, FINDINGS, Phantom, truth_assertions
 from assistant.chest.vocabulary import finding_named
+from assistant.iterables import batched
 from assistant.labeller.labeller import assertions
 from assistant.types import Report, Study
 from evals.bootstrap import f1, f1_gain, macro_f1, precision, ratio, recall
-from evals.data.phantoms import (
-    Claim,
-    Plan,
-    Progress,
-    as_film,
-    batched,
-    claims,
-    counted,
-    listed,
-    of,
-    phantoms,
-)
+from evals.counting import Claim, claims, counted, listed, of
+from evals.data.phantoms import Plan, Progress, as_film, phantoms
 from evals.results import Figure, Measured, figure
 
 FILMS = 1000

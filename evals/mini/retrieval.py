@@ -17,9 +17,11 @@ from assistant import Assistant
 from assistant.chest.phantoms import Phantom
 from assistant.intake.png import preview
 from assistant.intake.resize import square
+from assistant.iterables import batched
 from assistant.types import Film
 from evals.bootstrap import ratio
-from evals.data.phantoms import Claim, Plan, Progress, as_film, batched, phantoms, truth
+from evals.counting import Claim
+from evals.data.phantoms import Plan, Progress, as_film, phantoms, truth
 from evals.results import Figure, Measured, figure
 from retrieval import Library, NewCase
 

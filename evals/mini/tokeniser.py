@@ -12,19 +12,11 @@ from assistant import Assistant
 from assistant.chest.phantoms import SPLITS, Phantom
 from assistant.chest.phantoms.film import site_named
 from assistant.chest.phantoms.pathology import draw_pathology
+from assistant.iterables import batched
 from assistant.types import Film
 from evals.bootstrap import ratio
-from evals.data.phantoms import (
-    Claim,
-    Plan,
-    Progress,
-    as_film,
-    batched,
-    film_of,
-    phantoms,
-    reduced,
-    seen_in,
-)
+from evals.counting import Claim
+from evals.data.phantoms import Plan, Progress, as_film, film_of, phantoms, reduced, seen_in
 from evals.results import Figure, Measured, figure
 
 FILMS = 200

@@ -23,9 +23,10 @@ from assistant.chest.phantoms import SITES
 from assistant.gate import judge_film
 from assistant.intake import read_film
 from assistant.intake.orientation import CORRECTIONS, correct_film
+from assistant.iterables import batched
 from assistant.types import Film, Gate
 from evals.bootstrap import ratio
-from evals.data.phantoms import as_film, batched, film_of, phantoms
+from evals.data.phantoms import as_film, film_of, phantoms
 from evals.data.real_films import tables_in
 from evals.results import Bar, Figure, Measured, figure, stated
 from retrieval import read_folder

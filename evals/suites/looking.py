@@ -19,7 +19,8 @@ from assistant.chest.phantoms import FINDINGS, Phantom, truth_assertions
 from assistant.chest.truth_check import is_false
 from assistant.types import Film, Report, Sentence
 from evals.bootstrap import ratio
-from evals.data.phantoms import Claim, as_film, claims, film_of, phantoms
+from evals.counting import Claim, claims
+from evals.data.phantoms import as_film, film_of, phantoms
 from evals.data.temporary_library import cases_of, passing_library
 from evals.results import Bar, Figure, Measured, figure
 

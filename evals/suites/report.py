@@ -18,8 +18,9 @@ from assistant.errors import SettingsError
 from assistant.intake import read_film
 from assistant.intake.png import png
 from assistant.intake.resize import square
+from assistant.iterables import batched
 from assistant.types import Film, Study
-from evals.data.phantoms import Progress, as_film, batched, phantoms
+from evals.data.phantoms import Progress, as_film, phantoms
 from evals.data.real_films import has_table
 from evals.data.temporary_library import cases_of, passing_library
 from evals.report.pairs import Pair, read_predictions

@@ -17,10 +17,11 @@ import numpy as np
 from assistant import Assistant
 from assistant.chest.phantoms import Phantom, truth_assertions
 from assistant.chest.truth_check import is_false
-from assistant.evidence.collect import name_of, one_sided
+from assistant.claims import name_of, one_sided
+from assistant.iterables import batched
 from assistant.types import Assertion, Film, Report, Sentence, Study
 from evals.bootstrap import auroc, bootstrap_rows, calibration_error, ratio
-from evals.data.phantoms import Progress, as_film, batched, phantoms
+from evals.data.phantoms import Progress, as_film, phantoms
 from evals.plot_data import reliability, risk_coverage
 from evals.results import Bar, Figure, Measured, figure, median, stated
 

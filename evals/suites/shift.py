@@ -25,17 +25,8 @@ from assistant.intake import read_film
 from assistant.labeller.labeller import assertions
 from assistant.types import Assertion, Film, Report, Study
 from evals.bootstrap import auroc, bootstrap_rows, calibration_error
-from evals.data.phantoms import (
-    Claim,
-    Progress,
-    as_film,
-    claims,
-    counted,
-    film_of,
-    of,
-    phantoms,
-    truth,
-)
+from evals.counting import Claim, claims, counted, of
+from evals.data.phantoms import Progress, as_film, film_of, phantoms, truth
 from evals.data.real_films import tables_in
 from evals.plot_data import bars
 from evals.results import Measured, Tally, stated

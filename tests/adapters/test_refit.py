@@ -134,7 +134,7 @@ def test_cases_that_name_no_finding_teach_no_probe(cases, tmp_path):
 def filed(tmp_path_factory, assistant):
     write_phantoms(tmp_path_factory.getbasetemp() / "floor", 48, seed=77, split="train", workers=1)
     with Assistant.load(library=tmp_path_factory.mktemp("floor-library")) as loaded:
-        add_folder(loaded, tmp_path_factory.getbasetemp() / "floor")
+        add_folder(loaded.backbone, loaded.library, tmp_path_factory.getbasetemp() / "floor")
         yield loaded
 
 
@@ -174,7 +174,7 @@ def test_a_library_is_calibrated_on_as_it_is_and_none_of_its_cases_is_its_own_ne
         loaded = Assistant(filed.backbone, own)
         source = tmp_path / "films"
         write_phantoms(source, 6, seed=3, split="train", workers=1)
-        add_folder(loaded, source)
+        add_folder(loaded.backbone, loaded.library, source)
         known, told = known_cases(folder, 5, ["A"], tmp_path / "work", print)
         assert (len(known), told) == (5, "cases of the library library")
         assert all(case.claims for case in known.cases)

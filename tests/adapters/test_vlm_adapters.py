@@ -84,7 +84,7 @@ def _check_loaded(base: Path, folders: list[Path], films: Path, tmp_path: Path) 
 
 
 def test_a_batch_has_the_loss_of_its_rows_and_only_answers_are_learnt(films, tmp_path):
-    from adapters.hf_load import load_base
+    from adapters.lora.vlm import load_base
 
     model, chat = load_base(toy_vlm("gemma3", tmp_path / "base"))
     picture = (np.random.default_rng(0).random((40, 40)) * 255).astype(np.uint8)

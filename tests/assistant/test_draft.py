@@ -16,7 +16,8 @@ from PIL import Image
 from pydicom.data import get_testdata_file
 
 from assistant.errors import BackboneError, IntakeError, LibraryError, SettingsError
-from assistant.export.draft_json import draft_dict, draft_json, draft_markdown, risk_words
+from assistant.export.draft_json import draft_dict, draft_json, draft_markdown
+from assistant.export.wording import risk_words
 from assistant.intake import read_film
 from assistant.intake.orientation import correct_film
 from assistant.types import Film
@@ -234,8 +235,8 @@ def test_a_synthetic_film_is_not_filed_as_a_patients(assistant, tmp_path):
     path.write_bytes(png(np.random.default_rng(1).random((128, 128)), synthetic=True))
     film = read_film(path)
     with pytest.raises(LibraryError, match="synthetic"):
-        add_film(assistant, film)
-    added = add_film(assistant, film, allow_synthetic=True)
+        add_film(assistant.backbone, assistant.library, film)
+    added = add_film(assistant.backbone, assistant.library, film, allow_synthetic=True)
     assert added.new
     assistant.library.remove(added.case)
 

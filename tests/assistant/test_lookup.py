@@ -20,8 +20,8 @@ from assistant.cases.search import search_cases
 from assistant.cases.similar import Sought, as_neighbour, nearest, shared_findings
 from assistant.chest.vocabulary import FINDINGS
 from assistant.errors import LibraryError, SettingsError
-from assistant.evidence.collect import claims_of
 from assistant.labeller.labeller import assertions
+from assistant.labeller.summary import claims_of
 from assistant.types import Assertion, Neighbour
 from retrieval import Case, Library
 
@@ -84,26 +84,26 @@ WORDS = [
 
 @pytest.mark.parametrize(("words", "expected"), WORDS)
 def test_words_find_what_they_assert_or_else_where_they_stand(shelf, words, expected):
-    assert numbers(search_cases(shelf, words)) == expected
-    assert numbers(search_cases(shelf, words, limit=1)) == expected[:1]
+    assert numbers(search_cases(shelf.library, words)) == expected
+    assert numbers(search_cases(shelf.library, words, limit=1)) == expected[:1]
 
 
 def test_one_source_and_an_id_can_be_looked_for(shelf):
-    assert numbers(search_cases(shelf, "", source="south")) == [4, 3, 2]
-    assert numbers(search_cases(shelf, "effusion", source="north")) == [0]
-    assert search_cases(shelf, "effusion", source="nowhere") == ()
-    assert numbers(search_cases(shelf, film(3).film_sha256[:16].upper())) == [3]
+    assert numbers(search_cases(shelf.library, "", source="south")) == [4, 3, 2]
+    assert numbers(search_cases(shelf.library, "effusion", source="north")) == [0]
+    assert search_cases(shelf.library, "effusion", source="nowhere") == ()
+    assert numbers(search_cases(shelf.library, film(3).film_sha256[:16].upper())) == [3]
 
 
 def test_bad_searches_are_refused_in_one_sentence(shelf, assistant):
     with pytest.raises(SettingsError, match="characters"):
-        search_cases(shelf, "x" * 501)
+        search_cases(shelf.library, "x" * 501)
     with pytest.raises(SettingsError, match="limit"):
-        search_cases(shelf, "x", limit=0)
+        search_cases(shelf.library, "x", limit=0)
     with pytest.raises(LibraryError, match="surrogate"):
-        search_cases(shelf, "x", source="\ud800")
+        search_cases(shelf.library, "x", source="\ud800")
     with pytest.raises(LibraryError, match="No library"):
-        search_cases(Assistant(assistant.backbone), "x")
+        Assistant(assistant.backbone).require_library()
 
 
 @settings(
@@ -124,7 +124,7 @@ def test_plain_words_agree_with_a_plain_loop(shelf, words):
             for word in words.split()
         )
     ]
-    assert numbers(search_cases(shelf, words)) == expected
+    assert numbers(search_cases(shelf.library, words)) == expected
 
 
 PIECES = st.lists(
@@ -164,9 +164,9 @@ def test_many_cases_are_not_all_read(tmp_path, assistant):
         library.add(film(5000, report="Left pneumothorax."))
         many = Assistant(assistant.backbone, library)
         started = time.monotonic()
-        assert len(search_cases(many, "pneumothorax")) == 1
-        assert len(search_cases(many, "REPORT 999.")) == 1
-        assert len(search_cases(many, "report")) == 50
+        assert len(search_cases(many.library, "pneumothorax")) == 1
+        assert len(search_cases(many.library, "REPORT 999.")) == 1
+        assert len(search_cases(many.library, "report")) == 50
         assert time.monotonic() - started < 5
 
 

@@ -148,7 +148,9 @@ def test_a_decision_goes_before_the_risk_in_the_text():
 def test_decisions_and_edits_show_in_every_form(assistant, draft):
     first, last = draft.sentences[0].text, draft.sentences[-1].text
     turned = decide(draft, len(draft.sentences) - 1, "rejected")
-    turned = reworded(assistant, turned, 0, "There is a right pleural effusion.")
+    turned = reworded(
+        assistant.backbone, assistant.risk, turned, 0, "There is a right pleural effusion."
+    )
     told = [(s["decision"], s["written"]) for s in draft_dict(turned)["sentences"]]
     assert (told[0], told[-1]) == ((None, first), ("rejected", ""))
     markdown, page = draft_markdown(turned), draft_page(turned)
@@ -161,9 +163,9 @@ def test_decisions_and_edits_show_in_every_form(assistant, draft):
 
 
 def test_a_rewording_is_judged_anew_and_accepts_nothing(assistant, draft):
-    ground = ground_again(assistant, draft)
+    ground = ground_again(assistant.backbone, draft)
     text = "There is no pleural effusion. There is a right pleural effusion."
-    turned = reworded(assistant, draft, 1, text, ground=ground)
+    turned = reworded(assistant.backbone, assistant.risk, draft, 1, text, ground=ground)
     new = turned.sentences[1:3]
     assert [s.verdict for s in new] == ["contradicted", "supported"]
     assert {(s.section, s.written, s.decision) for s in new} == {
@@ -173,19 +175,23 @@ def test_a_rewording_is_judged_anew_and_accepts_nothing(assistant, draft):
     assert turned.neighbours == draft.neighbours
     alone = assistant.check(draft.study, "There is a right pleural effusion.").sentences[0]
     assert (new[1].risk, new[1].citations) == (alone.risk, alone.citations)
-    again = reworded(assistant, turned, 2, "The lungs are clear.", ground=ground)
+    again = reworded(
+        assistant.backbone, assistant.risk, turned, 2, "The lungs are clear.", ground=ground
+    )
     assert again.sentences[2].written == draft.sentences[1].text  # what stood there first
-    back = reworded(assistant, again, 2, draft.sentences[1].text, ground=ground)
+    back = reworded(
+        assistant.backbone, assistant.risk, again, 2, draft.sentences[1].text, ground=ground
+    )
     assert back.sentences[2].written == ""
 
 
 def test_no_words_reject_a_sentence_and_the_same_words_change_nothing(assistant, draft):
-    gone = reworded(assistant, draft, 0, "  \n")
+    gone = reworded(assistant.backbone, assistant.risk, draft, 0, "  \n")
     assert gone.sentences[0] == replace(draft.sentences[0], decision="rejected")
-    assert reworded(assistant, draft, 0, draft.sentences[0].text) is draft
+    assert reworded(assistant.backbone, assistant.risk, draft, 0, draft.sentences[0].text) is draft
     for index, text in ((99, "No effusion."), (0, "..."), (0, "No effusion. " * 2000)):
         with pytest.raises(SettingsError):
-            reworded(assistant, draft, index, text)
+            reworded(assistant.backbone, assistant.risk, draft, index, text)
 
 
 class _Tags(HTMLParser):

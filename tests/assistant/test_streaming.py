@@ -127,7 +127,7 @@ def test_while_others_are_drawn_the_best_so_far_is_told(assistant, films):
                 return [replace(made[0], text="Findings: Large left pneumothorax.")]
             return made
 
-    from assistant.admission import admit
+    from assistant.gate import admit
 
     backbone, texts = Slipping(), []
     admitted = admit(assistant.backbone, [_study(films[2])], correct=False, anyway=True)

@@ -20,7 +20,7 @@ from assistant.backbones.probe.probe import Label, Probe
 from assistant.labeller.labeller import assertions
 from evals import mini
 from evals.bootstrap import bootstrap_interval, f1, f1_gain, macro_f1, precision, ratio, recall
-from evals.data.phantoms import claims, counted
+from evals.counting import claims, counted
 from evals.mini import copies, painting
 from evals.mini.kid import floor, kid
 from evals.results import Bar, figure, judged, median, stated, table

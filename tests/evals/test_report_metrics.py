@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from assistant.chest.vocabulary import FINDINGS, finding_named
 from assistant.labeller.labeller import assertions
-from evals.data.phantoms import claims
+from evals.counting import claims
 from evals.report import Pair, score_pairs
 from evals.report.claims import claimed, invented_measurements, measurements
 from evals.report.entailment import entailed, logical

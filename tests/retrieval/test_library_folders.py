@@ -24,13 +24,13 @@ def made(folder: Path, name: str, table: str | bytes, images: tuple[str, ...] = 
     return folder
 
 
-@pytest.mark.parametrize(("name", "count"), [("nih", 671), ("hannover", 171), ("covid", 234)])
-def test_the_real_folders_are_read(name: str, count: int) -> None:
+@pytest.mark.parametrize("name", ["nih", "hannover", "covid"])
+def test_the_real_folders_are_read(name: str) -> None:
     folder = DATA / name
     if not folder.is_dir():
         pytest.skip(f"{folder} is absent: the real films are not part of the project")
     rows = read_folder(folder)
-    assert len(rows) == count
+    assert rows
     assert all(row.image.is_file() and row.patient for row in rows)
     with (folder / "cases.csv").open(encoding="utf-8", newline="") as table:
         for row, cells in zip(rows, csv.DictReader(table), strict=True):

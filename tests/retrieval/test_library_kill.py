@@ -20,7 +20,7 @@ from retrieval import Library
 from retrieval.errors import WetreadError
 
 ADDER = Path(__file__).parents[1] / "support" / "library_adder.py"
-ROOT = ADDER.parent.parent
+ROOT = ADDER.parents[2]
 
 
 def start(folder: Path, count: int) -> subprocess.Popen[str]:

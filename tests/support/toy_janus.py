@@ -13,8 +13,8 @@ from safetensors.numpy import save_file
 from adapters.adapter_recipe import AdapterRecipe, FolderData, Lora, Schedule
 from adapters.backbone_recipe import Model
 from adapters.pretrain.architecture import build_model, build_tokenizer
+from adapters.pretrain.gate_reference import fit_reference
 from assistant.backbones.probe.pooling import pool
-from assistant.gate import fit_reference
 
 TOY = Model(
     image_size=32,

@@ -22,7 +22,7 @@ from playwright.sync_api import Page, expect
 from pydicom.uid import generate_uid
 
 from assistant.chest.phantoms import make_phantom
-from assistant.export.draft_json import NOTICE
+from assistant.export.wording import NOTICE
 from assistant.intake import read_film_bytes
 from assistant.intake.png import png
 

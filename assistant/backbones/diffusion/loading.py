@@ -16,7 +16,7 @@ from assistant.backbones.protocols import Identity
 from assistant.errors import BackboneError
 
 if TYPE_CHECKING:
-    from assistant.backbones.diffusion.painter import DiffusionSettings
+    from assistant.backbones.diffusion.settings import DiffusionSettings
 
 INDEX = "model_index.json"
 # What diffusers, its libraries and the hub raise for a checkpoint that is none.

@@ -7,51 +7,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Literal, get_args
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from assistant.backbones.protocols import Identity, Progress
-from assistant.errors import BackboneError, SettingsError
-
-Dtype = Literal["auto", "float32", "bfloat16", "float16"]
-STEPS_MOST = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class DiffusionSettings:
-    """Which pipeline paints, and how.
-
-    Raises SettingsError for a value that does not hold.
-    """
-
-    model: str  # a folder that diffusers has saved, or one of the hub as ORG/NAME@COMMIT
-    adapter: str = ""  # a folder with one LoRA as safetensors; empty: the base alone
-    steps: int = 50  # of denoising: more takes longer and looks better
-    dtype: Dtype = "auto"  # bfloat16 on a GPU, else float32
-    device: str = "auto"  # as torch names it; the GPU if there is one
-    download: bool = False  # fetch from the hub what is not on this machine yet
-
-    def __post_init__(self) -> None:
-        for name in ("model", "adapter", "device"):
-            value = getattr(self, name)
-            needed = name in ("model", "device")
-            if not isinstance(value, str) or (needed and not value.strip()):
-                raise SettingsError(f"The painter's `{name}` must be a text.")
-        whole = isinstance(self.steps, int) and not isinstance(self.steps, bool)
-        if not whole or not 1 <= self.steps <= STEPS_MOST:
-            raise SettingsError(
-                f"The painter's `steps` = {self.steps!r} must be a whole number of "
-                f"1 to {STEPS_MOST}."
-            )
-        if self.dtype not in get_args(Dtype):
-            raise SettingsError(
-                f"The painter's `dtype` = {self.dtype!r} must be one of "
-                f"{', '.join(get_args(Dtype))}."
-            )
-        if not isinstance(self.download, bool):
-            raise SettingsError("The painter's `download` must be true or false.")
+from assistant.backbones.diffusion.settings import DiffusionSettings
+from assistant.backbones.protocols import Identity
+from assistant.errors import BackboneError
+from assistant.types import Progress
 
 
 class DiffusionPainter:

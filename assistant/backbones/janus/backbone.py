@@ -26,7 +26,7 @@ from transformers import (
 from assistant.backbones.adapters import Adapters, find_adapters, sha256_of, weights_sha256
 from assistant.backbones.decoding.llama import Decoders
 from assistant.backbones.decoding.packed_linear import pack
-from assistant.backbones.device import device, dtype_of
+from assistant.backbones.device import Dtype, device, dtype_of
 from assistant.backbones.hub import Place
 from assistant.backbones.janus.grain import add_grain
 from assistant.backbones.janus.painter import JanusPainter
@@ -36,13 +36,12 @@ from assistant.backbones.probe.measurements import Measures
 from assistant.backbones.probe.pooling import pool
 from assistant.backbones.probe.probe import Probe
 from assistant.backbones.probe.test_time import label_logits
-from assistant.backbones.protocols import Encoded, Identity, Look, Progress, Sampling, Told, Written
-from assistant.backbones.settings import Dtype
+from assistant.backbones.protocols import Encoded, Identity, Sampling
 from assistant.backbones.vlm.loading import UNLOADABLE, load_processor
 from assistant.errors import BackboneError
 from assistant.evidence.risk import FILE, RiskModel
 from assistant.intake.resize import batch_of, processed
-from assistant.types import Film, Seen, Study
+from assistant.types import Film, Look, Progress, Seen, Study, Told, Written
 
 _SEEN_TOGETHER = 8  # films: about what a core's cache holds of their layers
 FROZEN = ("model.vision_model", "model.vqmodel")  # what every task shares

@@ -9,7 +9,6 @@ reads paintings better with it.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
@@ -20,21 +19,6 @@ FINE = 1.2  # pixels: grain is what a Gaussian of this width takes away
 LEFT = math.sqrt(1 - 3 / (4 * math.pi * FINE**2))
 FEWEST = 500  # pixels of a grey level, below which nothing is known of its grain
 NORMAL = 1.4826  # standard deviations in a median absolute deviation
-
-
-def measure_grain(films: Sequence[np.ndarray], remade: Sequence[np.ndarray]) -> np.ndarray:
-    """Standard deviations float32 (LEVELS,) of what remade films (H, W) in [0, 1] have lost."""
-    lost = np.concatenate(
-        [(_fine(f) - _fine(r)).ravel() for f, r in zip(films, remade, strict=True)]
-    )
-    levels = (np.stack(remade).ravel() * LEVELS).astype(int).clip(0, LEVELS - 1)
-    table = np.zeros(LEVELS, np.float32)
-    for level in range(LEVELS):
-        own = lost[levels == level]
-        if len(own) >= FEWEST:
-            # The median: an edge or a lesion that was lost is no grain.
-            table[level] = NORMAL * np.median(np.abs(own)) / LEFT
-    return table
 
 
 def add_grain(pixels: np.ndarray, table: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -11,8 +11,8 @@ import torch
 from assistant.backbones.adapters import Adapters
 from assistant.backbones.decoding.llama import Decoders
 from assistant.backbones.decoding.sampling import Wanted, numbers, paint_on
-from assistant.backbones.protocols import Progress
 from assistant.prompts import paint_prompt
+from assistant.types import Progress
 
 _LOOKED_UP = 16  # vectors made together in the time that one takes alone, at least
 

@@ -19,8 +19,9 @@ from assistant.backbones.decoding.kv_cache import Prefix
 from assistant.backbones.decoding.llama import Decoders
 from assistant.backbones.decoding.packed_linear import Product, head_of
 from assistant.backbones.decoding.sampling import Text, Wanted, numbers, write_on
-from assistant.backbones.protocols import Encoded, Sampling, Told, Written
+from assistant.backbones.protocols import Encoded, Sampling
 from assistant.prompts import film_prompt
+from assistant.types import Told, Written
 
 Asked = tuple[str | None, str]  # the task and the request
 

@@ -8,9 +8,8 @@ was not fitted on. What is measured, and of which finding it speaks, travels wit
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -18,36 +17,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from assistant.errors import BackboneError
+from assistant.types import Measure, Measured
 
 FILE = "measures.safetensors"
 SHARE = 0.9  # of films whose truth lies within the error that is stated
-SPREADS = 1.645  # standard deviations that hold so many, where errors are normal
-
-
-@dataclass(frozen=True, slots=True)
-class Measure:
-    """One thing that can be measured, and the finding that it speaks of."""
-
-    name: str  # "cardiothoracic ratio"
-    finding: str
-    side: str | None
-    length: bool  # in parts of the square's edge, to be given in mm; else a ratio
-    error: float  # nine in ten lie within it, in the same unit
-    limit: float = 0.0  # from which on it speaks for the finding
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """What a film measures."""
-
-    measure: Measure
-    value: float
-
-    @property
-    def beyond(self) -> float:
-        """The probability, in (0, 1), that the true value lies over the measure's limit."""
-        off = (self.value - self.measure.limit) * SPREADS / max(self.measure.error, 1e-6)
-        return 0.5 * (1 + math.erf(off / math.sqrt(2)))
 
 
 class Measures:
@@ -82,16 +55,3 @@ class Measures:
                 f"The measurements of the backbone in {path.parent.name!r} are damaged "
                 f"({type(error).__name__}); get its files again."
             ) from None
-
-
-def fit_measure(
-    features: np.ndarray, truth: np.ndarray, held: np.ndarray, held_truth: np.ndarray, ridge: float
-) -> tuple[np.ndarray, float, float]:
-    """Weights (F,), bias and error of one measurement from features (N, F) and truth (N,)."""
-    centre, scale = features.mean(axis=0), features.std(axis=0) + 1e-6
-    x, y = (features - centre) / scale, truth - truth.mean()
-    solved = np.linalg.solve(x.T @ x + ridge * np.eye(x.shape[1]), x.T @ y)
-    weights = solved / scale
-    bias = float(truth.mean() - weights @ centre)
-    off = np.abs(held @ weights + bias - held_truth)
-    return weights, bias, float(np.quantile(off, SHARE))

@@ -17,9 +17,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-from assistant.backbones.protocols import Chance, Look
 from assistant.errors import BackboneError
-from assistant.types import Seen
+from assistant.types import Chance, Look, Seen
 
 LEARNT = 0.25  # of the embedding, what is learnt from reports; the rest is what the probe says
 

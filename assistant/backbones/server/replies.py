@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from assistant.backbones.protocols import Written
+from assistant.types import Written
 
 Token = tuple[bytes, float]  # what it wrote, and its natural log-probability
 

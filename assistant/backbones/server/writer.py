@@ -18,14 +18,14 @@ from typing import Any
 
 import numpy as np
 
-from assistant.backbones.protocols import Encoded, Identity, Sampling, Told, Written
+from assistant.backbones.protocols import Encoded, Identity, Sampling
 from assistant.backbones.server.client import RefusedError, ServerClient
 from assistant.backbones.server.replies import Reply
 from assistant.backbones.server.settings import ServerSettings
-from assistant.backbones.vlm.inputs import asked_of
+from assistant.backbones.study_prompt import asked_of
 from assistant.errors import BackboneError
 from assistant.intake.png import preview
-from assistant.types import Film
+from assistant.types import Film, Told, Written
 
 # A server's tokenizer reads marks in a text as its own, and only its template may set them.
 MARKS = re.compile(r"<[^<>\s]+>|\[/?[A-Z_]+\]")

@@ -19,15 +19,15 @@ from transformers import GenerationConfig
 
 from assistant.backbones.adapters import Adapters, find_adapters, weights_sha256
 from assistant.backbones.decoding.sampling import Text, numbers
-from assistant.backbones.device import dtype_of
+from assistant.backbones.device import Dtype, Quantise, dtype_of
 from assistant.backbones.hub import Place
-from assistant.backbones.protocols import Encoded, Identity, Look, Sampling, Told, Written
-from assistant.backbones.settings import Dtype, Quantise
+from assistant.backbones.protocols import Encoded, Identity, Sampling
+from assistant.backbones.study_prompt import asked_of
 from assistant.backbones.vlm.generation import Choosing, generate
-from assistant.backbones.vlm.inputs import Chat, asked_of, look
+from assistant.backbones.vlm.inputs import Chat, look
 from assistant.backbones.vlm.loading import load_vlm
 from assistant.errors import BackboneError
-from assistant.types import Film, Seen, Study
+from assistant.types import Film, Look, Seen, Study, Told, Written
 
 _TOGETHER = 16  # rows of a batch: each holds its own films and their tokens
 

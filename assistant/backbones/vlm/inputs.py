@@ -13,30 +13,11 @@ import numpy as np
 import torch
 from PIL import Image
 
-from assistant.backbones.protocols import Encoded
 from assistant.intake.resize import square
-from assistant.labeller.summary import precedent_of
-from assistant.prompts import messages, plain, study_messages
+from assistant.prompts import messages, plain
 from assistant.types import Film
 
 LARGEST_FILM = 1024  # pixels along an edge; the model's own processor makes of it what it takes
-FILMS_MOST = 4  # of a study, and as many of the earlier one: each costs hundreds of tokens
-
-
-def asked_of(encoded: Encoded, request: str, *, whole: bool) -> tuple[list[dict], list[Film]]:
-    """One user turn in the form that chat templates take, and the films of its image marks.
-
-    Where `whole`, it tells of the study's further films and of the earlier study, whose report is
-    given as what it asserts; else of the film alone, as adapters have learnt it.
-    """
-    study = encoded.study
-    if not whole:
-        return messages(request, 1), [study.films[0]]
-    films = list(study.films[:FILMS_MOST])
-    before = list(study.prior.films[:FILMS_MOST]) if study.prior else []
-    report = study.prior_report or (study.prior.prior_report if study.prior else "")
-    told = study_messages(request, len(films), len(before), precedent_of(report))
-    return told, before + films
 
 
 class Chat:

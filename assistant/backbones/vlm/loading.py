@@ -18,8 +18,7 @@ from transformers import (
 from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
 from transformers.utils.import_utils import is_bitsandbytes_available
 
-from assistant.backbones.device import device, dtype_of
-from assistant.backbones.settings import Quantise
+from assistant.backbones.device import Quantise, device, dtype_of
 from assistant.errors import BackboneError
 
 # What transformers and safetensors raise for a checkpoint that is none, or that is damaged.

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from assistant.atomic import new_file
 from assistant.chest.phantoms.case import SPLITS, Phantom, make_phantom
 from assistant.chest.phantoms.film import site_named
 from assistant.chest.phantoms.truth import truth_of
@@ -24,9 +25,8 @@ COLUMNS = ("image", "patient", "split", "site", "view", "indication", "report", 
 def _save(film: np.ndarray, path: Path, name: str) -> None:
     info = PngInfo()
     info.add_text("wetread:phantom", name)  # says what it is; carries no truth
-    beside = path.with_suffix(".part")
-    Image.fromarray(film).save(beside, "PNG", pnginfo=info)
-    beside.replace(path)
+    with new_file(path) as temporary:
+        Image.fromarray(film).save(temporary, "PNG", pnginfo=info)
 
 
 def _row(phantom: Phantom, image: str, patient: str, split: str, prior: str, days: object):
@@ -100,8 +100,9 @@ def write_phantoms(
             f"The folder {folder} cannot be made ({error.strerror}); name another with --out."
         ) from None
     jobs = [(seed, index, site, split, str(folder), priors) for index in range(count)]
-    cases, truth = folder / "cases.csv.part", folder / "truth.jsonl.part"
     with (
+        new_file(folder / "cases.csv") as cases,
+        new_file(folder / "truth.jsonl") as truth,
         cases.open("w", encoding="utf-8", newline="") as table,
         truth.open("w", encoding="utf-8") as lines,
     ):
@@ -112,5 +113,3 @@ def write_phantoms(
             writer.writerows(rows)
             lines.writelines(line + "\n" for line in truths)
             progress(done, count)
-    cases.replace(folder / "cases.csv")
-    truth.replace(folder / "truth.jsonl")

@@ -135,7 +135,7 @@ def test_the_image_adapter_paints_and_the_site_is_part_of_the_wish(base, backbon
 
 def test_a_draft_uses_its_adapter_and_what_similar_cases_show(adapted, films, tmp_path):
     with Assistant.load(adapted, tmp_path / "library") as assistant:
-        add_folder(assistant, films)
+        add_folder(assistant.backbone, assistant.library, films)
         film = sorted((films / "images").iterdir())[0]
         with_cases, without = (assistant.draft(film, neighbours=k) for k in (3, 0))
         plain = [assistant.draft(film, neighbours=k, use_adapter=False) for k in (3, 0)]

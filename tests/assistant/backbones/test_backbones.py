@@ -27,7 +27,8 @@ from assistant.backbones.adapters import weights_sha256
 from assistant.backbones.loading import backbone_folder, load_backbone
 from assistant.backbones.protocols import Sampling
 from assistant.backbones.settings import read_settings
-from assistant.backbones.vlm.inputs import Chat, asked_of
+from assistant.backbones.study_prompt import asked_of
+from assistant.backbones.vlm.inputs import Chat
 from assistant.errors import BackboneError, SettingsError, Stopped
 from assistant.export.draft_json import draft_dict
 from assistant.types import Film, Study
@@ -157,7 +158,7 @@ def test_a_base_is_shown_the_whole_study_and_an_adapter_the_film_alone(toys):
 
 
 def adapter_for(base: Path, out: Path, task: str = "report") -> Path:
-    from adapters.hf_load import load_base
+    from adapters.lora.vlm import load_base
 
     model, _ = load_base(base)
     lora = Lora(rank=2, alpha=4, dropout=0.0, targets=("all-linear",))

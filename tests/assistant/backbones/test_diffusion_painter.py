@@ -23,7 +23,8 @@ from toy_janus import WORDS
 from toy_vlms import tokenizer
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from assistant.backbones.diffusion.painter import DiffusionPainter, DiffusionSettings
+from assistant.backbones.diffusion.painter import DiffusionPainter
+from assistant.backbones.diffusion.settings import DiffusionSettings
 from assistant.errors import BackboneError, SettingsError, Stopped
 
 STEPS = 3

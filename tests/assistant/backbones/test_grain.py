@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assistant.backbones.janus.grain import LEVELS, add_grain, measure_grain
+from adapters.pretrain.picture_tokeniser import measure_grain
+from assistant.backbones.janus.grain import LEVELS, add_grain
 
 
 def films(spread: float, count: int = 6) -> tuple[list[np.ndarray], list[np.ndarray]]:

@@ -21,8 +21,8 @@ from assistant.chest.phantoms import make_phantom, truth_assertions, tube_positi
 from assistant.drafting.draft import slips
 from assistant.intake import read_film
 from assistant.labeller.labeller import assertions
+from assistant.labeller.summary import reading_of as words_of
 from assistant.prompts import report_request
-from assistant.reading import reading_of as words_of
 from assistant.types import Film
 
 PLAIN = [i for i, label in enumerate(FILM_LABELS) if not label.degrees]

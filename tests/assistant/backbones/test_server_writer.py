@@ -28,13 +28,13 @@ from PIL import Image
 from toy_vlms import toy_vlm
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
-from assistant.backbones.protocols import Encoded, Sampling, Written
+from assistant.backbones.protocols import Encoded, Sampling
 from assistant.backbones.server.settings import ServerSettings
 from assistant.backbones.server.writer import ServerWriter
 from assistant.errors import BackboneError, SettingsError, Stopped
 from assistant.evidence.signals import confidence_signal
 from assistant.prompts import messages
-from assistant.types import Film, Study
+from assistant.types import Film, Study, Written
 
 REQUEST = "Write the report of this chest film."
 NAMED = "Indication: Zebulon Quagmire"  # must reach the server and nobody else

@@ -7,14 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from adapters.pretrain.measurements import FEWEST, fit_measures, measured_in
-from assistant.backbones.probe.measurements import Measure, Measured, Measures
-from assistant.backbones.protocols import Look, Written
+from adapters.data.measured_truth import measured_in
+from adapters.pretrain.measurements import FEWEST, fit_measures
+from assistant.backbones.probe.measurements import Measures
 from assistant.chest.phantoms import make_phantom
 from assistant.errors import BackboneError
 from assistant.evidence.collect import ground_of
 from assistant.evidence.rules import judge_sentences
-from assistant.types import Film, Study
+from assistant.types import Film, Look, Measure, Measured, Study, Written
 
 RATIO = Measure("cardiothoracic ratio", "cardiomegaly", None, False, 0.03, 0.5)
 HEIGHT = Measure("height", "pleural_effusion", "right", True, 0.02)

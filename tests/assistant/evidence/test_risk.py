@@ -10,14 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.calibration.risk import About, Judged, ablation, fit_risk, thresholds
-from assistant.backbones.protocols import Chance, Look, Written
 from assistant.chest.truth_check import is_false
 from assistant.errors import BackboneError, SettingsError
 from assistant.evidence.collect import Ground, box_of, ground_of
 from assistant.evidence.risk import RiskModel, Weights
 from assistant.evidence.rules import judge_sentences
 from assistant.evidence.signals import SIGNALS, Signals, known_signal
-from assistant.types import Assertion, Film, Gate, Neighbour, Study
+from assistant.types import Assertion, Chance, Film, Gate, Look, Neighbour, Study, Written
 
 EFFUSION = Assertion("pleural_effusion", side="right")
 ABOUT = About("revision", "report@1", "100 made-up films", 5, 0.05)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from assistant.assistant import judge_sentences
-from assistant.backbones.protocols import Written
 from assistant.evidence.collect import ground_of
-from assistant.types import Neighbour
+from assistant.types import Neighbour, Written
 
 
 def judged(text: str, neighbours: tuple[Neighbour, ...] = (), *, has_prior: bool = False):

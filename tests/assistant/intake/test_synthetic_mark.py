@@ -113,10 +113,12 @@ def test_either_mark_alone_keeps_a_film_out_of_the_library_unless_told(assistant
         synthetic = read_film_bytes(data)
         assert synthetic.flags == ("synthetic",)
         with pytest.raises(LibraryError, match="allow synthetic"):
-            add_film(assistant, synthetic)
+            add_film(assistant.backbone, assistant.library, synthetic)
     assert read_film_bytes(saved_again(phantom, "PNG")).flags == ()
     before = assistant.library.stats().cases
-    added = add_film(assistant, read_film_bytes(text_only), allow_synthetic=True)
+    added = add_film(
+        assistant.backbone, assistant.library, read_film_bytes(text_only), allow_synthetic=True
+    )
     try:
         kept = assistant.library.preview(added.case)
         assert assistant.library.get(added.case).source == "synthetic"

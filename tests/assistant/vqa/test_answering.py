@@ -8,7 +8,7 @@ import pytest
 from assistant.chest.phantoms import make_phantom, truth_assertions, tube_positions
 from assistant.chest.phantoms.truth import assertions
 from assistant.types import Assertion
-from assistant.vqa.answer import claims_of, goes_with
+from assistant.vqa.answer_claims import claims_of, goes_with
 from assistant.vqa.question_bank import ask_about
 
 READ = (

@@ -8,9 +8,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.commands import run
+from command import run
 
-from assistant.backbones.protocols import Written
 from assistant.chest.phantoms import Phantom, make_phantom
 from assistant.chest.question_words import (
     BEYOND,
@@ -24,13 +23,14 @@ from assistant.chest.question_words import (
     SIZE,
     THINGS,
     TIP,
+    phrased,
 )
 from assistant.evidence.collect import Ground
 from assistant.evidence.rules import NO_PRIOR
 from assistant.export.draft_json import answer_dict
-from assistant.types import Film, Study
+from assistant.types import Film, Study, Written
 from assistant.vqa.followup import understood
-from assistant.vqa.question_bank import ASKED, DEVICES, phrased
+from assistant.vqa.question_bank import ASKED, DEVICES
 
 NUMBERS = re.compile(r"-?\d+(?:\.\d+)?")
 EFFUSION = [("Is there a pleural effusion?", "Yes, on the right.")]

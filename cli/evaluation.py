@@ -1,0 +1,112 @@
+"""Commands that measure: eval, and eval compare."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from assistant.atomic import write_file
+from assistant.errors import SettingsError
+from cli.options import OUTPUT, Backbone, Json, Seed, print_json, progress_of
+
+
+def evaluate(
+    suites: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="One or more of report, image, risk, gate, looking, shift, privacy, mini (the "
+            "bars of the embedded default), smoke (a minute), real, fidelity, labeller, or all; "
+            "default: mini. `compare A B` compares two results. See docs/evaluation.md."
+        ),
+    ] = None,
+    only: Annotated[
+        str, typer.Option(help="Parts of a suite, parted by commas; default: all.")
+    ] = "",
+    n: Annotated[
+        int | None, typer.Option("--n", min=1, help="Films; default: what each part holds right.")
+    ] = None,
+    seed: Seed = 90210,
+    site: Annotated[str, typer.Option(help="Letter of the phantoms' site.")] = "A",
+    data: Annotated[Path | None, typer.Option(help="Folder of real films or reports.")] = None,
+    predictions: Annotated[
+        Path | None, typer.Option(help="Reports made elsewhere, JSON lines, for `report`.")
+    ] = None,
+    generated: Annotated[
+        Path | None, typer.Option(help="Folder of pictures made elsewhere, for `image`.")
+    ] = None,
+    real: Annotated[
+        Path | None, typer.Option(help="Folder of films that they are held against.")
+    ] = None,
+    canaries: Annotated[
+        Path | None, typer.Option(help="Sentences planted in the training, for `privacy`.")
+    ] = None,
+    weights: Annotated[
+        list[str] | None,
+        typer.Option(help="A neural score's weights, as NAME=PATH: see docs/evaluation.md."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for results.json and card.html.")] = None,
+    card: Annotated[
+        Path | None, typer.Option(help="A backbone's card.json, to state the figures on.")
+    ] = None,
+    as_json: Json = False,
+    backbone: Backbone = "mini",
+) -> None:
+    """Measure and print each figure with n, unscored, interval and bar."""
+    import evals
+    from assistant.paths import card_file
+
+    named = suites or ["mini"]
+    if named[0] == "compare":
+        _compare(named[1:], out, as_json)
+        return
+    with progress_of(f"eval {' '.join(named)}") as progress:
+        results = evals.run(
+            named,
+            backbone=backbone,
+            n=n,
+            seed=seed,
+            data=data,
+            predictions=predictions,
+            generated=generated,
+            real=real,
+            canaries=canaries,
+            weights=_placed(weights or []),
+            only=[name.strip() for name in only.split(",") if name.strip()],
+            site=site,
+            out=out,
+            progress=progress,
+        )
+    if card is not None:
+        write_file(card, evals.on_card(card, results))
+    if as_json:
+        print_json(results)
+    else:
+        for line in evals.table(results):
+            OUTPUT.print(line, markup=False)
+    evals.write_results(results, card_file().parent)  # the chat shows the last one's page
+
+
+def _placed(weights: list[str]) -> dict[str, str]:
+    """Names and paths of NAME=PATH."""
+    if odd := [one for one in weights if "=" not in one]:
+        raise SettingsError(f"--weights {odd[0]} names no score; write NAME=PATH.")
+    return dict(one.split("=", 1) for one in weights)
+
+
+def _compare(named: list[str], out: Path | None, as_json: bool) -> None:
+    """The differences of two results, in pairs."""
+    import evals
+
+    if len(named) != 2:
+        raise SettingsError("Name two results to compare: wetread eval compare A.json B.json.")
+    found = evals.compare(*(evals.read_results(Path(name)) for name in named))
+    if out is not None:
+        write_file(out / "comparison.json", (json.dumps(found, indent=2) + "\n").encode())
+    if as_json:
+        print_json(found)
+    else:
+        for line in evals.lines(found):
+            OUTPUT.print(line, markup=False)
