@@ -10,7 +10,7 @@ FAISS ?= $(shell nvidia-smi -L >/dev/null 2>&1 && echo gpu || echo cpu)
 export WETREAD_HOME ?= $(CURDIR)/.wetread
 DEMO := $(WETREAD_HOME)/demo
 
-.PHONY: demo test weights lint clean
+.PHONY: demo test test-long weights lint clean
 .DEFAULT_GOAL := demo
 
 $(BIN)/python:
@@ -47,9 +47,17 @@ ifneq ($(SERVE),0)
 	@$(BIN)/wetread serve --port $(PORT)
 endif
 
+# A process for each core: tests/conftest.py says how many.
+PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal --durations=10
+
 test: $(VENV)/.test-$(FAISS)
 	@echo "== running the tests"
-	@$(BIN)/python -m pytest
+	@$(PYTEST)
+
+# What takes minutes: whole training runs, kills, evaluations, the wheel.
+test-long: $(VENV)/.test-$(FAISS)
+	@echo "== running the long tests"
+	@$(PYTEST) -m long
 
 # All that ships, trained anew: the base, then its adapters. Run it again to go on after a kill.
 WEIGHTS ?= weights/mini

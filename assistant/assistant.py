@@ -17,13 +17,13 @@ from assistant.backbones.loading import load_backbone
 from assistant.backbones.protocols import Backbone, Encoded
 from assistant.cases.similar import nearest
 from assistant.drafting.check import checked, text_to_check
-from assistant.drafting.draft import Drafted, Options, write_drafts
+from assistant.drafting.draft import DraftOptions, WrittenDraft, write_drafts
 from assistant.drafting.prefetch import read_ahead
-from assistant.drafting.schedule import Many, Stages, Way, in_windows
-from assistant.drafting.sources import Failed, Source, as_study
+from assistant.drafting.schedule import BatchOptions, BatchPlan, DraftStages, in_windows
+from assistant.drafting.sources import FailedStudy, Source, as_study
 from assistant.evidence.risk import RiskModel
-from assistant.evidence.rules import Examined, abstention, examined, judge_sentences
-from assistant.gate import Admitted, admit
+from assistant.evidence.rules import SentenceSignals, abstention, examined, judge_sentences
+from assistant.gate import GatedStudy, admit
 from assistant.iterables import batched
 from assistant.painting.painting import check_request, finished
 from assistant.paths import library_folder
@@ -33,13 +33,13 @@ from assistant.types import (
     Answer,
     Film,
     Neighbour,
+    OnProgress,
+    OnText,
     Painting,
     PaintSettings,
-    Progress,
     Provenance,
     Report,
     Study,
-    Told,
 )
 from assistant.vqa.answer import answer
 from assistant.vqa.followup import Turns
@@ -104,7 +104,7 @@ class Assistant:
         samples: int | None = None,
         correct: bool = False,
         anyway: bool = False,
-        told: Told | None = None,
+        told: OnText | None = None,
     ) -> Report:
         """Draft the report of one film or study.
 
@@ -120,7 +120,7 @@ class Assistant:
         drawn, the best so far; what it raises (`Stopped`, say) ends the writing and goes through.
         Raises IntakeError for a film that cannot be read, SettingsError for a bad option.
         """
-        options = Options(
+        options = DraftOptions(
             *(neighbours, seed, tuple(exclude), use_adapter, samples),
             correct=correct,
             anyway=anyway,
@@ -131,26 +131,34 @@ class Assistant:
 
     @overload
     def draft_many(
-        self, sources: Iterable[Source], *, errors: Literal["raise"] = "raise", **how: Unpack[Many]
+        self,
+        sources: Iterable[Source],
+        *,
+        errors: Literal["raise"] = "raise",
+        **how: Unpack[BatchOptions],
     ) -> Iterator[Report]: ...
 
     @overload
     def draft_many(
-        self, sources: Iterable[Source | Failed], *, errors: Literal["give"], **how: Unpack[Many]
-    ) -> Iterator[Report | Failed]: ...
+        self,
+        sources: Iterable[Source | FailedStudy],
+        *,
+        errors: Literal["give"],
+        **how: Unpack[BatchOptions],
+    ) -> Iterator[Report | FailedStudy]: ...
 
     def draft_many(
-        self, sources: Iterable[Any], *, errors: str = "raise", **how: Unpack[Many]
+        self, sources: Iterable[Any], *, errors: str = "raise", **how: Unpack[BatchOptions]
     ) -> Iterator[Any]:
         """Draft studies of any number, taken from the iterable as they are needed.
 
         `errors` says what becomes of a study that cannot be drafted: "raise" ends with its
-        IntakeError once the reports before it are given, "give" puts a `Failed` in its place and
-        goes on. `how` are the options of `draft`, where `told` hears of the first film of each
-        batch, and those of `Many`. Raises SettingsError for a bad option.
+        IntakeError once the reports before it are given, "give" puts a `FailedStudy` in its place
+        and goes on. `how` are the options of `draft`, where `told` hears of the first film of each
+        batch, and those of `BatchOptions`. Raises SettingsError for a bad option.
         """
-        way = Way.of(how)
-        stages = Stages(
+        way = BatchPlan.of(how)
+        stages = DraftStages(
             partial(self._admit, way.options),
             lambda asked: self.backbone.read([one.encoded for one in asked]),
             partial(self._reports, way.options),
@@ -177,7 +185,7 @@ class Assistant:
         "person"; the other options are those of `draft`. Raises SettingsError for a text without
         a sentence or of more than 20,000 characters, IntakeError for a film that cannot be read.
         """
-        options = Options(neighbours, exclude=tuple(exclude), correct=correct, anyway=anyway)
+        options = DraftOptions(neighbours, exclude=tuple(exclude), correct=correct, anyway=anyway)
         given = text_to_check(text)
         study = as_study(source, indication, prior_report)
         one = self._admit(options, [study])[0]
@@ -185,8 +193,8 @@ class Assistant:
         return checked(self.backbone, one, near, given, self.risk, self._provenance(given, 0, None))
 
     def examine(
-        self, sources: Iterable[Source], options: Options, *, batch: int = 8
-    ) -> Iterator[tuple[Examined, ...]]:
+        self, sources: Iterable[Source], options: DraftOptions, *, batch: int = 8
+    ) -> Iterator[tuple[SentenceSignals, ...]]:
         """The sentences of each source's draft with the signals of their claims, in order.
 
         What a risk model is fitted on.
@@ -196,12 +204,12 @@ class Assistant:
             for _, drafted in self._written(options, asked):
                 yield () if drafted is None else examined(drafted.written, drafted.ground)
 
-    def _admit(self, options: Options, studies: Sequence[Study]) -> list[Admitted]:
+    def _admit(self, options: DraftOptions, studies: Sequence[Study]) -> list[GatedStudy]:
         return admit(self.backbone, studies, correct=options.correct, anyway=options.anyway)
 
     def _written(
-        self, options: Options, asked: Sequence[Admitted]
-    ) -> list[tuple[Admitted, Drafted | None]]:
+        self, options: DraftOptions, asked: Sequence[GatedStudy]
+    ) -> list[tuple[GatedStudy, WrittenDraft | None]]:
         """Each study with what the gate says, and what was written of it if anything was."""
         read = [one for one in asked if one.read]
         task = self._task("report") if options.use_adapter else None
@@ -215,14 +223,14 @@ class Assistant:
         return [(one, next(texts) if one.read else None) for one in asked]
 
     def _cited(
-        self, one: Admitted, options: Options, risk: RiskModel | None
+        self, one: GatedStudy, options: DraftOptions, risk: RiskModel | None
     ) -> tuple[Neighbour, ...]:
         """The similar cases of a film that are like enough to be cited."""
         floor = options.floor if options.floor is not None or not risk else risk.floor
         near = self._near(one.encoded, one.study.films[0], options.neighbours, options.exclude)
         return tuple(n for n in near if floor is None or n.similarity >= floor)
 
-    def _reports(self, options: Options, asked: Sequence[Admitted]) -> list[Report]:
+    def _reports(self, options: DraftOptions, asked: Sequence[GatedStudy]) -> list[Report]:
         task = self._task("report") if options.use_adapter else None
         risk = self._risk_for(task)
         reports = []
@@ -318,7 +326,7 @@ class Assistant:
         temperature: float = 0.5,
         site: str = "",
         mark: bool = True,
-        progress: Progress | None = None,
+        progress: OnProgress | None = None,
     ) -> tuple[Painting, ...]:
         """Paint synthetic films that show what the prompt says.
 

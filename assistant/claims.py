@@ -8,7 +8,7 @@ from dataclasses import replace
 from assistant.chest.vocabulary import FINDINGS, NORMAL, finding_named
 from assistant.types import Assertion
 
-Claim = tuple[str, str | None, str | None, str | None]  # finding, side, zone, degree
+ClaimKey = tuple[str, str | None, str | None, str | None]  # finding, side, zone, degree
 _ORDER = {finding.key: number for number, finding in enumerate(FINDINGS)}
 
 SIDES = ("right", "left")
@@ -75,11 +75,11 @@ def fullest(found: Iterable[Assertion]) -> tuple[Assertion, ...]:
     )
 
 
-def _place(claim: Claim) -> tuple[int, list[str]]:
+def _place(claim: ClaimKey) -> tuple[int, list[str]]:
     return _ORDER[claim[0]], [word or "" for word in claim[1:]]
 
 
-def _covers(other: Claim, claim: Claim) -> bool:
+def _covers(other: ClaimKey, claim: ClaimKey) -> bool:
     """Whether another claim says the same, or the same and more."""
     return all(ours in (None, theirs) for ours, theirs in zip(claim, other, strict=True))
 

@@ -18,7 +18,7 @@ import numpy as np
 from assistant.backbones.protocols import Backbone, Encoded
 from assistant.intake.orientation import advice_of, correct_film, trouble_of
 from assistant.intake.resize import square
-from assistant.types import Film, Gate, Look, Study
+from assistant.types import Film, Gate, ProbeOutput, Study
 
 EMPTY = 0.02  # of the grey scale: the spread of grey values under which a film is blank
 FLAT = 0.10  # and under which it is read with a warning
@@ -162,14 +162,14 @@ def _correlation(a: np.ndarray, b: np.ndarray) -> float:
     return float((a * b).sum()) / size if size > 1e-9 else 0.0
 
 
-def look_at(backbone: Backbone, encoded: Encoded) -> Look | None:
+def look_at(backbone: Backbone, encoded: Encoded) -> ProbeOutput | None:
     """All that the probe says of one film; None where the backbone has none."""
     looks = backbone.look([encoded])
     return None if looks is None else looks[0]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Admitted:
+class GatedStudy:
     """A study whose film was looked at, and whether it is to be written about."""
 
     study: Study
@@ -180,7 +180,7 @@ class Admitted:
 
 def admit(
     backbone: Backbone, studies: Sequence[Study], *, correct: bool, anyway: bool
-) -> list[Admitted]:
+) -> list[GatedStudy]:
     """Look at each study's film and ask the gate.
 
     With `correct` a film that lies wrongly is put right as the gate says and asked about again;
@@ -194,14 +194,14 @@ def admit(
     return admitted
 
 
-def _asked(backbone: Backbone, studies: Sequence[Study], anyway: bool) -> list[Admitted]:
+def _asked(backbone: Backbone, studies: Sequence[Study], anyway: bool) -> list[GatedStudy]:
     films = [study.films[0] for study in studies]
     made = []
     for study, film, code in zip(studies, films, backbone.encode(films), strict=True):
         gate = gate_of(backbone, film, code)
         # A writer of another family looks at all films of the study itself.
         code = replace(code, study=study)
-        made.append(Admitted(study, code, gate, anyway or gate.answer != "refuse"))
+        made.append(GatedStudy(study, code, gate, anyway or gate.answer != "refuse"))
     return made
 
 
@@ -211,6 +211,6 @@ def gate_of(backbone: Backbone, film: Film, encoded: Encoded) -> Gate:
     return judge_film(backbone.reference, encoded.profile, knows, film)
 
 
-def _put_right(one: Admitted) -> Study:
+def _put_right(one: GatedStudy) -> Study:
     first, *others = one.study.films
     return replace(one.study, films=(correct_film(first, str(one.gate.correction)), *others))

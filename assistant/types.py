@@ -15,8 +15,8 @@ import numpy as np
 
 SPREADS = 1.645  # standard deviations that hold so many, where errors are normal
 
-Told = Callable[[str], None]  # hears the text so far
-Progress = Callable[[int, int], None]  # hears how much is done, of how much
+OnText = Callable[[str], None]  # hears the text so far
+OnProgress = Callable[[int, int], None]  # hears how much is done, of how much
 
 Polarity = Literal["present", "absent", "uncertain"]
 Section = Literal["findings", "impression"]
@@ -24,10 +24,10 @@ Verdict = Literal["supported", "contradicted", "unsupported", "unchecked"]
 Action = Literal["keep", "flag", "withhold"]
 Decision = Literal["accepted", "rejected"]
 Author = Literal["backbone", "person"]
-Says = Literal["supports", "contradicts", "silent"]
+Stance = Literal["supports", "contradicts", "silent"]
 GateAnswer = Literal["pass", "warn", "refuse", "unchecked"]
-Shown = Literal["shown", "not shown", "unchecked"]
-Likeness = Literal["original", "copy", "unchecked"]
+ReadbackVerdict = Literal["shown", "not shown", "unchecked"]
+CopyVerdict = Literal["original", "copy", "unchecked"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,7 +77,7 @@ class Evidence:
 
     kind: str  # "probe", "region", "measurement", "prior", "agreement", "neighbour"
     value: float  # its strength in [0, 1]
-    says: Says
+    says: Stance
     where: str  # the case id or region it rests on
     detail: str = ""  # the same, in words
     box: tuple[float, float, float, float] | None = None  # left, top, right, bottom in [0, 1]
@@ -184,7 +184,7 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ProbeFinding:
     """One thing that a probe was asked of a film."""
 
     finding: str
@@ -210,7 +210,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RequestedFinding:
     """One finding that a painting was asked to show, and whether a probe sees it there."""
 
     finding: str
@@ -224,17 +224,17 @@ class Asked:
 class ReadBack:
     """Whether a painting shows what was asked, as a probe apart from the painter reads it."""
 
-    verdict: Shown = "unchecked"
+    verdict: ReadbackVerdict = "unchecked"
     reason: str = "The film was not read back."
-    asked: tuple[Asked, ...] = ()
-    beside: tuple[Seen, ...] = ()  # seen without having been asked for
+    asked: tuple[RequestedFinding, ...] = ()
+    beside: tuple[ProbeFinding, ...] = ()  # seen without having been asked for
 
 
 @dataclass(frozen=True, slots=True)
 class CopyCheck:
     """Whether a painting is nearly a film that is known."""
 
-    verdict: Likeness = "unchecked"
+    verdict: CopyVerdict = "unchecked"
     reason: str = "The film was not compared with any other."
     shelf: str | None = None  # where the nearest film stands: "library" now, "training" later
     film: str | None = None  # its id there
@@ -267,7 +267,7 @@ class Painting:
 
 
 @dataclass(frozen=True, slots=True)
-class Chance:
+class LabelProbability:
     """How likely one thing is by a probe."""
 
     finding: str
@@ -279,16 +279,16 @@ class Chance:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Look:
+class ProbeOutput:
     """All that a probe says of one film."""
 
-    chances: tuple[Chance, ...]
+    chances: tuple[LabelProbability, ...]
     places: Mapping[str, np.ndarray]  # finding: float32 (G, G), is it in this patch?
-    measured: tuple[Measured, ...] = ()
+    measured: tuple[Measurement, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class GeneratedText:
     """Text from a writer, with how sure it was of every token."""
 
     text: str
@@ -297,7 +297,7 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True)
-class Measure:
+class MeasurementTarget:
     """One thing that can be measured, and the finding that it speaks of."""
 
     name: str  # "cardiothoracic ratio"
@@ -309,10 +309,10 @@ class Measure:
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class Measurement:
     """What a film measures."""
 
-    measure: Measure
+    measure: MeasurementTarget
     value: float
 
     @property

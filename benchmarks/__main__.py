@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from assistant.backbones.device import has_bfloat16
-from benchmarks.figures import Figure
+from benchmarks.figures import PairedFigure
 
 NAMES = ("starting", "drafting", "painting", "decoding", "search", "adding", "memory")
 PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
@@ -71,7 +71,7 @@ def machine() -> str:
     return f"{os.cpu_count()} cores of {processor}, {memory:.0f} GiB, {platform.system()}"
 
 
-def _cells(figure: Figure) -> tuple[str, ...]:
+def _cells(figure: PairedFigure) -> tuple[str, ...]:
     if figure.failed:
         return (figure.name, "not measured", figure.peer, "", figure.failed, _bar(figure))
     theirs = _spread(figure.theirs) if figure.theirs else ""
@@ -80,7 +80,7 @@ def _cells(figure: Figure) -> tuple[str, ...]:
     return (figure.name, ours, figure.peer, theirs, ratio, _bar(figure))
 
 
-def _bar(figure: Figure) -> str:
+def _bar(figure: PairedFigure) -> str:
     if figure.bar is None:
         return ""
     word = {True: "met", False: "missed", None: "not measured"}[figure.met]
@@ -98,7 +98,7 @@ def _short(value: float) -> str:
     return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
 
 
-def _table(figures: Sequence[Figure]) -> Table:
+def _table(figures: Sequence[PairedFigure]) -> Table:
     table = Table(*COLUMNS)
     for figure in figures:
         table.add_row(*_cells(figure))
@@ -107,7 +107,7 @@ def _table(figures: Sequence[Figure]) -> Table:
     return table
 
 
-def _markdown(kept: Sequence[tuple[str, str, list[Figure]]]) -> Iterator[str]:
+def _markdown(kept: Sequence[tuple[str, str, list[PairedFigure]]]) -> Iterator[str]:
     yield f"| {' | '.join(COLUMNS)} |"
     yield "|---" * len(COLUMNS) + "|"
     for _, _, figures in kept:
@@ -139,7 +139,7 @@ def _write(scratch: Path) -> None:
         if file.is_file():
             data = json.loads(file.read_text(encoding="utf-8"))
             figures = [
-                Figure(**one | {key: tuple(one[key]) for key in ("ours", "theirs")})
+                PairedFigure(**one | {key: tuple(one[key]) for key in ("ours", "theirs")})
                 for one in data["figures"]
             ]
             kept.append((name, data["machine"], figures))

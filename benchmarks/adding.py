@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.figures import Figure, in_turns, seconds
+from benchmarks.figures import PairedFigure, in_turns, seconds
 from benchmarks.vectors import DIM, cases, held_out
 from retrieval import Library, NewCase
 
@@ -30,7 +30,7 @@ TURNS = 3
 Take = Callable[[Sequence[NewCase]], object]  # adds one batch
 
 
-def figures(scratch: Path, quick: bool) -> Iterator[Figure]:
+def figures(scratch: Path, quick: bool) -> Iterator[PairedFigure]:
     """Rows a second for each size of batch, ours against each peer's."""
     for batch, rows in ROWS.items():
         given = list(cases(held_out(rows[quick])))
@@ -44,10 +44,12 @@ def figures(scratch: Path, quick: bool) -> Iterator[Figure]:
                 )
             except ImportError as error:
                 why = f"{error.name} is not installed"
-                yield Figure(name, "rows/s", (), peer, bar=1, failed=why)
+                yield PairedFigure(name, "rows/s", (), peer, bar=1, failed=why)
                 continue
             note = f"{len(given):,} rows of {DIM} numbers; ours is on the disk when acknowledged"
-            yield Figure(name, "rows/s", ours, peer, theirs, more_is_better=True, bar=1, note=note)
+            yield PairedFigure(
+                name, "rows/s", ours, peer, theirs, more_is_better=True, bar=1, note=note
+            )
 
 
 def _rate(

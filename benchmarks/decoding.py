@@ -10,16 +10,16 @@ from typing import Any
 import torch
 from transformers import LlamaConfig, LlamaModel
 
-from assistant.backbones.decoding.llama import Decoder, Rows
+from assistant.backbones.decoding.llama import Decoder, DecodingBatch
 from assistant.backbones.decoding.packed_linear import head_of
-from benchmarks.figures import Figure, seconds
+from benchmarks.figures import PairedFigure, seconds
 
 PROMPT = 600  # tokens: a film of 576 and a short request
 STEPS = 12
 
 
 @torch.inference_mode()
-def figures(scratch: Path, quick: bool) -> Iterator[Figure]:
+def figures(scratch: Path, quick: bool) -> Iterator[PairedFigure]:
     """Gigabytes of weights a second at one token a step, of random bfloat16 weights."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model = _pro_1b(2 if quick else 24, device)
@@ -27,7 +27,7 @@ def figures(scratch: Path, quick: bool) -> Iterator[Figure]:
     scores = head_of(head)
     decoder = Decoder(model, lambda linear: linear.weight, alone=True)
     read = 2 * (decoder.size + head.numel())  # bytes a token: every layer, and the head
-    rows = Rows(decoder, decoder.read([model.embed_tokens.weight[:PROMPT]]), 1, STEPS)
+    rows = DecodingBatch(decoder, decoder.read([model.embed_tokens.weight[:PROMPT]]), 1, STEPS)
     runs, limits = [], []
     vector = rows.last
 
@@ -39,7 +39,7 @@ def figures(scratch: Path, quick: bool) -> Iterator[Figure]:
     for _ in range(2 if quick else STEPS - 1):
         runs.append(read / seconds(step) / 1e9)
         limits.append(_bandwidth(head, device))
-    yield Figure(
+    yield PairedFigure(
         name="decoding at Janus-Pro-1B's shape, bfloat16",
         unit="GB of weights a second",
         ours=tuple(runs),

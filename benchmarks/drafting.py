@@ -10,17 +10,17 @@ from assistant.backbones.loading import load_backbone
 from assistant.backbones.protocols import Sampling
 from assistant.prompts import report_request
 from assistant.types import Film
-from benchmarks.figures import Figure, in_turns, seconds
-from benchmarks.weights import Peer, phantom_films, plain_janus
+from benchmarks.figures import PairedFigure, in_turns, seconds
+from benchmarks.weights import PeerCheckpoint, phantom_films, plain_janus
 
 BATCH = 32
 
 
-def figures(scratch: Path, quick: bool) -> Iterator[Figure]:
+def figures(scratch: Path, quick: bool) -> Iterator[PairedFigure]:
     """Each figure of drafting; the same films and weights on both sides."""
     films, turns = phantom_films(8 if quick else 64), 1 if quick else 5
     folder = plain_janus(scratch)
-    peer, plain = Peer.load(folder, "report"), Assistant(load_backbone(folder))
+    peer, plain = PeerCheckpoint.load(folder, "report"), Assistant(load_backbone(folder))
     whole = Assistant(load_backbone())
     peer.write(films[0])  # what is made at a first call is no part of it
     _draft(plain, films[:2])
@@ -44,7 +44,7 @@ def figures(scratch: Path, quick: bool) -> Iterator[Figure]:
         ours, theirs = in_turns(
             lambda by=assistant: a_minute(seconds(lambda: _draft(by, films))), one_by_one, turns
         )
-        yield Figure(
+        yield PairedFigure(
             name=name,
             unit="drafts a minute",
             ours=ours,
@@ -57,7 +57,7 @@ def figures(scratch: Path, quick: bool) -> Iterator[Figure]:
     yield _samples(plain, films[: 4 if quick else 16], turns)
 
 
-def _samples(assistant: Assistant, films: list[Film], turns: int) -> Figure:
+def _samples(assistant: Assistant, films: list[Film], turns: int) -> PairedFigure:
     """What five other drafts of each film cost beside the draft, and drawn apart."""
 
     def cost(samples: int) -> float:
@@ -69,7 +69,7 @@ def _samples(assistant: Assistant, films: list[Film], turns: int) -> Figure:
 
     alone = [cost(0) for _ in range(turns)]
     more = [cost(5) for _ in range(turns)]
-    return Figure(
+    return PairedFigure(
         name="risk with 5 sampled drafts, beyond the draft",
         unit="s a film",
         ours=tuple(b - a for a, b in zip(alone, more, strict=True)),

@@ -9,7 +9,7 @@ from time import perf_counter
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
+class PairedFigure:
     """One figure of ours beside a peer's; the runs were taken in turns, ours first.
 
     `ours` and `theirs` are in `unit`, one value a run; `theirs` is empty where the bar is a

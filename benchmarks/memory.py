@@ -10,18 +10,18 @@ from pathlib import Path
 
 from PIL import Image
 
-from benchmarks.figures import Figure
+from benchmarks.figures import PairedFigure
 from benchmarks.weights import phantom_films
 
 SHORT, LONG = 500, 10_000
 FILMS = 20  # of which the rows are links
 
 
-def figures(scratch: Path, quick: bool) -> Iterator[Figure]:
+def figures(scratch: Path, quick: bool) -> Iterator[PairedFigure]:
     """The most that `wetread batch` held at once, over 500 films and over 10,000."""
     short, long = (40, 200) if quick else (SHORT, LONG)
     peaks = {count: _peak(scratch, count) for count in (short, long)}
-    yield Figure(
+    yield PairedFigure(
         name=f"memory of a batch of {long:,}",
         unit="GB",
         ours=(peaks[long],),

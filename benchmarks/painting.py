@@ -10,18 +10,18 @@ import numpy as np
 
 from assistant.backbones.janus.backbone import JanusBackbone
 from assistant.backbones.loading import backbone_folder
-from benchmarks.figures import Figure, in_turns, seconds
-from benchmarks.weights import Peer
+from benchmarks.figures import PairedFigure, in_turns, seconds
+from benchmarks.weights import PeerCheckpoint
 
 WORDS, GUIDANCE = "Small right pleural effusion.", 3.0
 
 
-def figures(scratch: Path, quick: bool) -> Iterator[Figure]:
+def figures(scratch: Path, quick: bool) -> Iterator[PairedFigure]:
     """One painting and eight, greedily, by the base alone: transformers knows no adapter."""
     base, turns = scratch / "base", 1 if quick else 5
     if not base.is_dir():
         copytree(backbone_folder(), base, ignore=ignore_patterns("adapters"))
-    backbone, peer = JanusBackbone(base), Peer.load(base)
+    backbone, peer = JanusBackbone(base), PeerCheckpoint.load(base)
     backbone.reference = {}  # no grain is put over them: what is compared is the painting
     for count, bar in ((1, 2.0), (8, 6.0)):
 
@@ -36,7 +36,7 @@ def figures(scratch: Path, quick: bool) -> Iterator[Figure]:
         same = sum(np.abs(a - b).max() < 1e-3 for a, b in pairs)
         mine, others = in_turns(lambda: seconds(paint), lambda: seconds(theirs), turns)
         note = f"256 tokens each, greedy, guided; the same picture for {same} of {count}"
-        yield Figure(
+        yield PairedFigure(
             name=f"{count} painted at once",
             unit="s",
             ours=mine,

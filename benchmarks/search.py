@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.figures import Figure, in_turns, seconds
+from benchmarks.figures import PairedFigure, in_turns, seconds
 from benchmarks.vectors import DESCRIBED, DIM, cases, film, held_out, stored
 from retrieval import Library
 
@@ -41,7 +41,7 @@ class _Searcher:
     note: str
 
 
-def figures(scratch: Path, quick: bool) -> Iterator[Figure]:
+def figures(scratch: Path, quick: bool) -> Iterator[PairedFigure]:
     """Milliseconds a search, ours against each peer's, at a recall@10 of at least 0.95."""
     count = ROWS[quick]
     vectors, queries = stored(scratch, count), held_out(QUERIES)
@@ -70,7 +70,7 @@ def figures(scratch: Path, quick: bool) -> Iterator[Figure]:
 
 def _figure(
     ours: _Searcher, peer: _Searcher, queries: np.ndarray, count: int, bar: float | None
-) -> Figure:
+) -> PairedFigure:
     def each(search: Search) -> Callable[[], float]:
         return lambda: 1000 * seconds(lambda: [search(query) for query in queries]) / len(queries)
 
@@ -79,15 +79,15 @@ def _figure(
         f"recall@{K} {ours.recall:.3f} ({ours.note}) and {peer.recall:.3f} ({peer.note}); "
         f"{DESCRIBED}"
     )
-    return Figure(_name(count), "ms", mine, peer.name, theirs, bar=bar, note=note)
+    return PairedFigure(_name(count), "ms", mine, peer.name, theirs, bar=bar, note=note)
 
 
 def _name(count: int) -> str:
     return f"similar cases, {count:,} x {DIM}, one search"
 
 
-def _failed(peer: str, count: int, why: str) -> Figure:
-    return Figure(_name(count), "ms", (), peer, bar=1, failed=why)
+def _failed(peer: str, count: int, why: str) -> PairedFigure:
+    return PairedFigure(_name(count), "ms", (), peer, bar=1, failed=why)
 
 
 def _recall(search: Search, queries: np.ndarray, truth: Sequence[set[int]]) -> float:

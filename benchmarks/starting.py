@@ -14,13 +14,13 @@ from urllib.request import urlopen
 
 from PIL import Image
 
-from benchmarks.figures import Figure, seconds
+from benchmarks.figures import PairedFigure, seconds
 from benchmarks.weights import phantom_films
 
 PYTHON = sys.executable
 
 
-def figures(scratch: Path, quick: bool) -> Iterator[Figure]:
+def figures(scratch: Path, quick: bool) -> Iterator[PairedFigure]:
     """Import, help and first draft, each as a new process; memory of the chat after a page."""
     turns = 2 if quick else 9
     film, home = scratch / "film.png", {**os.environ, "WETREAD_HOME": str(scratch / "home")}
@@ -37,11 +37,11 @@ def figures(scratch: Path, quick: bool) -> Iterator[Figure]:
 
         run()  # its files are in the system's cache, as they are for who starts it daily
         values = tuple(seconds(run) for _ in range(turns))
-        yield Figure(name, "s", values, bar=bar, note="a new process each")
+        yield PairedFigure(name, "s", values, bar=bar, note="a new process each")
     yield _chat(home)
 
 
-def _chat(home: dict[str, str]) -> Figure:
+def _chat(home: dict[str, str]) -> PairedFigure:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -54,7 +54,9 @@ def _chat(home: dict[str, str]) -> Figure:
     finally:
         served.terminate()
         served.wait(timeout=30)
-    return Figure("memory of the chat at rest", "GB", values, bar=1.0, note="resident, one process")
+    return PairedFigure(
+        "memory of the chat at rest", "GB", values, bar=1.0, note="resident, one process"
+    )
 
 
 def _page(url: str) -> None:

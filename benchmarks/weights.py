@@ -36,14 +36,14 @@ def plain_janus(scratch: Path) -> Path:
 
 
 @dataclass(frozen=True, slots=True)
-class Peer:
+class PeerCheckpoint:
     """A checkpoint in transformers' own class, as a plain script has it."""
 
     model: Any
     tokenizer: Any
 
     @classmethod
-    def load(cls, folder: Path, adapter: str | None = None) -> Peer:
+    def load(cls, folder: Path, adapter: str | None = None) -> PeerCheckpoint:
         """Load a checkpoint; an adapter is merged into it, which is its fastest form."""
         model: Any = JanusForConditionalGeneration.from_pretrained(folder, dtype=torch.float32)
         if adapter:

@@ -109,9 +109,9 @@ def batch(
     told = {"neighbours": neighbours, "seed": seed, "resume": resume}
     try:
         if engine is Engine.RAY:
-            from assistant.batch.ray_engine import Crew, draft_on_ray
+            from assistant.batch.ray_engine import RayPlan, draft_on_ray
 
-            crew = Crew(backbone, library, tuple(adapter or ()), actors, gpus_per_actor)
+            crew = RayPlan(backbone, library, tuple(adapter or ()), actors, gpus_per_actor)
             with progress_of("films") as progress:
                 done = draft_on_ray(crew, manifest, out, **told, progress=progress)
         else:

@@ -33,7 +33,7 @@ def library_add(
     library: LibraryAt = None,
 ) -> None:
     """Add a folder of films, or one film, to the library."""
-    from assistant.cases.ingest import Filed, add_film, add_folder
+    from assistant.cases.ingest import IngestSummary, add_film, add_folder
     from assistant.intake import read_film
 
     with opened(backbone, library) as assistant, progress_of("films") as progress:
@@ -51,7 +51,7 @@ def library_add(
             one = add_film(
                 assistant.backbone, cases, film, report=report, allow_synthetic=allow_synthetic
             )
-            filed = Filed(int(one.new), int(not one.new), ())
+            filed = IngestSummary(int(one.new), int(not one.new), ())
     if as_json:
         refused = [{"file": name, "reason": reason} for name, reason in filed.refused]
         print_json({"added": filed.added, "known": filed.known, "refused": refused})

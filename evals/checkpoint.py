@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from assistant.atomic import write_file
-from evals.results import Counts, Measured
+from evals.results import Counts, PartResult
 
 FOLDER = "parts"
 ROOT = Path(__file__).parent.parent
 ROOMS = ("assistant", "evals", "retrieval")
 
 
-class Kept:
+class PartStore:
     """Finished parts in a folder; without one nothing is kept."""
 
     def __init__(self, folder: Path | None, asked: Mapping[str, Any]) -> None:
@@ -30,7 +30,7 @@ class Kept:
         mark = hashlib.sha256(told.encode()).hexdigest()[:16]
         self._folder = None if folder is None else folder / FOLDER / mark
 
-    def get(self, name: str) -> Measured | None:
+    def get(self, name: str) -> PartResult | None:
         """A part that an earlier run has finished; None where there is none."""
         path = self._path(name)
         if path is None or not path.is_file():
@@ -40,9 +40,9 @@ class Kept:
             key: Counts(one["statistic"], tuple(one["patients"]), tuple(map(tuple, one["rows"])))
             for key, one in told.pop("counts").items()
         }
-        return Measured(**told, counts=counts)
+        return PartResult(**told, counts=counts)
 
-    def put(self, name: str, part: Measured) -> None:
+    def put(self, name: str, part: PartResult) -> None:
         """Keep a part."""
         path = self._path(name)
         if path is None:

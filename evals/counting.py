@@ -7,12 +7,12 @@ from collections.abc import Iterable, Sequence
 from assistant.chest.vocabulary import NORMAL, finding_named
 from assistant.types import Assertion
 
-Claim = tuple[str, str | None]
+FindingSide = tuple[str, str | None]
 
 
-def claims(assertions: Iterable[Assertion], polarity: str = "present") -> set[Claim]:
+def claims(assertions: Iterable[Assertion], polarity: str = "present") -> set[FindingSide]:
     """Findings of a polarity with their side; `bilateral` counts as one on each side."""
-    found: set[Claim] = set()
+    found: set[FindingSide] = set()
     for a in assertions:
         if a.polarity != polarity or a.finding == NORMAL:
             continue
@@ -25,22 +25,24 @@ def claims(assertions: Iterable[Assertion], polarity: str = "present") -> set[Cl
     return _without_vague(found)
 
 
-def _without_vague(found: set[Claim]) -> set[Claim]:
+def _without_vague(found: set[FindingSide]) -> set[FindingSide]:
     """Drop a finding without side where the same text names it with one."""
     sided = {finding for finding, side in found if side}
     return {(f, s) for f, s in found if s or f not in sided}
 
 
-def of(found: Iterable[Claim], kinds: Sequence[str]) -> set[Claim]:
+def of(found: Iterable[FindingSide], kinds: Sequence[str]) -> set[FindingSide]:
     """The claims about some findings only."""
     return {claim for claim in found if claim[0] in kinds}
 
 
-def counted(said: set[Claim], true: set[Claim], spared: Iterable[Claim] = ()) -> list[int]:
+def counted(
+    said: set[FindingSide], true: set[FindingSide], spared: Iterable[FindingSide] = ()
+) -> list[int]:
     """True positives, false positives, false negatives; what is `spared` is never false."""
     return [len(said & true), len(said - true - set(spared)), len(true - said)]
 
 
-def listed(found: Iterable[Claim]) -> list[list[str | None]]:
+def listed(found: Iterable[FindingSide]) -> list[list[str | None]]:
     """Claims in a fixed order, as JSON takes them."""
     return [list(claim) for claim in sorted(found, key=lambda c: (c[0], c[1] or ""))]

@@ -15,14 +15,14 @@ from assistant.errors import SettingsError
 from evals import mini
 from evals.image import folders as image_folders
 from evals.image import suite as image
-from evals.results import Bar, Measured
+from evals.results import Bar, PartResult
 from evals.suites import fidelity, gate, labeller, looking, privacy, real, report, risk, shift
 
 Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class SuiteOptions:
     """What is asked of every part."""
 
     folder: Path  # of the backbone
@@ -37,20 +37,20 @@ class Ask:
     weights: Mapping[str, Path] = field(default_factory=dict)  # of neural scores, by their name
 
 
-Part = Callable[[Any, Ask, Progress], Measured]
+MeasurePart = Callable[[Any, SuiteOptions, Progress], PartResult]
 
 
 @dataclass(frozen=True, slots=True)
 class Suite:
     """Parts by name, and the bars of their figures."""
 
-    parts: Mapping[str, Part]
+    parts: Mapping[str, MeasurePart]
     bars: Mapping[str, Bar] = field(default_factory=dict)
     needs: str = ""  # what has to be named, if anything
     sighted: bool = True  # False: no backbone is loaded
 
 
-def _report(assistant: Any, ask: Ask, progress: Progress) -> Measured:
+def _report(assistant: Any, ask: SuiteOptions, progress: Progress) -> PartResult:
     if ask.predictions is not None:
         return report.measure_predictions(
             ask.predictions,
@@ -65,7 +65,7 @@ def _report(assistant: Any, ask: Ask, progress: Progress) -> Measured:
     )
 
 
-def _image(assistant: Any, ask: Ask, progress: Progress) -> Measured:
+def _image(assistant: Any, ask: SuiteOptions, progress: Progress) -> PartResult:
     if ask.generated is not None and ask.real is not None:
         return image_folders.measure_folders(
             assistant, ask.generated, ask.real, n=ask.n, seed=ask.seed, progress=progress
@@ -75,39 +75,39 @@ def _image(assistant: Any, ask: Ask, progress: Progress) -> Measured:
     )
 
 
-def _risk(assistant: Any, ask: Ask, progress: Progress) -> Measured:
+def _risk(assistant: Any, ask: SuiteOptions, progress: Progress) -> PartResult:
     return risk.measure(assistant, n=ask.n, seed=ask.seed, progress=progress)
 
 
-def _gate(assistant: Any, ask: Ask, progress: Progress) -> Measured:
+def _gate(assistant: Any, ask: SuiteOptions, progress: Progress) -> PartResult:
     return gate.measure(assistant, data=ask.data, n=ask.n, seed=ask.seed, progress=progress)
 
 
-def _looking(assistant: Any, ask: Ask, progress: Progress) -> Measured:
+def _looking(assistant: Any, ask: SuiteOptions, progress: Progress) -> PartResult:
     return looking.measure(assistant, n=ask.n, seed=ask.seed, progress=progress)
 
 
-def _shift(assistant: Any, ask: Ask, progress: Progress) -> Measured:
+def _shift(assistant: Any, ask: SuiteOptions, progress: Progress) -> PartResult:
     return shift.measure(assistant, data=ask.data, n=ask.n, seed=ask.seed, progress=progress)
 
 
-def _privacy(assistant: Any, ask: Ask, progress: Progress) -> Measured:
+def _privacy(assistant: Any, ask: SuiteOptions, progress: Progress) -> PartResult:
     return privacy.measure(
         assistant, n=ask.n, seed=ask.seed, canaries=ask.canaries, progress=progress
     )
 
 
-def _real(assistant: Any, ask: Ask, progress: Progress) -> Measured:
+def _real(assistant: Any, ask: SuiteOptions, progress: Progress) -> PartResult:
     return real.measure(assistant, data=_named(ask.data), n=ask.n, progress=progress)
 
 
-def _fidelity(assistant: Any, ask: Ask, progress: Progress) -> Measured:
+def _fidelity(assistant: Any, ask: SuiteOptions, progress: Progress) -> PartResult:
     return fidelity.measure(
         assistant, data=_named(ask.data), n=ask.n, seed=ask.seed, site=ask.site, progress=progress
     )
 
 
-def _labeller(_: Any, ask: Ask, progress: Progress) -> Measured:
+def _labeller(_: Any, ask: SuiteOptions, progress: Progress) -> PartResult:
     return labeller.measure(data=_named(ask.data), n=ask.n, progress=progress)
 
 
@@ -117,14 +117,14 @@ def _named(data: Path | None) -> Path:
     return data
 
 
-def _of_mini(part: mini.Part) -> Part:
-    def run(assistant: Any, ask: Ask, progress: Progress) -> Measured:
-        return part(assistant, mini.Plan(ask.seed, ask.folder, ask.n, ask.site), progress)
+def _of_mini(part: mini.MeasureMini) -> MeasurePart:
+    def run(assistant: Any, ask: SuiteOptions, progress: Progress) -> PartResult:
+        return part(assistant, mini.MiniOptions(ask.seed, ask.folder, ask.n, ask.site), progress)
 
     return run
 
 
-def _few(part: Part, n: int) -> Part:
+def _few(part: MeasurePart, n: int) -> MeasurePart:
     """The same of a few films: whether it runs, and about what it gives."""
     return lambda assistant, ask, progress: part(assistant, replace(ask, n=n), progress)
 
@@ -158,7 +158,9 @@ SUITES: Mapping[str, Suite] = MappingProxyType(
 ALL = ("report", "image", "risk", "gate", "looking", "shift", "privacy", "mini")
 
 
-def chosen(suites: Sequence[str], only: Sequence[str], ask: Ask) -> list[tuple[str, str, Part]]:
+def chosen(
+    suites: Sequence[str], only: Sequence[str], ask: SuiteOptions
+) -> list[tuple[str, str, MeasurePart]]:
     """The parts to run, each with its suite and its name, in order.
 
     Raises SettingsError for a suite or part that does not exist, and for what is not named.
@@ -191,6 +193,6 @@ def chosen(suites: Sequence[str], only: Sequence[str], ask: Ask) -> list[tuple[s
     return found
 
 
-def sighted(suites: Iterable[str], ask: Ask) -> bool:
+def sighted(suites: Iterable[str], ask: SuiteOptions) -> bool:
     """Whether a backbone has to be loaded."""
     return ask.predictions is None and any(SUITES[name].sighted for name in suites)

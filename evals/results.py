@@ -28,7 +28,7 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class PartResult:
     """What one part of a suite has found out."""
 
     figures: Mapping[str, Figure]
@@ -39,7 +39,7 @@ class Measured:
     plots: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # see `evals.plot_data`
 
 
-class Tally:
+class FigureTable:
     """Figures as they are counted, each with what it was counted from."""
 
     def __init__(self) -> None:

@@ -12,9 +12,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from evals.checkpoint import Kept, code_version, data_hash
-from evals.registry import SUITES, Ask, Progress, chosen, sighted
-from evals.results import SCHEMA, Counts, Figure, Measured, judged
+from evals.checkpoint import PartStore, code_version, data_hash
+from evals.registry import SUITES, Progress, SuiteOptions, chosen, sighted
+from evals.results import SCHEMA, Counts, Figure, PartResult, judged
 from evals.results_file import write_results
 
 PACKAGES = ("wetread", "torch", "transformers", "peft", "faiss-cpu", "numpy", "scikit-learn")
@@ -64,7 +64,7 @@ def run(
         )
     }  # fmt: skip
     told = {name: Path(path) for name, path in weights.items()}
-    ask = Ask(Path(), n, seed, site, **paths, weights=told)
+    ask = SuiteOptions(Path(), n, seed, site, **paths, weights=told)
     parts = chosen(named, only, ask)
     assistant = None
     if sighted([suite for suite, _, _ in parts], ask):
@@ -81,8 +81,8 @@ def run(
         "seed": seed,
         "data_sha256": {name: data_hash(path) for name, path in paths.items() if path},
     }
-    kept = Kept(None if out is None else Path(out), {**asdict(ask), **about})
-    done: list[tuple[str, Measured]] = []
+    kept = PartStore(None if out is None else Path(out), {**asdict(ask), **about})
+    done: list[tuple[str, PartResult]] = []
     seconds: dict[str, float] = {}
     results: dict[str, Any] = {}
     for suite, name, part in parts:
@@ -101,7 +101,7 @@ def run(
     return results
 
 
-def _command(named: Sequence[str], ask: Ask, only: Sequence[str], backbone: str) -> str:
+def _command(named: Sequence[str], ask: SuiteOptions, only: Sequence[str], backbone: str) -> str:
     """The command line that does the same; of folders and files their names alone."""
     words = ["wetread eval", *named, f"--backbone {Path(backbone).name}", f"--seed {ask.seed}"]
     words += [f"--only {','.join(only)}"] if only else []
@@ -113,7 +113,7 @@ def _command(named: Sequence[str], ask: Ask, only: Sequence[str], backbone: str)
     return " ".join(words)
 
 
-def _placed(name: str, part: Measured) -> Measured:
+def _placed(name: str, part: PartResult) -> PartResult:
     """A part's findings under its name, where they do not bear that of what they measure."""
     if name not in APART:
         return part
@@ -131,7 +131,7 @@ def _placed(name: str, part: Measured) -> Measured:
 
 
 def _results(
-    suite: str, done: Sequence[tuple[str, Measured]], about: dict[str, Any], site: str
+    suite: str, done: Sequence[tuple[str, PartResult]], about: dict[str, Any], site: str
 ) -> dict[str, Any]:
     import torch
 

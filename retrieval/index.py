@@ -202,7 +202,7 @@ class Index:
         return numbers[0][real], scores[0][real]
 
 
-class Truth:
+class ExactVectors:
     """The vectors truly nearest to some queries among all that pass by, by inner product."""
 
     def __init__(self, queries: np.ndarray, numbers: np.ndarray) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 
 from retrieval.checks import unit32
 from retrieval.files import sync_folder, write_beside
-from retrieval.index import LEAST, Index, Truth, training_split
+from retrieval.index import LEAST, ExactVectors, Index, training_split
 from retrieval.store import Store
 from retrieval.types import IndexKind
 
@@ -30,7 +30,7 @@ _ROUNDING = 1e-5  # float32 in FAISS against float64 here, with room
 _SAVE_AFTER = 2000  # changes taken in before the snapshot is written without waiting for close
 
 
-class Mirror:
+class IndexSync:
     """The index of one store. All but `save` are to be called inside `store.reading()`."""
 
     def __init__(self, store: Store, folder: Path, exact_limit: int) -> None:
@@ -101,7 +101,7 @@ class Mirror:
         index = Index.trained(unit32(self._store.vectors(numbers[learn])[1]), len(numbers))
         found, queries = self._store.vectors(numbers[ask])
         queries = unit32(queries)
-        truth = Truth(queries, np.array(found, dtype=np.int64))
+        truth = ExactVectors(queries, np.array(found, dtype=np.int64))
         self._put(index, numbers, truth)
         index.tune(queries, truth.nearest())
         return index
@@ -170,7 +170,7 @@ class Mirror:
         # about its size does not go to and fro.
         return total > 2 * self._trained_on or 2 * total < self._exact_limit
 
-    def _put(self, index: Index, numbers: np.ndarray, truth: Truth | None = None) -> None:
+    def _put(self, index: Index, numbers: np.ndarray, truth: ExactVectors | None = None) -> None:
         for start in range(0, len(numbers), _BATCH):
             found, vectors = self._store.vectors(numbers[start : start + _BATCH])
             there, ready = np.array(found, dtype=np.int64), unit32(vectors)

@@ -21,7 +21,7 @@ from retrieval.store import Store
 from retrieval.types import Added, Case, Hit, NewCase, Stats
 
 if TYPE_CHECKING:
-    from retrieval.index_sync import Mirror
+    from retrieval.index_sync import IndexSync
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ class Library:
     call. Made by `Library.open`; a context manager.
     """
 
-    def __init__(self, store: Store, mirror: Mirror) -> None:
+    def __init__(self, store: Store, mirror: IndexSync) -> None:
         self._store = store
         self._mirror = mirror
         self._digest = ((-1, ""), "")  # watermark it was made at, and the digest
@@ -59,7 +59,9 @@ class Library:
         no library, is a newer Wetread's, holds vectors of another length under this encoder,
         or (with `create=False`) is not there, and where FAISS is not installed.
         """
-        from retrieval.index_sync import Mirror  # here, so that `import retrieval` loads no FAISS
+        from retrieval.index_sync import (
+            IndexSync,  # here, so that `import retrieval` loads no FAISS
+        )
 
         folder = Path(path)
         if dim < 1 or not encoder:
@@ -76,7 +78,7 @@ class Library:
             ) from error
         store = Store(folder / _DATABASE, encoder, dim)
         try:
-            mirror = Mirror(store, folder / "index", exact_limit)
+            mirror = IndexSync(store, folder / "index", exact_limit)
             with store.reading():
                 mirror.open()
         except WetreadError:

@@ -8,15 +8,25 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from chat import CHROMIUM, FLAGS, PATIENT, SLOW, free_port, phantom_png
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+# Tests run beside each other, a process for each core: more threads would only wait for one.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 REPO = Path(__file__).resolve().parent.parent
 SHARED = REPO.parent / "shared" / "data"
 BACKBONE = os.environ.get("WETREAD_TEST_BACKBONE", "mini")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One for each core, as far as the memory reaches: each holds a backbone and a browser."""
+    room = int(psutil.virtual_memory().available / 2**30 / 2)
+    return max(1, min(len(os.sched_getaffinity(0)), room, 8))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -10,7 +10,7 @@ from conftest import REPO
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.figures import Figure, in_turns
+from benchmarks.figures import PairedFigure, in_turns
 
 seconds = st.floats(0.01, 100)
 
@@ -18,9 +18,9 @@ seconds = st.floats(0.01, 100)
 @given(st.lists(st.tuples(seconds, seconds), min_size=1, max_size=7))
 def test_less_time_and_more_drafts_are_better_by_the_same_factor(pairs):
     ours, theirs = zip(*pairs, strict=True)
-    time = Figure("", "s", ours, theirs=theirs)
+    time = PairedFigure("", "s", ours, theirs=theirs)
     a_minute = [tuple(60 / value for value in side) for side in (ours, theirs)]
-    rate = Figure("", "drafts a minute", a_minute[0], "", a_minute[1], more_is_better=True)
+    rate = PairedFigure("", "drafts a minute", a_minute[0], "", a_minute[1], more_is_better=True)
     assert time.ratios == pytest.approx(rate.ratios)
 
 
@@ -37,11 +37,11 @@ def test_less_time_and_more_drafts_are_better_by_the_same_factor(pairs):
     ],
 )
 def test_a_bar_is_met_by_the_median(ours, theirs, more, bar, met):
-    assert Figure("", "", ours, "", theirs, more, bar).met is met
+    assert PairedFigure("", "", ours, "", theirs, more, bar).met is met
 
 
 def test_what_could_not_be_measured_meets_nothing():
-    assert Figure("", "", (0.1,), bar=0.3, failed="no GPU").met is None
+    assert PairedFigure("", "", (0.1,), bar=0.3, failed="no GPU").met is None
 
 
 def test_both_sides_run_in_turns():

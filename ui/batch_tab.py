@@ -18,11 +18,11 @@ from assistant.errors import SettingsError, WetreadError
 from assistant.intake import read_film
 from assistant.intake.zips import unpack
 from ui.batch_view import NO_BATCH, batch_html
-from ui.events import AT_ONCE, FORGET_AFTER, IN_BATCH, Shown, index_of, panel
+from ui.events import AT_ONCE, FORGET_AFTER, IN_BATCH, Updates, index_of, panel
 from ui.jobs import by_model
 from ui.markup import CRASHED, error
 from ui.read_tab import ReadTab
-from ui.session import Desk
+from ui.session import Session
 
 AT_ONCE_MOST = 2000  # films of one batch on a page; the command line takes any number
 BATCH = "batch"  # a job
@@ -58,7 +58,7 @@ class BatchTab:
                 self.table = panel(NO_BATCH, "batch", "buttons.js")
         self._wire()
 
-    def take(self, path: str | None, request: gr.Request) -> Shown:
+    def take(self, path: str | None, request: gr.Request) -> Updates:
         """Unpack a zip into the session's own folder, and delete it."""
         if path is None:
             return {self.zip: None}
@@ -84,12 +84,12 @@ class BatchTab:
         """Delete what a session has unpacked."""
         shutil.rmtree(self.of_session(request), ignore_errors=True)
 
-    def wished(self, desk: Desk) -> Shown:
+    def wished(self, desk: Session) -> Updates:
         """Ask for a batch."""
         desk.wish(BATCH)
         return {self.reading.desk: desk}
 
-    def run(self, desk: Desk, manifest: Manifest | None, folder: str) -> Iterator[Shown]:
+    def run(self, desk: Session, manifest: Manifest | None, folder: str) -> Iterator[Updates]:
         """Draft all films of the zip or the folder, the table growing meanwhile."""
         wish = desk.begin(BATCH)
         rows: tuple[Mapping[str, Any], ...] = ()
@@ -117,13 +117,13 @@ class BatchTab:
         finally:
             desk.end(BATCH)
 
-    def stopped(self, desk: Desk) -> None:
+    def stopped(self, desk: Session) -> None:
         """Stop the batches of this session."""
         desk.stop(BATCH)
 
     def open(
-        self, desk: Desk, manifest: Manifest | None, rows: tuple, event: gr.EventData
-    ) -> Shown:
+        self, desk: Session, manifest: Manifest | None, rows: tuple, event: gr.EventData
+    ) -> Updates:
         """Put a film of the batch on the desk: the same film gives the same draft."""
         reading, index = self.reading, index_of(event)
         if manifest is None or not 0 <= index < min(len(rows), len(manifest.rows)):

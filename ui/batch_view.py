@@ -12,10 +12,10 @@ from ui.markup import button, download, empty
 
 NO_BATCH = empty("Drafts of a whole folder appear here,", "the riskiest first.")
 SHOWN = 200  # rows on the page; the file holds them all
-Row = Mapping[str, Any]
+TableRow = Mapping[str, Any]
 
 
-def batch_html(rows: Sequence[Row], of: int, seconds: float, ended: str = "") -> str:
+def batch_html(rows: Sequence[TableRow], of: int, seconds: float, ended: str = "") -> str:
     """The batch so far; `of` films in all, `ended` why no more come (empty: it goes on)."""
     if not of:
         return NO_BATCH
@@ -39,12 +39,12 @@ def batch_html(rows: Sequence[Row], of: int, seconds: float, ended: str = "") ->
     )
 
 
-def _risks(row: Row) -> list[float]:
+def _risks(row: TableRow) -> list[float]:
     said = row["draft"]["sentences"] if "draft" in row else []
     return [s["risk"] for s in said if s["risk"] is not None]
 
 
-def _worst(row: Row) -> float:
+def _worst(row: TableRow) -> float:
     """What a table is sorted by: what cannot be read first, then by the riskiest sentence."""
     if "error" in row:
         return 3.0
@@ -53,7 +53,7 @@ def _worst(row: Row) -> float:
     return max(_risks(row), default=1.5)
 
 
-def _line(row: Row, index: int) -> str:
+def _line(row: TableRow, index: int) -> str:
     name = escape(row["image"])
     if "error" in row:
         told = escape(row["error"])

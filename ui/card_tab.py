@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from assistant.paths import card_file
-from ui.events import Shown, panel
+from ui.events import Updates, panel
 from ui.markup import empty
 
 NO_CARD = empty(
@@ -20,7 +20,7 @@ class CardTab:
     def __init__(self) -> None:
         self.card = panel(NO_CARD, "card")
 
-    def show(self) -> Shown:
+    def show(self) -> Updates:
         """The card that is there now."""
         try:
             page = card_file().read_text(encoding="utf-8")

@@ -10,10 +10,10 @@ from assistant.assistant import Assistant
 from assistant.chest.vocabulary import FINDINGS
 from assistant.errors import WetreadError
 from ui.cases_view import cases_html
-from ui.events import AT_ONCE, BY_MODEL, Shown, panel
+from ui.events import AT_ONCE, BY_MODEL, Updates, panel
 from ui.jobs import by_model
 from ui.markup import CRASHED, error
-from ui.session import Desk
+from ui.session import Session
 
 ANY = ""
 
@@ -38,7 +38,7 @@ class CasesRow:
             running = choice.input(self.filtered, filters, [desk, self.cases], **BY_MODEL)
             running.failure(lambda: CRASHED, None, self.cases, **AT_ONCE)
 
-    def filtered(self, desk: Desk, origin: str, finding: str) -> Shown:
+    def filtered(self, desk: Session, origin: str, finding: str) -> Updates:
         """Other similar cases: of one source, or with one finding."""
         visit = desk.here
         if visit is None:

@@ -11,12 +11,12 @@ from assistant.cases.similar import shared_findings
 from assistant.errors import WetreadError
 from assistant.types import Assertion, Neighbour
 from ui.markup import button, data_url
-from ui.session import Visit
+from ui.session import OpenStudy
 
 NONE_ALIKE = '<p class="dim">The library has no case that is like enough.</p>'
 
 
-def cases_html(assistant: Assistant, visit: Visit | None) -> str:
+def cases_html(assistant: Assistant, visit: OpenStudy | None) -> str:
     """The strip of similar cases beside what this study's draft asserts."""
     if visit is None or (visit.report is None and not visit.near):
         return ""

@@ -11,7 +11,7 @@ from assistant.export.wording import NOTICE
 from assistant.labeller.sentences import parse
 from assistant.types import Report, Sentence
 from ui.markup import boxes, busy, button, chip, download, empty, error, gate_html, why
-from ui.session import Visit
+from ui.session import OpenStudy
 
 NO_DRAFT = empty("The draft appears here,", "each sentence with what backs it.")
 SECTIONS = ("findings", "impression")
@@ -30,7 +30,7 @@ def writing_html(text: str) -> str:
     return f'<section aria-label="Draft being written">{"".join(parts)}</section>'
 
 
-def draft_html(visit: Visit | None) -> str:
+def draft_html(visit: OpenStudy | None) -> str:
     """The draft of a study: the gate's answer, the sentences, what was removed, exports."""
     if visit is None:
         return NO_DRAFT

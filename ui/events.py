@@ -12,7 +12,7 @@ AT_ONCE: Any = {"concurrency_limit": None, "show_progress": "hidden", "api_visib
 BY_MODEL: Any = {"concurrency_id": "model", "show_progress": "minimal", "api_visibility": "private"}
 # A batch has a place of its own in the queue, so that no reader waits until it is done.
 IN_BATCH: Any = {"concurrency_id": "batch", "show_progress": "hidden", "api_visibility": "private"}
-Shown = dict[Any, Any]  # what a handler gives: values by the component that shows them
+Updates = dict[Any, Any]  # what a handler gives: values by the component that shows them
 FORGET_AFTER = 3600  # idle seconds until a session's films are forgotten
 LONGEST = 2000  # characters that a script may tell
 

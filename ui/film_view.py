@@ -6,7 +6,7 @@ from html import escape
 
 from assistant.types import Film
 from ui.markup import button, empty, film_url
-from ui.session import Desk, Visit
+from ui.session import OpenStudy, Session
 
 NO_FILM = empty("Drop a film, or try a sample.", "It stays in this session.")
 TOOLS = (
@@ -21,7 +21,7 @@ TOOLS = (
 STATES = ("level", "pan", "invert", "boxes")  # tools that are on or off
 
 
-def viewer_html(desk: Desk) -> str:
+def viewer_html(desk: Session) -> str:
     """The viewer of the film that is looked at."""
     visit = desk.here
     if visit is None:
@@ -57,7 +57,7 @@ def viewer_html(desk: Desk) -> str:
     )
 
 
-def _strip(visit: Visit) -> str:
+def _strip(visit: OpenStudy) -> str:
     """Buttons for the films of a study, where it has more than one."""
     if len(visit.all_films) < 2:
         return ""
@@ -72,7 +72,7 @@ def _strip(visit: Visit) -> str:
     return f'<div class="filmstrip" {group}>{"".join(made)}</div>'
 
 
-def _caption(visit: Visit, film: Film) -> str:
+def _caption(visit: OpenStudy, film: Film) -> str:
     size = f"{film.pixels.shape[1]} by {film.pixels.shape[0]} pixels"
     spacing = "spacing not known: no scale"
     if film.spacing_mm:
@@ -84,7 +84,7 @@ def _caption(visit: Visit, film: Film) -> str:
     return " · ".join(parts)
 
 
-def rail_html(desk: Desk) -> str:
+def rail_html(desk: Session) -> str:
     """The studies of this session, newest first."""
     if not desk.visits:
         return '<p class="dim">No study yet.</p>'
@@ -106,7 +106,7 @@ def rail_html(desk: Desk) -> str:
     return f'<ul class="rail" aria-label="Studies of this session">{"".join(rows)}</ul>'
 
 
-def _state(visit: Visit) -> str:
+def _state(visit: OpenStudy) -> str:
     """What became of a study, in a few words."""
     if visit.report is None:
         return "not drafted"

@@ -22,14 +22,14 @@ BETWEEN = 0.25  # seconds between two looks for news: a page is drawn no oftener
 
 
 @dataclass(frozen=True, slots=True)
-class News(Generic[N]):
+class JobProgress(Generic[N]):
     """The latest that the work has told."""
 
     told: N
 
 
 @dataclass(frozen=True, slots=True)
-class Done(Generic[T]):
+class JobResult(Generic[T]):
     """The work's end."""
 
     result: T
@@ -44,7 +44,7 @@ def follow(
     work: Callable[[Callable[[N], None]], T],
     stopped: threading.Event,
     seconds: float = MOST_SECONDS,
-) -> Iterator[News[N] | Done[T]]:
+) -> Iterator[JobProgress[N] | JobResult[T]]:
     """Run `work(tell)` and give the latest it told, now and then, and its result at the end.
 
     Whoever sets `stopped`, or follows no more, stops the work at the next thing it tells. Raises
@@ -74,14 +74,14 @@ def follow(
             news = _latest(told)
             if news is not None:
                 yield news
-        yield Done(running.result())
+        yield JobResult(running.result())
     finally:
         left.set()
 
 
-def _latest(told: queue.SimpleQueue[N]) -> News[N] | None:
+def _latest(told: queue.SimpleQueue[N]) -> JobProgress[N] | None:
     """The last of what was told meanwhile, if anything was."""
     news = None
     while not told.empty():
-        news = News(told.get_nowait())  # nobody else takes from it
+        news = JobProgress(told.get_nowait())  # nobody else takes from it
     return news

@@ -14,11 +14,11 @@ from assistant.cases.similar import as_neighbour
 from assistant.errors import LibraryError, SettingsError, WetreadError
 from assistant.intake import read_film
 from ui.cases_view import shelf_html
-from ui.events import AT_ONCE, BY_MODEL, Shown, panel, text_of
+from ui.events import AT_ONCE, BY_MODEL, Updates, panel, text_of
 from ui.jobs import by_model
 from ui.markup import CRASHED, error
 from ui.read_tab import ReadTab
-from ui.session import Desk
+from ui.session import Session
 
 FOUND_MOST = 24  # cases that a search shows
 
@@ -53,11 +53,11 @@ class LibraryTab:
                 self.found = panel("", "found", "buttons.js")
         self._wire()
 
-    def enter(self) -> Shown:
+    def enter(self) -> Updates:
         """What the library holds now, and its newest cases."""
         return {**self.search(""), **self.show()}
 
-    def show(self) -> Shown:
+    def show(self) -> Updates:
         """What the library holds now."""
         library = self.assistant.library
         if library is None:
@@ -71,7 +71,7 @@ class LibraryTab:
         body = "".join(f"<dt>{escape(str(a))}</dt><dd>{escape(str(b))}</dd>" for a, b in rows)
         return {self.stats: f'<dl class="stats" aria-label="Library">{body}</dl>'}
 
-    def search(self, words: str) -> Shown:
+    def search(self, words: str) -> Updates:
         """The cases that fit some words; the newest where there are none."""
         try:
             found = search_cases(self.assistant.require_library(), words or "", limit=FOUND_MOST)
@@ -80,7 +80,7 @@ class LibraryTab:
         cases = [as_neighbour(case, 0.0) for case in found]
         return {self.told: "", self.found: shelf_html(self.assistant, cases, alike=False)}
 
-    def alike(self, desk: Desk) -> Shown:
+    def alike(self, desk: Session) -> Updates:
         """The cases most like the film on the desk."""
         try:
             if desk.here is None:
@@ -90,7 +90,7 @@ class LibraryTab:
             return {self.told: error(str(problem)), self.found: ""}
         return {self.told: "", self.found: shelf_html(self.assistant, found, alike=True)}
 
-    def put(self, paths: list[str] | None, report: str, patient: str, source: str) -> Shown:
+    def put(self, paths: list[str] | None, report: str, patient: str, source: str) -> Updates:
         """Add films with one report, and delete the files."""
         added = known = 0
         try:
@@ -116,7 +116,7 @@ class LibraryTab:
         return {self.files: None, self.report: "", self.patient: "",
                 self.told: f'<p role="status">{words}</p>', **self.show()}  # fmt: skip
 
-    def remove(self, words: str, event: gr.EventData) -> Shown:
+    def remove(self, words: str, event: gr.EventData) -> Updates:
         """Remove a case with its report and picture."""
         case = text_of(event, "case")
         try:

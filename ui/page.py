@@ -17,7 +17,7 @@ from ui.events import AT_ONCE, FORGET_AFTER, panel, script
 from ui.library_tab import LibraryTab
 from ui.paint_tab import PaintTab
 from ui.read_tab import ReadTab
-from ui.session import Desk
+from ui.session import Session
 
 TITLE = (
     '<header><h1>Wetread</h1><span class="dim">A preliminary reading of a film, with its evidence.'
@@ -53,7 +53,7 @@ def build(assistant: Assistant, home: Path, *, local: bool = True) -> gr.Blocks:
         expose(assistant)  # first, so that no event of the page takes an endpoint's name
         gr.HTML(TITLE, apply_default_css=False)
         panel(FIRST_VISIT, "first", "first.js")
-        desk = gr.State(Desk(), time_to_live=FORGET_AFTER)
+        desk = gr.State(Session(), time_to_live=FORGET_AFTER)
         with gr.Tabs(selected="read") as tabs:
             with gr.Tab("Read", id="read"):
                 reading = ReadTab(assistant, desk)

@@ -12,12 +12,12 @@ from assistant.errors import SettingsError, Stopped, WetreadError
 from assistant.intake import read_film_bytes
 from assistant.painting.painting import file_of, prompt_of_report
 from assistant.types import Painting
-from ui.events import AT_ONCE, BY_MODEL, FORGET_AFTER, Shown, index_of, panel
-from ui.jobs import Done, follow
+from ui.events import AT_ONCE, BY_MODEL, FORGET_AFTER, Updates, index_of, panel
+from ui.jobs import JobResult, follow
 from ui.markup import CRASHED, error
 from ui.paint_view import NO_PAINTING, paintings_html
 from ui.read_tab import ReadTab
-from ui.session import Desk
+from ui.session import Session
 
 SITES = ("A", "B", "C", "D")
 TO_TRY = (["Large right pleural effusion."], ["Cardiomegaly."], ["No acute abnormality."])
@@ -48,14 +48,14 @@ class PaintTab:
                 self.painted = panel(NO_PAINTING, "painted", "buttons.js")
         self._wire()
 
-    def wished(self, desk: Desk) -> Shown:
+    def wished(self, desk: Session) -> Updates:
         """Ask for films to be painted."""
         desk.wish(PAINT)
         return {self.reading.desk: desk}
 
     def paint(
-        self, desk: Desk, prompt: str, count: int, guidance: float, site: str, seed: int | None
-    ) -> Iterator[Shown]:
+        self, desk: Session, prompt: str, count: int, guidance: float, site: str, seed: int | None
+    ) -> Iterator[Updates]:
         """Paint films one after the other, each with the next seed."""
         wish = desk.begin(PAINT)
         asked = max(1, min(4, int(count or 1))) if wish else 0
@@ -67,7 +67,7 @@ class PaintTab:
                 yield {self.painted: paintings_html(self.assistant, done, asked, 0.0)}
                 one = partial(self._one, prompt, guidance, site, int(seed or 0) + number)
                 for news in follow(one, wish.stopped):  # type: ignore[union-attr]
-                    if isinstance(news, Done):
+                    if isinstance(news, JobResult):
                         done = (*done, news.result)
                         break
                     html = paintings_html(self.assistant, done, asked, news.told)
@@ -91,11 +91,11 @@ class PaintTab:
             progress=lambda tokens, of: tell(tokens / of),
         )[0]  # fmt: skip
 
-    def stopped(self, desk: Desk) -> None:
+    def stopped(self, desk: Session) -> None:
         """Stop painting, for this session."""
         desk.stop(PAINT)
 
-    def draft(self, desk: Desk, done: tuple[Painting, ...], event: gr.EventData) -> Shown:
+    def draft(self, desk: Session, done: tuple[Painting, ...], event: gr.EventData) -> Updates:
         """Put a painting on the desk as a study of its own, and look at it."""
         index = index_of(event)
         if not 0 <= index < len(done):
@@ -104,7 +104,7 @@ class PaintTab:
         desk.put((film,)).painted = done[index].prompt
         return {**self.reading.asked_for(desk), self.tabs: gr.Tabs(selected="read")}
 
-    def describe(self, desk: Desk) -> Shown:
+    def describe(self, desk: Session) -> Updates:
         """Paint what the draft says."""
         report = desk.here.report if desk.here else None
         try:
@@ -114,7 +114,7 @@ class PaintTab:
             return {self.reading.desk: desk}
         return self.words(desk, words)
 
-    def words(self, desk: Desk, words: str) -> Shown:
+    def words(self, desk: Session, words: str) -> Updates:
         """Paint what was typed beside the talk, or is in a draft."""
         here = {
             self.prompt: words,

@@ -22,11 +22,11 @@ from assistant.types import Film, Report
 from ui.cases_row import CasesRow
 from ui.cases_view import cases_html
 from ui.draft_view import NO_DRAFT, checked_html, draft_html, writing_html
-from ui.events import AT_ONCE, BY_MODEL, Shown, index_of, panel, text_of
+from ui.events import AT_ONCE, BY_MODEL, Updates, index_of, panel, text_of
 from ui.film_view import NO_FILM, rail_html, viewer_html
-from ui.jobs import Done, by_model, follow
+from ui.jobs import JobResult, by_model, follow
 from ui.markup import CRASHED, error
-from ui.session import Desk, Visit, Wish
+from ui.session import DraftRequest, OpenStudy, Session
 from ui.talk_row import TalkRow
 from ui.talk_view import talk_html
 
@@ -70,11 +70,11 @@ class ReadTab:
             self.stop = gr.Button("Stop", min_width=70, elem_id="stop")
         self.right = gr.Button("Put it right and draft", visible=False, elem_id="right")
         self.anyway = gr.Button("Draft it anyway", visible=False, elem_id="anyway")
-        self.rail = panel(rail_html(Desk()), "rail", "buttons.js")
+        self.rail = panel(rail_html(Session()), "rail", "buttons.js")
 
     # What is shown
 
-    def screen(self, desk: Desk) -> Shown:
+    def screen(self, desk: Session) -> Updates:
         """All that the tab shows of the study that is looked at."""
         return {
             **self.picture(desk),
@@ -83,11 +83,11 @@ class ReadTab:
             self.prior_report: desk.here.prior_report if desk.here else "",
         }
 
-    def picture(self, desk: Desk) -> Shown:
+    def picture(self, desk: Session) -> Updates:
         """The viewer and the list of studies."""
         return {self.desk: desk, self.film: viewer_html(desk), self.rail: rail_html(desk)}
 
-    def said(self, desk: Desk) -> Shown:
+    def said(self, desk: Session) -> Updates:
         """Draft, similar cases and talk."""
         visit = desk.here
         gate = visit.report.gate if visit and visit.report else None
@@ -106,8 +106,8 @@ class ReadTab:
     # Putting films on the desk
 
     def take(
-        self, desk: Desk, paths: list[str] | None, indication: str, prior_report: str
-    ) -> Shown:
+        self, desk: Session, paths: list[str] | None, indication: str, prior_report: str
+    ) -> Updates:
         """Read the films that were dropped as one study, and delete the files."""
         films: list[Film] = []
         wrong = ""
@@ -128,14 +128,14 @@ class ReadTab:
         desk.put(tuple(films), indication, prior_report)
         return {self.drop: None, **self.asked_for(desk)}
 
-    def sample(self, number: int, desk: Desk, indication: str, prior_report: str) -> Shown:
+    def sample(self, number: int, desk: Session, indication: str, prior_report: str) -> Updates:
         """Take a phantom as the film: a visitor has none."""
         pixels = make_phantom(7, number, split="test").film.astype(np.float32) / 255
         film = read_film_bytes(png(pixels, synthetic=True), "sample")
         desk.put((film,), indication, prior_report)
         return self.asked_for(desk)
 
-    def take_prior(self, desk: Desk, path: str | None) -> Shown:
+    def take_prior(self, desk: Session, path: str | None) -> Updates:
         """Read the prior film, and delete the file."""
         if path is None:
             return {self.prior: None}
@@ -149,7 +149,7 @@ class ReadTab:
         finally:
             Path(path).unlink(missing_ok=True)
 
-    def pick(self, desk: Desk, event: gr.EventData) -> Shown:
+    def pick(self, desk: Session, event: gr.EventData) -> Updates:
         """Look at another film of the study."""
         visit, index = desk.here, index_of(event)
         if visit is None or not 0 <= index < len(visit.all_films):
@@ -157,13 +157,13 @@ class ReadTab:
         visit.shown = index
         return self.picture(desk)
 
-    def rail_act(self, desk: Desk, event: gr.EventData) -> Shown:
+    def rail_act(self, desk: Session, event: gr.EventData) -> Updates:
         """Look at another study, or take one off the desk."""
         number = index_of(event, "number")
         (desk.drop if text_of(event, "do") == "drop" else desk.look)(number)
         return self.screen(desk)
 
-    def put_right(self, desk: Desk) -> Shown:
+    def put_right(self, desk: Session) -> Updates:
         """Turn or invert the film as the gate said."""
         visit = desk.here
         if visit is None or visit.report is None or visit.report.gate.correction is None:
@@ -175,19 +175,19 @@ class ReadTab:
 
     # Drafting
 
-    def wished(self, anyway: bool, desk: Desk, indication: str, prior_report: str) -> Shown:
+    def wished(self, anyway: bool, desk: Session, indication: str, prior_report: str) -> Updates:
         """Ask for a draft of the study that is looked at."""
         if desk.here is None:
             return {self.draft: NO_DRAFT}
         desk.here.indication, desk.here.prior_report = indication or "", prior_report or ""
         return self.asked_for(desk, anyway=anyway)
 
-    def asked_for(self, desk: Desk, *, anyway: bool = False) -> Shown:
+    def asked_for(self, desk: Session, *, anyway: bool = False) -> Updates:
         """Put the study that is looked at in line to be drafted."""
         desk.wish(DRAFT, anyway)
         return {**self.screen(desk), self.draft: writing_html("")}
 
-    def read(self, desk: Desk) -> Iterator[Shown]:
+    def read(self, desk: Session) -> Iterator[Updates]:
         """Draft the study whose turn it is, showing the text as it is written."""
         wish = desk.begin(DRAFT)
         visit = desk.find(wish.visit) if wish else None
@@ -210,11 +210,11 @@ class ReadTab:
         finally:
             desk.end(DRAFT)
 
-    def _reading(self, visit: Visit, wish: Wish) -> Iterator[str]:
+    def _reading(self, visit: OpenStudy, wish: DraftRequest) -> Iterator[str]:
         """Draft a study onto the desk, giving the text as it is written."""
         try:
             for news in follow(partial(self._drafted, visit, wish.anyway), wish.stopped):
-                if isinstance(news, Done):
+                if isinstance(news, JobResult):
                     visit.report, visit.films = news.result, _read_first(visit.films, news.result)
                     visit.near, visit.failed = news.result.neighbours, ""
                 else:
@@ -224,7 +224,7 @@ class ReadTab:
         except WetreadError as problem:
             visit.failed = str(problem)
 
-    def _drafted(self, visit: Visit, anyway: bool, tell: Callable[[str], None]) -> Report:
+    def _drafted(self, visit: OpenStudy, anyway: bool, tell: Callable[[str], None]) -> Report:
         """The draft of the first film of a study that the gate lets through, or of the first."""
         study = visit.study()
         reports = []
@@ -239,7 +239,7 @@ class ReadTab:
 
     # Judging and mending
 
-    def decide(self, desk: Desk, event: gr.EventData) -> Shown:
+    def decide(self, desk: Session, event: gr.EventData) -> Updates:
         """Accept or reject a sentence, or take that back."""
         visit, index = desk.here, index_of(event)
         wish = DECISIONS.get(text_of(event, "how"))
@@ -251,7 +251,7 @@ class ReadTab:
         visit.report = decide(visit.report, index, None if now == wish else wish)  # type: ignore[arg-type]
         return {self.desk: desk, self.draft: draft_html(visit)}
 
-    def check(self, desk: Desk, event: gr.EventData) -> Shown:
+    def check(self, desk: Session, event: gr.EventData) -> Updates:
         """Check what a sentence would say, while it is edited."""
         visit, index = desk.here, index_of(event)
         if visit is None or visit.report is None:
@@ -268,7 +268,7 @@ class ReadTab:
         """A sentence in a person's words, judged anew."""
         return reworded(self.assistant.backbone, self.assistant.risk, report, index, text)
 
-    def save(self, desk: Desk, event: gr.EventData) -> Shown:
+    def save(self, desk: Session, event: gr.EventData) -> Updates:
         """Put what was written in place of a sentence."""
         visit = desk.here
         if visit is None or visit.report is None:
@@ -280,7 +280,7 @@ class ReadTab:
             return {self.draft: error(str(problem)) + draft_html(visit)}
         return {self.desk: desk, self.draft: draft_html(visit)}
 
-    def case_act(self, desk: Desk, event: gr.EventData) -> Shown:
+    def case_act(self, desk: Session, event: gr.EventData) -> Updates:
         """Leave a case out of the drafts of this study, or take all back, and draft again."""
         visit, case = desk.here, text_of(event, "case")
         if visit is None:
@@ -327,11 +327,11 @@ class ReadTab:
         self.prior.upload(self.take_prior, [self.desk, self.prior], self.shown, **AT_ONCE)
         self.stop.click(self.stopped, self.desk, None, **AT_ONCE)
 
-    def stopped(self, desk: Desk) -> None:
+    def stopped(self, desk: Session) -> None:
         """Stop the drafts of this session, those in line too."""
         desk.stop(DRAFT)
 
-    def crashed(self, desk: Desk) -> Shown:
+    def crashed(self, desk: Session) -> Updates:
         """What is shown after a failure that Wetread did not foresee."""
         return {**self.said(desk), self.draft: CRASHED}
 

@@ -11,7 +11,7 @@ MOST = 20  # studies that a session keeps; the oldest goes first
 
 
 @dataclass(slots=True)
-class Visit:
+class OpenStudy:
     """One study on the desk, with all that was said of it."""
 
     number: int
@@ -44,7 +44,7 @@ class Visit:
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class DraftRequest:
     """A job that was asked for, on which study, and what stops it."""
 
     visit: int
@@ -53,19 +53,21 @@ class Wish:
 
 
 @dataclass(slots=True)
-class Desk:
+class Session:
     """All studies of one session, and which of them is looked at."""
 
-    visits: list[Visit] = field(default_factory=list)
+    visits: list[OpenStudy] = field(default_factory=list)
     at: int = -1  # the number of the study that is looked at; -1: none
     made: int = 0
-    jobs: dict[str, list[Wish]] = field(default_factory=dict)  # by kind, in the order asked for
+    jobs: dict[str, list[DraftRequest]] = field(
+        default_factory=dict
+    )  # by kind, in the order asked for
 
     def wish(self, job: str, anyway: bool = False) -> None:
         """Ask for a job on what is looked at; it can be stopped from now on, in line already."""
-        self.jobs.setdefault(job, []).append(Wish(self.at, anyway))
+        self.jobs.setdefault(job, []).append(DraftRequest(self.at, anyway))
 
-    def begin(self, job: str) -> Wish | None:
+    def begin(self, job: str) -> DraftRequest | None:
         """The wish whose turn it is: of those in line the first; None where nothing is wished."""
         return next(iter(self.jobs.get(job, ())), None)
 
@@ -78,16 +80,18 @@ class Desk:
         for wish in self.jobs.get(job, ()):
             wish.stopped.set()
 
-    def find(self, number: int) -> Visit | None:
+    def find(self, number: int) -> OpenStudy | None:
         """The study of this number."""
         return next((visit for visit in self.visits if visit.number == number), None)
 
     @property
-    def here(self) -> Visit | None:
+    def here(self) -> OpenStudy | None:
         """The study that is looked at."""
         return self.find(self.at)
 
-    def put(self, films: tuple[Film, ...], indication: str = "", prior_report: str = "") -> Visit:
+    def put(
+        self, films: tuple[Film, ...], indication: str = "", prior_report: str = ""
+    ) -> OpenStudy:
         """Put a new study on the desk and look at it.
 
         What is typed beside it goes with it, where it was not told of the study before.
@@ -96,7 +100,7 @@ class Desk:
         before = (self.here.indication, self.here.prior_report) if self.here else ("", "")
         typed = (indication or "", prior_report or "")
         why, prior = (now if now != then else "" for now, then in zip(typed, before, strict=True))
-        visit = Visit(self.made, films, why, prior)
+        visit = OpenStudy(self.made, films, why, prior)
         self.visits = [*self.visits, visit][-MOST:]
         self.at = visit.number
         return visit

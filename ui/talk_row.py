@@ -8,11 +8,11 @@ import gradio as gr
 
 from assistant.assistant import Assistant
 from assistant.errors import WetreadError
-from ui.events import AT_ONCE, BY_MODEL, Shown, panel, text_of
+from ui.events import AT_ONCE, BY_MODEL, Updates, panel, text_of
 from ui.film_view import rail_html
 from ui.jobs import by_model
 from ui.markup import CRASHED, error
-from ui.session import Desk
+from ui.session import Session
 from ui.talk_view import talk_html
 
 
@@ -42,7 +42,7 @@ class TalkRow:
         for start in starts:
             start.failure(lambda: CRASHED, None, self.talk, **AT_ONCE)
 
-    def ask(self, desk: Desk, question: str, prior_report: str) -> Iterator[Shown]:
+    def ask(self, desk: Session, question: str, prior_report: str) -> Iterator[Updates]:
         """Answer a question about the study that is looked at."""
         visit = desk.here
         if visit is None:
@@ -62,6 +62,6 @@ class TalkRow:
         if desk.here is visit:
             yield {self.desk: desk, self.rail: rail_html(desk), self.talk: talk_html(visit)}
 
-    def chip(self, desk: Desk, prior_report: str, event: gr.EventData) -> Iterator[Shown]:
+    def chip(self, desk: Session, prior_report: str, event: gr.EventData) -> Iterator[Updates]:
         """Ask one of the questions that are offered."""
         yield from self.ask(desk, text_of(event, "question"), prior_report)

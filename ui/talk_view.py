@@ -7,7 +7,7 @@ from html import escape
 from assistant.export.wording import ANSWER_NOTICE
 from assistant.types import Answer
 from ui.markup import button, chip, why
-from ui.session import Visit
+from ui.session import OpenStudy
 
 TO_ASK = (
     "Is there a pleural effusion?",
@@ -17,7 +17,7 @@ TO_ASK = (
 )
 
 
-def talk_html(visit: Visit | None, waiting: str = "", failed: str = "") -> str:
+def talk_html(visit: OpenStudy | None, waiting: str = "", failed: str = "") -> str:
     """The talk about a study; `waiting` is asked and not answered, `failed` why the last is not."""
     if visit is None:
         return ""

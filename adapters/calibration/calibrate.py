@@ -11,16 +11,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from adapters.adapter_recipe import FolderData, PhantomData
-from adapters.calibration.risk import About, Judged, ablation, fit_risk
+from adapters.calibration.risk import FitDescription, JudgedClaim, ablation, fit_risk
 from adapters.calibration.similarity_floor import likeness_floor
-from adapters.data.cases import CaseSet, Say, load_cases
+from adapters.data.cases import CaseSet, OnMessage, load_cases
 from adapters.data.library_cases import library_cases
 from assistant import Assistant
 from assistant.cases.ingest import is_library
 from assistant.chest.truth_check import is_false
-from assistant.drafting.draft import Options
+from assistant.drafting.draft import DraftOptions
 from assistant.evidence.risk import FILE, RiskModel
-from assistant.evidence.rules import Examined
+from assistant.evidence.rules import SentenceSignals
 from assistant.types import Study
 
 SAMPLES = 5
@@ -30,7 +30,7 @@ EDGE = 1024  # pixels that films of a folder are kept at, at most
 
 
 def known_cases(
-    source: Path | None, n: int, sites: Sequence[str], folder: Path, say: Say
+    source: Path | None, n: int, sites: Sequence[str], folder: Path, say: OnMessage
 ) -> tuple[CaseSet, str]:
     """Cases to calibrate on, with what they are in words; `folder` keeps their films.
 
@@ -56,7 +56,7 @@ def calibrate(
     samples: int = SAMPLES,
     error: float = ERROR,
     seed: int = 0,
-    say: Say = lambda text: None,
+    say: OnMessage = lambda text: None,
 ) -> RiskModel:
     """Fit the risk on drafts of `cases`, none of which the backbone or its probe has learnt from.
 
@@ -68,7 +68,7 @@ def calibrate(
     task = "report" if "report" in assistant.backbone.tasks else None
     identity = assistant.backbone.identity_for(task)
     told = f"{len(cases)} {about}"
-    fitted_for = About(identity.revision, identity.adapter, told, samples, error)
+    fitted_for = FitDescription(identity.revision, identity.adapter, told, samples, error)
     model = replace(fit_risk(judged, fitted_for, seed=seed), floor=floor)
     told = "no library to tell" if floor is None else f"{floor:.3f}"
     say(f"similarity under which a case agrees no better than any other: {told}")
@@ -87,13 +87,13 @@ def judged_sentences(
     samples: int,
     floor: float | None,
     seed: int,
-    say: Say,
-) -> list[Judged]:
+    say: OnMessage,
+) -> list[JudgedClaim]:
     """Every sentence of the cases' drafts of which something is known to be true or false."""
-    found: list[Judged] = []
+    found: list[JudgedClaim] = []
     done = 0
     for part, neighbours in ((range(0, len(cases), 2), 5), (range(1, len(cases), 2), 0)):
-        options = Options(neighbours=neighbours, seed=seed, samples=samples, floor=floor)
+        options = DraftOptions(neighbours=neighbours, seed=seed, samples=samples, floor=floor)
         studies = (Study((cases.film(i),), cases.cases[i].indication) for i in part)
         for number, examined in zip(part, assistant.examine(studies, options), strict=True):
             found += _judged(number, examined, cases)
@@ -103,7 +103,7 @@ def judged_sentences(
     return found
 
 
-def _judged(number: int, examined: Sequence[Examined], cases: CaseSet) -> list[Judged]:
+def _judged(number: int, examined: Sequence[SentenceSignals], cases: CaseSet) -> list[JudgedClaim]:
     made, case = [], cases.cases[number]
     for one in examined:
         claims = tuple(
@@ -111,7 +111,7 @@ def _judged(number: int, examined: Sequence[Examined], cases: CaseSet) -> list[J
             for claim, signals in one.claims
         )
         if any(wrong is not None for _, _, wrong in claims):
-            made.append(Judged(number, claims))
+            made.append(JudgedClaim(number, claims))
     return made
 
 

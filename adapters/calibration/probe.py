@@ -16,10 +16,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from adapters.data.cases import Case, CaseSet, split_by_patient
+from adapters.data.cases import CaseSet, TrainingCase, split_by_patient
 from adapters.data.phantom_arrays import CHANNELS, FILM_LABELS
 from adapters.pretrain.embedding import decide, liken
-from adapters.pretrain.probe import Lessons, logits_of, loss_of, prepare, teach
+from adapters.pretrain.probe import ProbeDataset, logits_of, loss_of, prepare, teach
 from assistant.atomic import new_folder
 from assistant.backbones.janus.backbone import JanusBackbone
 from assistant.backbones.probe.measurements import FILE as MEASURES
@@ -94,7 +94,7 @@ def _empty(backbone: JanusBackbone) -> Probe:
     return probe.eval()
 
 
-def _lessons(backbone: JanusBackbone, probe: Probe, cases: CaseSet) -> Lessons:
+def _lessons(backbone: JanusBackbone, probe: Probe, cases: CaseSet) -> ProbeDataset:
     def features(films: Sequence[Film]) -> torch.Tensor:
         return torch.stack([code.features for code in backbone.encode(films)])
 
@@ -109,7 +109,7 @@ def _lessons(backbone: JanusBackbone, probe: Probe, cases: CaseSet) -> Lessons:
     return prepare(len(cases), shown())
 
 
-def truth_of(case: Case, labels: Sequence[Label]) -> list[float]:
+def truth_of(case: TrainingCase, labels: Sequence[Label]) -> list[float]:
     """Of each label 1 where a case says that it is so, 0 where it is not so, NaN where unknown.
 
     What a report does not mention is unknown, unless it is the whole truth of its film.

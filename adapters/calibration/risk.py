@@ -30,7 +30,7 @@ NEVER = 1.01  # a risk that none reaches
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class JudgedClaim:
     """One sentence of a draft of which it is known whether it is true."""
 
     film: int
@@ -43,7 +43,7 @@ class Judged:
 
 
 @dataclass(frozen=True, slots=True)
-class About:
+class FitDescription:
     """What a model is fitted for, and on."""
 
     backbone: str
@@ -53,7 +53,7 @@ class About:
     error: float
 
 
-def fit_risk(sentences: Sequence[Judged], about: About, seed: int = 0) -> RiskModel:
+def fit_risk(sentences: Sequence[JudgedClaim], about: FitDescription, seed: int = 0) -> RiskModel:
     """Fit the risk model; SettingsError where too few sentences are true or false."""
     wrong = np.array([s.false for s in sentences])
     if wrong.sum() < FOLDS or (~wrong).sum() < FOLDS:
@@ -70,7 +70,9 @@ def fit_risk(sentences: Sequence[Judged], about: About, seed: int = 0) -> RiskMo
     return _model(_polarities(sentences, names), about, len(sentences), (slope, shift), limits)
 
 
-def chosen_signals(sentences: Sequence[Judged], about: About, seed: int) -> tuple[str, ...]:
+def chosen_signals(
+    sentences: Sequence[JudgedClaim], about: FitDescription, seed: int
+) -> tuple[str, ...]:
     """The signals that earn their place, in the order of `SIGNALS`.
 
     One after the other goes that of which the loss on held-out folds misses least, until each
@@ -92,7 +94,7 @@ def chosen_signals(sentences: Sequence[Judged], about: About, seed: int) -> tupl
 
 
 def ablation(
-    sentences: Sequence[Judged], about: About, seed: int = 0
+    sentences: Sequence[JudgedClaim], about: FitDescription, seed: int = 0
 ) -> dict[str, tuple[float, float]]:
     """AUROC on held-out folds with each signal alone, and with all but it."""
     wrong = np.array([s.false for s in sentences])
@@ -107,7 +109,7 @@ def ablation(
 
 
 def _judged_apart(
-    sentences: Sequence[Judged], about: About, seed: int, names: tuple[str, ...]
+    sentences: Sequence[JudgedClaim], about: FitDescription, seed: int, names: tuple[str, ...]
 ) -> tuple[np.ndarray, tuple[float, float]]:
     """Each sentence's log-odds by folds without its film, and what calibrates them."""
     odds = _out_of_fold(sentences, about, seed, names)
@@ -115,7 +117,7 @@ def _judged_apart(
 
 
 def _losses(
-    sentences: Sequence[Judged], about: About, seed: int, names: tuple[str, ...]
+    sentences: Sequence[JudgedClaim], about: FitDescription, seed: int, names: tuple[str, ...]
 ) -> np.ndarray:
     """The logarithmic loss of each sentence's risk by folds without its film."""
     odds, (slope, shift) = _judged_apart(sentences, about, seed, names)
@@ -123,7 +125,7 @@ def _losses(
     return np.logaddexp(0, z) - np.array([s.false for s in sentences]) * z
 
 
-def _model(polarities, about: About, count: int, scale, limits) -> RiskModel:
+def _model(polarities, about: FitDescription, count: int, scale, limits) -> RiskModel:
     return RiskModel(
         backbone=about.backbone,
         adapter=about.adapter,
@@ -158,7 +160,7 @@ def thresholds(risks: np.ndarray, wrong: np.ndarray, error: float) -> tuple[floa
 
 
 def _out_of_fold(
-    sentences: Sequence[Judged], about: About, seed: int, names: tuple[str, ...]
+    sentences: Sequence[JudgedClaim], about: FitDescription, seed: int, names: tuple[str, ...]
 ) -> np.ndarray:
     """Each sentence's log-odds by a model that was not fitted on its film's."""
     films = np.array([s.film for s in sentences])
@@ -174,7 +176,7 @@ def _out_of_fold(
     return odds
 
 
-def _polarities(sentences: Sequence[Judged], names: tuple[str, ...]) -> dict[str, Weights]:
+def _polarities(sentences: Sequence[JudgedClaim], names: tuple[str, ...]) -> dict[str, Weights]:
     """The weights of each polarity of which there are true and false claims, or nearly so."""
     rows = [c for s in sentences for c in s.claims if c[2] is not None]
     found = {}

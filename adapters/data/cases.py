@@ -29,7 +29,7 @@ from assistant.labeller.sentences import is_comparison, parse
 from assistant.labeller.summary import summarise
 from assistant.types import Assertion, Film
 
-Say = Callable[[str], None]
+OnMessage = Callable[[str], None]
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".dcm")
 HELD_OUT = ("val", "valid", "validation", "dev")
 NEVER = ("test", "testing")  # what a table marks so is left for measuring
@@ -37,7 +37,7 @@ SPLITS = ("train", "training", *HELD_OUT, *NEVER)
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class TrainingCase:
     """What is said and known of one film."""
 
     patient: str  # a hash
@@ -92,7 +92,7 @@ class Pictures:
 class CaseSet:
     """Cases with their films, in the same order."""
 
-    cases: tuple[Case, ...]
+    cases: tuple[TrainingCase, ...]
     pictures: Pictures
     cover: np.ndarray | None = None  # bool (N, P): the patches that something covers, if known
 
@@ -122,7 +122,7 @@ class Cases:
 
 
 def load_cases(
-    data: PhantomData | FolderData, folder: Path, *, seed: int, edge: int, say: Say
+    data: PhantomData | FolderData, folder: Path, *, seed: int, edge: int, say: OnMessage
 ) -> Cases:
     """Load the cases of a recipe; `folder` keeps their films, `edge` pixels along each side.
 
@@ -170,7 +170,7 @@ def _place(patient: str, seed: int) -> float:
     return int.from_bytes(digest[:8], "big") / 2**64
 
 
-def _phantoms(data: PhantomData, folder: Path, say: Say) -> Cases:
+def _phantoms(data: PhantomData, folder: Path, say: OnMessage) -> Cases:
     sets: dict[str, CaseSet] = {}
     digest = hashlib.sha256()
     for split, count in (("train", data.train), ("validation", data.validation)):
@@ -195,7 +195,7 @@ def _phantoms(data: PhantomData, folder: Path, say: Say) -> Cases:
     return Cases(sets["train"], sets["validation"], digest.hexdigest(), description)
 
 
-def _every(step: int, say: Say) -> Callable[[int, int], None]:
+def _every(step: int, say: OnMessage) -> Callable[[int, int], None]:
     def report(done: int, total: int) -> None:
         if done % step == 0:
             say(f"phantoms: {done} of {total} rendered")
@@ -203,8 +203,8 @@ def _every(step: int, say: Say) -> Callable[[int, int], None]:
     return report
 
 
-def _phantom_case(record: dict[str, Any], name: str) -> Case:
-    return Case(
+def _phantom_case(record: dict[str, Any], name: str) -> TrainingCase:
+    return TrainingCase(
         patient=f"phantom-{name}",
         findings=record["findings"],
         impression=record["impression"],
@@ -226,10 +226,10 @@ class _Row:
     group: str  # the patient, or the film itself where nobody knows the patient
     split: str | None
     digest: str  # of the file
-    case: Case
+    case: TrainingCase
 
 
-def _from_folder(data: FolderData, folder: Path, seed: int, edge: int, say: Say) -> Cases:
+def _from_folder(data: FolderData, folder: Path, seed: int, edge: int, say: OnMessage) -> Cases:
     rows = _rows(data.cases)
     digest = hashlib.sha256()
     for row in rows:
@@ -294,13 +294,13 @@ def _labelled(folder: Path) -> Iterable[tuple]:
         yield image, None, split, lambda group, labels=labels: _case(group, "", labels, "")
 
 
-def _case(group: str, report: str, labels: Sequence[str], indication: str) -> Case:
+def _case(group: str, report: str, labels: Sequence[str], indication: str) -> TrainingCase:
     """A case from a report and labels; sentences that compare are not taught."""
     said = [s for s in parse(report) if not is_comparison(s.text)]
     known = [f for f in map(finding_of_label, labels) if f]
     claims = (*assertions(report), *(Assertion(f) for f in known))
     words = summarise(claims) if claims else ", ".join(labels)
-    return Case(
+    return TrainingCase(
         patient=group,
         findings=" ".join(s.text for s in said if s.section == "findings"),
         impression=" ".join(s.text for s in said if s.section == "impression"),
@@ -310,7 +310,9 @@ def _case(group: str, report: str, labels: Sequence[str], indication: str) -> Ca
     )
 
 
-def _films(rows: Sequence[_Row], home: Path, edge: int, say: Say) -> tuple[np.ndarray, list[int]]:
+def _films(
+    rows: Sequence[_Row], home: Path, edge: int, say: OnMessage
+) -> tuple[np.ndarray, list[int]]:
     """The rows' films as uint8 (N, edge, edge), from the cache, and which cannot be read."""
     done = home / "refused.json"
     if not done.is_file():

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from adapters.data.cases import Case, CaseSet, Pictures
+from adapters.data.cases import CaseSet, Pictures, TrainingCase
 from assistant.cases.ingest import read_library
 from assistant.cases.similar import as_neighbour
 from assistant.intake.png import EDGE
@@ -21,10 +21,10 @@ def library_cases(folder: Path, n: int) -> CaseSet:
     A case of which no patient is known is a patient of its own. Raises LibraryError for a library
     that cannot be opened.
     """
-    cases: list[Case] = []
+    cases: list[TrainingCase] = []
     films: list[np.ndarray] = []
     for case, picture in islice(read_library(folder), n):
         films.append((square(picture.astype(np.float32) / 255, EDGE) * 255).round().astype("u1"))
         claims = claims_of(as_neighbour(case, 0.0))
-        cases.append(Case(case.patient or case.id, claims=claims, library_id=case.id))
+        cases.append(TrainingCase(case.patient or case.id, claims=claims, library_id=case.id))
     return CaseSet(tuple(cases), Pictures([np.stack(films)] if films else []))

@@ -12,7 +12,7 @@ from dataclasses import replace
 import faiss
 import numpy as np
 
-from adapters.data.cases import Case, Cases
+from adapters.data.cases import Cases, TrainingCase
 from assistant.chest.question_words import BEYOND, NOT_SHOWN, THINGS
 from assistant.chest.vocabulary import NORMAL
 from assistant.errors import SettingsError
@@ -31,7 +31,7 @@ MOST_QUESTIONS = 12  # about one film in one example
 UNTOLD = 0.1  # share of examples without the probe's reading, which must be got from the film
 
 
-def fits(case: Case, task: str) -> bool:
+def fits(case: TrainingCase, task: str) -> bool:
     """Whether a case can teach a task."""
     if task == "report":
         return bool(case.report)
@@ -58,7 +58,7 @@ def fitting(cases: Cases, task: str) -> Cases:
 class Precedents:
     """The similar cases of each film: training cases of other patients, by their embeddings."""
 
-    def __init__(self, cases: Sequence[Case], embeddings: np.ndarray) -> None:
+    def __init__(self, cases: Sequence[TrainingCase], embeddings: np.ndarray) -> None:
         """`embeddings` is float32 (N, D), unit length, in the order of `cases`."""
         self._patients = np.array([case.patient for case in cases])
         self._summaries = [precedent_of(case.report) or _of_claims(case) for case in cases]
@@ -100,26 +100,26 @@ class Precedents:
         return tuple(self._summaries[case] for case in cases if case >= 0)
 
 
-def _of_claims(case: Case) -> str:
+def _of_claims(case: TrainingCase) -> str:
     return summarise(case.claims) if case.claims or case.complete else ""
 
 
-def sometimes_untold(case: Case, rng: np.random.Generator) -> Case:
+def sometimes_untold(case: TrainingCase, rng: np.random.Generator) -> TrainingCase:
     """The case, now and then without its reading."""
     return replace(case, reading="") if rng.random() < UNTOLD else case
 
 
-def report_pair(case: Case, similar: Sequence[str]) -> tuple[str, str]:
+def report_pair(case: TrainingCase, similar: Sequence[str]) -> tuple[str, str]:
     """The request for a report and the report, as it stands after the assistant's mark."""
     return report_request(case.indication, similar, case.reading), f" {case.report}"
 
 
-def questions_of(case: Case, rng: np.random.Generator) -> list[Question]:
+def questions_of(case: TrainingCase, rng: np.random.Generator) -> list[Question]:
     """Questions about a film, in the words of training."""
     return ask_about(rng, case.claims, case.prior, "train", dict(case.tube), complete=case.complete)
 
 
-def answer_pairs(case: Case, rng: np.random.Generator) -> list[tuple[str, str]]:
+def answer_pairs(case: TrainingCase, rng: np.random.Generator) -> list[tuple[str, str]]:
     """Requests and their answers about one film: one to twelve."""
     told = summarise(case.prior) if case.prior is not None else ""
     pairs = []
@@ -135,7 +135,7 @@ def _beyond(rng: np.random.Generator) -> Question:
     return Question("not_shown", BEYOND[0].format(thing=thing), NOT_SHOWN.format(thing=thing))
 
 
-def wish(case: Case, rng: np.random.Generator) -> tuple[str, str]:
+def wish(case: TrainingCase, rng: np.random.Generator) -> tuple[str, str]:
     """What a film is painted from, the report's parts or the caption, and mostly its site."""
     both = f"{case.findings} {case.impression}".strip()
     options = (case.impression, case.impression, case.findings, both, case.caption)

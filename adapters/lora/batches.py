@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from adapters.data.cases import Case
+from adapters.data.cases import TrainingCase
 from adapters.data.tasks import Precedents, answer_pairs, report_pair, sometimes_untold, wish
 from adapters.lora.model import IGNORE
 from adapters.pretrain.language_model import weights_of
@@ -77,7 +77,7 @@ def foretold(ids: Sequence[int], start: int) -> list[int]:
 
 
 def report_examples(
-    cases: Sequence[Case],
+    cases: Sequence[TrainingCase],
     near: np.ndarray,
     precedents: Precedents,
     tokens: Tokens,
@@ -93,7 +93,7 @@ def report_examples(
     return make
 
 
-def answer_examples(cases: Sequence[Case], tokens: Tokens) -> Make:
+def answer_examples(cases: Sequence[TrainingCase], tokens: Tokens) -> Make:
     """Several questions about one film: the film once, then every question as if it were alone."""
 
     def make(index: int, rng: np.random.Generator) -> dict[str, Any]:
@@ -113,7 +113,7 @@ def answer_examples(cases: Sequence[Case], tokens: Tokens) -> Make:
     return make
 
 
-def image_examples(cases: Sequence[Case], tokens: Tokens) -> Make:
+def image_examples(cases: Sequence[TrainingCase], tokens: Tokens) -> Make:
     """Wishes for a film, one in ten emptied as guidance empties it."""
 
     def make(index: int, rng: np.random.Generator) -> dict[str, Any]:

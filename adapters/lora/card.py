@@ -13,7 +13,7 @@ from peft import PeftModel
 from safetensors.torch import save
 
 from adapters.adapter_recipe import AdapterRecipe
-from adapters.data.cases import Cases, Say
+from adapters.data.cases import Cases, OnMessage
 from assistant.backbones.adapters import CARD, CONFIG, WEIGHTS, adapter_weights, weights_sha256
 from assistant.errors import SettingsError
 
@@ -65,7 +65,9 @@ def run_name(recipe: AdapterRecipe, card: dict[str, Any]) -> str:
     return "-".join((recipe.task, *(part[:12] for part in parts)))
 
 
-def state_figures(card: dict[str, Any], metrics: dict[str, Any], folder: Path, say: Say) -> None:
+def state_figures(
+    card: dict[str, Any], metrics: dict[str, Any], folder: Path, say: OnMessage
+) -> None:
     """State the held-out figures, on the card in the adapter's folder and to the user."""
     card["metrics"] = metrics
     _json(folder / CARD, card)

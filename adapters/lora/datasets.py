@@ -11,7 +11,7 @@ import numpy as np
 from transformers import AutoTokenizer
 
 from adapters.adapter_recipe import AdapterRecipe
-from adapters.data.cases import Cases, CaseSet, Say
+from adapters.data.cases import Cases, CaseSet, OnMessage
 from adapters.data.tasks import Precedents
 from adapters.lora.batches import (
     Collate,
@@ -23,7 +23,7 @@ from adapters.lora.batches import (
     image_examples,
     report_examples,
 )
-from adapters.lora.feature_cache import Looked, codes_of, features_of
+from adapters.lora.feature_cache import CachedFeatures, codes_of, features_of
 from adapters.lora.loop import examples_for, first_process
 from assistant.backbones.janus.backbone import JanusBackbone
 from assistant.labeller.summary import reading_of
@@ -32,7 +32,7 @@ SIMILAR = 5  # cases that a held-out report is told of, as a draft is
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Lesson:
+class AdapterDataset:
     """What is learnt from and measured on, as examples."""
 
     train: Examples
@@ -44,8 +44,8 @@ class Lesson:
 
 
 def lesson_for(
-    recipe: AdapterRecipe, base: Path, cases: Cases, pupil: Any, seen: Path, say: Say
-) -> Lesson:
+    recipe: AdapterRecipe, base: Path, cases: Cases, pupil: Any, seen: Path, say: OnMessage
+) -> AdapterDataset:
     """Look at all films once, or take what `seen` keeps of them, and make the examples."""
     tokenizer = AutoTokenizer.from_pretrained(base, local_files_only=True)
     tokens = Tokens(tokenizer, pupil.config.vision_config.num_image_tokens)
@@ -65,7 +65,7 @@ def sides(cases: Cases) -> tuple[tuple[str, CaseSet], ...]:
     return ("train", cases.train), ("validation", cases.validation)
 
 
-def _read(eyes: JanusBackbone, part: CaseSet, looked: Looked) -> CaseSet:
+def _read(eyes: JanusBackbone, part: CaseSet, looked: CachedFeatures) -> CaseSet:
     """The cases with what the base's probe reads in their films."""
     readings = eyes.read_logits(looked.logits)
     if readings is None:
@@ -80,9 +80,9 @@ def _read(eyes: JanusBackbone, part: CaseSet, looked: Looked) -> CaseSet:
 def _texts(
     recipe: AdapterRecipe,
     parts: Sequence[CaseSet],
-    seen: Sequence[Looked],
+    seen: Sequence[CachedFeatures],
     tokens: Tokens,
-) -> Lesson:
+) -> AdapterDataset:
     learnt, held = seen
     train, held_out = parts[0].cases, parts[1].cases
     similar: tuple[tuple[str, ...], ...] = ()
@@ -102,7 +102,7 @@ def _texts(
 
 def _images(
     recipe: AdapterRecipe, cases: Cases, codes: Sequence[np.ndarray], tokens: Tokens
-) -> Lesson:
+) -> AdapterDataset:
     makes = [image_examples(part.cases, tokens) for _, part in sides(cases)]
     parts = [part for _, part in sides(cases)]
     collates = [collate_images(c, _cover(p, c), tokens) for c, p in zip(codes, parts, strict=True)]
@@ -117,9 +117,9 @@ def _cover(part: CaseSet, codes: np.ndarray) -> np.ndarray | None:
 
 def _lesson(
     recipe: AdapterRecipe, parts: Sequence[CaseSet], makes, collates, similar: tuple = ()
-) -> Lesson:
+) -> AdapterDataset:
     count, held_out = examples_for(recipe.schedule), len(parts[1])
-    return Lesson(
+    return AdapterDataset(
         train=Examples(makes[0], len(parts[0]), count, recipe.seed),
         held_out=Examples(makes[1], held_out, held_out, recipe.seed + 1),
         collate=collates[0],

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from adapters.data.cases import Pictures, Say
+from adapters.data.cases import OnMessage, Pictures
 from assistant.backbones.janus.backbone import JanusBackbone
 from assistant.intake.resize import batch_of
 
@@ -19,7 +19,7 @@ BATCH = 32
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Looked:
+class CachedFeatures:
     """What a base says of each film, as drafts have it; N films."""
 
     features: np.ndarray  # float16 (N, P, W)
@@ -27,7 +27,9 @@ class Looked:
     logits: np.ndarray  # float32 (N, L): the probe's; L is 0 where there is none
 
 
-def features_of(backbone: JanusBackbone, pictures: Pictures, home: Path, say: Say) -> Looked:
+def features_of(
+    backbone: JanusBackbone, pictures: Pictures, home: Path, say: OnMessage
+) -> CachedFeatures:
     """Look at all films; it is kept in `home`, and where it is already no film is looked at."""
 
     def see(start: int, stop: int) -> tuple[np.ndarray, ...]:
@@ -42,11 +44,13 @@ def features_of(backbone: JanusBackbone, pictures: Pictures, home: Path, say: Sa
             np.stack(told),
         )
 
-    return Looked(*_kept(home, ("features", "embeddings", "logits"), len(pictures), see, say))
+    return CachedFeatures(
+        *_kept(home, ("features", "embeddings", "logits"), len(pictures), see, say)
+    )
 
 
 @torch.no_grad()
-def codes_of(janus: Any, pictures: Pictures, home: Path, say: Say) -> np.ndarray:
+def codes_of(janus: Any, pictures: Pictures, home: Path, say: OnMessage) -> np.ndarray:
     """The picture tokeniser's codes int32 (N, T) of all films; kept in `home`."""
     size, grid = janus.config.vision_config.image_size, round(_tokens(janus) ** 0.5)
     painted = grid * 2 ** (len(janus.config.vq_config.channel_multiplier) - 1)
@@ -70,7 +74,7 @@ def _kept(
     names: tuple[str, ...],
     count: int,
     see: Callable[[int, int], tuple[np.ndarray, ...]],
-    say: Say,
+    say: OnMessage,
 ) -> list[np.ndarray]:
     """Arrays of `count` rows, from the disk or made in batches; whole where the mark lies."""
     home.mkdir(parents=True, exist_ok=True)

@@ -33,7 +33,7 @@ APART = re.compile(
 )
 
 
-class Pupil(JanusForConditionalGeneration):
+class TrainableJanus(JanusForConditionalGeneration):
     """Janus as an adapter's Trainer sees it: a batch goes in, its loss comes out."""
 
     accepts_loss_kwargs = False  # it knows no number of items in a larger batch
@@ -89,10 +89,10 @@ def branch_mask(branches: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     return shut.masked_fill_(~may, torch.finfo(dtype).min).unsqueeze(1)
 
 
-def load_pupil(base: Path, *, half: bool) -> Pupil:
+def load_pupil(base: Path, *, half: bool) -> TrainableJanus:
     """The base's weights, in bfloat16 where `half` and there is a GPU, else in float32."""
     gpu = torch.cuda.is_available()
-    pupil: Any = Pupil.from_pretrained(
+    pupil: Any = TrainableJanus.from_pretrained(
         base, dtype=torch.bfloat16 if half and gpu else torch.float32, local_files_only=True
     )
     return pupil.to("cuda" if gpu else "cpu")

@@ -17,12 +17,12 @@ from assistant.labeller.labeller import assertions
 from assistant.types import Assertion
 
 MOST_CASES, MOST_ASKED, BATCH = 50, 4, 16
-Claim = tuple[str, str | None]
+ScoredClaim = tuple[str, str | None]
 
 
-def claims_of(found: Iterable[Assertion]) -> set[Claim]:
+def claims_of(found: Iterable[Assertion]) -> set[ScoredClaim]:
     """Present findings with their side; on both sides counts as one on each."""
-    claims: set[Claim] = set()
+    claims: set[ScoredClaim] = set()
     for a in found:
         if a.polarity == "present" and a.finding != NORMAL:
             sides = ("right", "left") if a.side == "bilateral" else (a.side,)

@@ -12,11 +12,11 @@ from typing import Any
 from transformers import AutoConfig, set_seed
 
 from adapters.adapter_recipe import AdapterRecipe
-from adapters.data.cases import Say, load_cases
+from adapters.data.cases import OnMessage, load_cases
 from adapters.data.tasks import fitting
 from adapters.lora import vlm
 from adapters.lora.card import card_of, check_out, run_name, state_figures, write_adapter
-from adapters.lora.datasets import Lesson, lesson_for, sides
+from adapters.lora.datasets import AdapterDataset, lesson_for, sides
 from adapters.lora.loop import first_process, is_first_process, mean_loss, teach
 from adapters.lora.model import LANGUAGE, PAINTING, linear_layers, load_pupil, with_adapter
 from adapters.lora.score import held_out_figures
@@ -30,7 +30,7 @@ def train_adapter(
     base: Path,
     folder: Path,
     out: Path,
-    say: Say = lambda text: None,
+    say: OnMessage = lambda text: None,
 ) -> Path:
     """Train an adapter on a frozen base and write it to `out`; returns `out`.
 
@@ -71,7 +71,7 @@ def train_adapter(
 
 
 def _figures(
-    recipe: AdapterRecipe, base: Path, temporary: Path, adapted: Any, lesson: Lesson
+    recipe: AdapterRecipe, base: Path, temporary: Path, adapted: Any, lesson: AdapterDataset
 ) -> dict[str, Any]:
     """The held-out figures."""
     loss = mean_loss(adapted, lesson.held_out, lesson.held_out_collate, recipe.schedule.batch)

@@ -15,7 +15,7 @@ import torch
 from transformers import set_seed
 
 from adapters.adapter_recipe import AdapterRecipe
-from adapters.data.cases import Case, Cases, CaseSet, Pictures, Say, load_cases
+from adapters.data.cases import Cases, CaseSet, OnMessage, Pictures, TrainingCase, load_cases
 from adapters.data.tasks import Precedents, answer_pairs, fitting, report_pair
 from adapters.lora.batches import Examples, Make
 from adapters.lora.card import card_of, check_out, run_name, state_figures, write_adapter
@@ -29,10 +29,10 @@ from adapters.lora.loop import (
 )
 from adapters.lora.model import linear_layers, with_adapter
 from adapters.lora.score import requests_of, score
-from adapters.lora.vlm_batches import LessonChat, told_loss
+from adapters.lora.vlm_batches import TrainingChat, told_loss
 from assistant.atomic import new_folder
 from assistant.backbones.adapters import Adapters, find_adapters
-from assistant.backbones.vlm.inputs import Chat, film_edge, look
+from assistant.backbones.vlm.inputs import StudyChat, film_edge, look
 from assistant.backbones.vlm.loading import load_vlm
 from assistant.errors import BackboneError, SettingsError
 
@@ -45,7 +45,7 @@ def train_adapter(
     base: Path,
     folder: Path,
     out: Path,
-    say: Say = lambda text: None,
+    say: OnMessage = lambda text: None,
 ) -> Path:
     """Train a `report` or `answer` adapter on any image-text-to-text checkpoint.
 
@@ -109,7 +109,7 @@ def _figures(
     return figures | score(recipe.task, said, [right for _, _, right in asked])
 
 
-def load_adapted(base: Path, adapters: Sequence[Path]) -> tuple[Any, LessonChat, Adapters]:
+def load_adapted(base: Path, adapters: Sequence[Path]) -> tuple[Any, TrainingChat, Adapters]:
     """A base with adapters, which `Adapters` switches; BackboneError for one of another base."""
     found = find_adapters(base, adapters, own=False)
     model, chat = load_base(base)
@@ -117,7 +117,7 @@ def load_adapted(base: Path, adapters: Sequence[Path]) -> tuple[Any, LessonChat,
 
 
 def _examples(
-    task: str, cases: Cases, chat: LessonChat, model: Any
+    task: str, cases: Cases, chat: TrainingChat, model: Any
 ) -> tuple[tuple[Make, Make], tuple[tuple[str, ...], ...]]:
     """Examples of both sides, and the similar cases that each held-out prompt names."""
     if task == "answer":
@@ -142,28 +142,28 @@ def _unit(vectors: np.ndarray) -> np.ndarray:
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True).clip(min=1e-6)
 
 
-def _reports(part: CaseSet, near: np.ndarray, precedents: Precedents, chat: LessonChat) -> Make:
+def _reports(part: CaseSet, near: np.ndarray, precedents: Precedents, chat: TrainingChat) -> Make:
     def make(index: int, rng: np.random.Generator) -> dict[str, Any]:
-        case: Case = part.cases[index]
+        case: TrainingCase = part.cases[index]
         pair = report_pair(case, precedents.draw(rng, case.patient, near[index]))
         return chat.example(part.pictures[index], [pair])
 
     return make
 
 
-def _answers(part: CaseSet, chat: LessonChat) -> Make:
+def _answers(part: CaseSet, chat: TrainingChat) -> Make:
     def make(index: int, rng: np.random.Generator) -> dict[str, Any]:
         return chat.example(part.pictures[index], answer_pairs(part.cases[index], rng))
 
     return make
 
 
-def _look(model: Any, chat: Chat, pictures: Pictures) -> np.ndarray:
+def _look(model: Any, chat: StudyChat, pictures: Pictures) -> np.ndarray:
     """One vector a film, float32 (N, D)."""
     return np.stack([look(model, chat, pictures[index]) for index in range(len(pictures))])
 
 
-def load_base(base: Path, *, half: bool = False) -> tuple[Any, LessonChat]:
+def load_base(base: Path, *, half: bool = False) -> tuple[Any, TrainingChat]:
     """The model and the chat of a checkpoint folder; SettingsError where there is none.
 
     Weights come from safetensors alone, in bfloat16 where `half` and there is a GPU.
@@ -173,4 +173,4 @@ def load_base(base: Path, *, half: bool = False) -> tuple[Any, LessonChat]:
         model, processor = load_vlm(base, dtype)
     except BackboneError as error:
         raise SettingsError(f"This base cannot learn: {error}") from None
-    return model, LessonChat(processor)
+    return model, TrainingChat(processor)

@@ -15,12 +15,12 @@ from torch.nn import functional as F
 
 from adapters.lora.batches import foretold
 from adapters.lora.model import IGNORE
-from assistant.backbones.vlm.inputs import Chat, tokenwise
+from assistant.backbones.vlm.inputs import StudyChat, tokenwise
 from assistant.errors import SettingsError
 from assistant.prompts import conversation, messages
 
 
-class LessonChat(Chat):
+class TrainingChat(StudyChat):
     """Conversations about one film, to learn from."""
 
     def example(self, picture: np.ndarray, turns: Sequence[tuple[str, str]]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from assistant.backbones.probe.probe import Probe
 STEPS, BATCH = 1500, 256
 
 
-class Words(nn.Module):
+class ReportTower(nn.Module):
     """The report's side: the words of its impression as a bag, to a unit embedding."""
 
     def __init__(self, vocabulary: int, dim: int) -> None:
@@ -61,7 +61,7 @@ def align(
     liken(probe, findings)
     keys = torch.from_numpy(_keys(records, findings))
     texts = [tokenizer(r["impression"], add_special_tokens=False)["input_ids"] for r in records]
-    words = Words(len(tokenizer), probe.learnt)
+    words = ReportTower(len(tokenizer), probe.learnt)
     scale = nn.Parameter(torch.tensor([10.0, -6.0]))  # sharpness and bias of the sigmoid
     probe.embedder.requires_grad_(True)
     trained = [*probe.embedder.parameters(), *words.parameters(), scale]

@@ -138,7 +138,7 @@ def start_well(vision: Any, films: np.ndarray) -> None:
             nn.init.xavier_uniform_(layer.weight)
 
 
-class Seer(nn.Module):
+class EncoderStage(nn.Module):
     """The encoder with its probe, and the loss of both."""
 
     patch_weight: torch.Tensor

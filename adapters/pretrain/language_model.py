@@ -34,7 +34,7 @@ UNGUIDED = 0.12  # share of paintings trained without their prompt, for guidance
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Seen:
+class FrozenOutputs:
     """What the frozen parts say of each film; N films."""
 
     features: np.ndarray  # float16 (N, 256, width): the encoder's
@@ -48,7 +48,7 @@ def look(
     folder: Path,
     painting_size: int,
     report: Callable[[int, int], None],
-) -> Seen:
+) -> FrozenOutputs:
     """Run encoder and tokeniser over every film once; kept in `folder` for a resumed run.
 
     `parts` are films uint8 (N, 256, 256), one array a site; the result has them in that order.
@@ -80,7 +80,7 @@ def look(
         features.flush()
         codes.flush()
         done.write_text(str(count), encoding="utf-8")
-    return Seen(*(np.load(path, mmap_mode="r") for path in names.values()))
+    return FrozenOutputs(*(np.load(path, mmap_mode="r") for path in names.values()))
 
 
 def _batches(parts: Sequence[np.ndarray], size: int) -> Iterator[torch.Tensor]:
@@ -90,7 +90,7 @@ def _batches(parts: Sequence[np.ndarray], size: int) -> Iterator[torch.Tensor]:
 
 
 @dataclass(frozen=True, slots=True)
-class Mix:
+class TextMix:
     """Shares of a batch that are written and painted; all of it is read."""
 
     written: float
@@ -98,18 +98,18 @@ class Mix:
     turns: int  # questions at most in a row about one film that is read of
 
 
-SPEAK, READ, TALK = Mix(0.5, 0.6, 1), Mix(0.1, 0.15, 1), Mix(0.1, 0.4, 6)
+SPEAK, READ, TALK = TextMix(0.5, 0.6, 1), TextMix(0.1, 0.15, 1), TextMix(0.1, 0.4, 6)
 
 
-class SpeechBatches(torch.utils.data.Dataset):
+class LanguageBatches(torch.utils.data.Dataset):
     """Films to write and to paint; an item is an index, `collate` makes both batches."""
 
     def __init__(
         self,
         parts: Sequence[PhantomArrays],
-        seen: Seen,
+        seen: FrozenOutputs,
         tokenizer: Any,
-        mix: Mix = SPEAK,
+        mix: TextMix = SPEAK,
     ) -> None:
         self.records = [record for part in parts for record in part.records]
         self.cover = np.concatenate([part.cover() for part in parts])
@@ -186,7 +186,7 @@ def unguided(ids: list[int], tokenizer: Any) -> list[int]:
     return [i if i in keep else tokenizer.pad_token_id for i in ids]
 
 
-class Speaker(nn.Module):
+class LanguageStage(nn.Module):
     """The parts of Janus that write and paint, with the loss of both."""
 
     def __init__(self, janus: JanusForConditionalGeneration) -> None:

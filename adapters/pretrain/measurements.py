@@ -9,7 +9,7 @@ import numpy as np
 
 from adapters.data.measured_truth import SIDED, WANTED
 from assistant.backbones.probe.measurements import SHARE, Measures
-from assistant.types import Measure
+from assistant.types import MeasurementTarget
 
 RIDGE = 30.0  # in units of films
 FEWEST = 60  # films with a finding, below which nothing is fitted
@@ -36,7 +36,7 @@ def fit_measures(
                 *(features[at], _truth(measured, told, at)),
                 *(held[held_at], _truth(held_measured, told, held_at), RIDGE),
             )
-            measures.append(Measure(name, finding, side, length, round(error, 5), limit))
+            measures.append(MeasurementTarget(name, finding, side, length, round(error, 5), limit))
             weights.append(weight)
             biases.append(bias)
     shape = (len(measures), features.shape[1])

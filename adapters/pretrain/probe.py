@@ -20,11 +20,11 @@ from assistant.errors import SettingsError
 STEPS, BATCH, RATE = 3000, 64, 5e-4
 ROUNDS = 60  # times that each film is seen at most
 BLOCK = 32
-Shown = Iterable[tuple[torch.Tensor, torch.Tensor, np.ndarray]]
+FilmViews = Iterable[tuple[torch.Tensor, torch.Tensor, np.ndarray]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Lessons:
+class ProbeDataset:
     """What the encoder sees in films and their mirror images, and what is true of them."""
 
     features: np.ndarray  # float16 (2, N, P, W): the films, and the same mirrored
@@ -34,7 +34,7 @@ class Lessons:
         return len(self.truth)
 
 
-def prepare(count: int, shown: Shown, path: Path | None = None) -> Lessons:
+def prepare(count: int, shown: FilmViews, path: Path | None = None) -> ProbeDataset:
     """Lessons from `shown`, `count` films in all, a block at a time.
 
     A block is the patch features (B, P, W) of films and of their mirror images, and what is true
@@ -55,10 +55,10 @@ def prepare(count: int, shown: Shown, path: Path | None = None) -> Lessons:
         at += len(truth)
     if features is None:
         raise SettingsError("There is no film to teach the probe from; name a folder with films.")
-    return Lessons(features[:, :at], np.concatenate(truths))
+    return ProbeDataset(features[:, :at], np.concatenate(truths))
 
 
-def teach(probe: Probe, lessons: Lessons, *, seed: int, steps: int = STEPS) -> None:
+def teach(probe: Probe, lessons: ProbeDataset, *, seed: int, steps: int = STEPS) -> None:
     """Train in place where each label looks and what it answers; its patches stay.
 
     A mirrored film teaches the same of the other side. What is not known teaches nothing.
@@ -83,7 +83,7 @@ def teach(probe: Probe, lessons: Lessons, *, seed: int, steps: int = STEPS) -> N
 
 
 @torch.no_grad()
-def loss_of(probe: Probe, lessons: Lessons) -> float:
+def loss_of(probe: Probe, lessons: ProbeDataset) -> float:
     """The mean cross-entropy of all that is known, of the films and their mirror images."""
     found = [
         float(_loss(probe, lessons, picked)) * len(picked)
@@ -93,7 +93,7 @@ def loss_of(probe: Probe, lessons: Lessons) -> float:
 
 
 @torch.no_grad()
-def logits_of(probe: Probe, lessons: Lessons) -> torch.Tensor:
+def logits_of(probe: Probe, lessons: ProbeDataset) -> torch.Tensor:
     """Label logits (N, L), the mean of what is said of each film and of its mirror image."""
     found = []
     for picked in np.array_split(np.arange(len(lessons)), -(-len(lessons) // BLOCK)):
@@ -102,13 +102,15 @@ def logits_of(probe: Probe, lessons: Lessons) -> torch.Tensor:
     return torch.cat(found)
 
 
-def _told(probe: Probe, lessons: Lessons, picked: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+def _told(
+    probe: Probe, lessons: ProbeDataset, picked: np.ndarray
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Label logits (B, L) of films, and of their mirror images told as of the films."""
     plain, mirror = (torch.from_numpy(side[picked]).float() for side in lessons.features)
     return probe(plain)[0], probe(mirror)[0][:, probe.mirrored]
 
 
-def _loss(probe: Probe, lessons: Lessons, picked: np.ndarray) -> torch.Tensor:
+def _loss(probe: Probe, lessons: ProbeDataset, picked: np.ndarray) -> torch.Tensor:
     truth = torch.from_numpy(lessons.truth[picked])
     known = ~truth.isnan()
     losses = [

@@ -23,12 +23,12 @@ IGNORE = -100
 ANSWERS = 0.4  # share of what is read that are answers; the rest are reports
 TOLD = 0.85  # share of what is read that comes with what a probe reads in the film
 COMPARED = 0.4  # share of reports that are told of other films, where turns are many
-Row = tuple[list[int], list[int]]  # tokens, and which of them are to be foretold
+TokenRow = tuple[list[int], list[int]]  # tokens, and which of them are to be foretold
 
 
 def reading_row(
     records: Sequence[dict[str, Any]], index: int, tokenizer: Any, turns: int, seed: int
-) -> Row:
+) -> TokenRow:
     """A report or up to `turns` answers about one record, asked for without its film.
 
     What is asked is foretold as well: its words come in answers too. Where there may be several
@@ -51,7 +51,7 @@ def reading_row(
     return _row(pairs, tokenizer)
 
 
-def _row(pairs: Sequence[tuple[str, str]], tokenizer: Any) -> Row:
+def _row(pairs: Sequence[tuple[str, str]], tokenizer: Any) -> TokenRow:
     ids: list[int] = []
     for request, answer in pairs:
         asked = _encode(words_prompt(tokenizer, request), tokenizer)

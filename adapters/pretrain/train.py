@@ -21,9 +21,9 @@ from adapters.backbone_recipe import Recipe
 from adapters.data.phantom_arrays import PhantomArrays, phantom_arrays, questions_of
 from adapters.pretrain.architecture import build_model, build_tokenizer
 from adapters.pretrain.embedding import align, decide
-from adapters.pretrain.encoder import FilmBatches, Seer, start_well
+from adapters.pretrain.encoder import EncoderStage, FilmBatches, start_well
 from adapters.pretrain.gate_reference import fit_reference
-from adapters.pretrain.language_model import READ, SPEAK, TALK, Speaker, SpeechBatches, look
+from adapters.pretrain.language_model import READ, SPEAK, TALK, LanguageBatches, LanguageStage, look
 from adapters.pretrain.measurements import fit_measures
 from adapters.pretrain.picture_tokeniser import Codebook, PictureBatches, Tokeniser, grain_of
 from adapters.pretrain.probe import prepare, teach
@@ -100,7 +100,7 @@ def _see(janus, arrays: PhantomArrays, recipe: Recipe, run: Path, say: Say) -> P
     say("stage 1 of 3: the encoder and its probe learn where findings lie")
     start_well(janus.model.vision_model, arrays.films)
     films = FilmBatches(arrays, augment=True)
-    seer = Seer(janus.model.vision_model)
+    seer = EncoderStage(janus.model.vision_model)
     run_stage(seer, films, films.collate, recipe.see, run / "see", seed=recipe.seed)
     seer.focus()
     run_stage(seer, films, films.collate, recipe.focus, run / "focus", seed=recipe.seed + 1)
@@ -219,9 +219,9 @@ def _speak(
     for number, (name, stage, mix) in enumerate(
         (("speak", recipe.speak, SPEAK), ("read", recipe.read, READ), ("talk", recipe.talk, TALK))
     ):
-        batches = SpeechBatches(parts, seen, tokenizer, mix)
+        batches = LanguageBatches(parts, seen, tokenizer, mix)
         seed = recipe.seed + number
-        run_stage(Speaker(janus), batches, batches.collate, stage, run / name, seed=seed)
+        run_stage(LanguageStage(janus), batches, batches.collate, stage, run / name, seed=seed)
 
 
 def _write(

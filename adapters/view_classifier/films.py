@@ -31,7 +31,7 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Material:
+class ViewFilms:
     """Films, uint8 (N, 96, 96) each, air dark, upright but for `elsewhere`."""
 
     phantoms: np.ndarray
@@ -48,7 +48,7 @@ def is_held_out(patient: str) -> bool:
 
 def gather(
     work: Path, folders: Sequence[Path], count: int, split: str, seed: int, say: Say
-) -> Material:
+) -> ViewFilms:
     """Material of a split, "train" or "validation": `count` films of each kind.
 
     Phantoms come from the cache in `work`, as in the training of a backbone. Of the folders'
@@ -74,7 +74,7 @@ def gather(
     patterns = [draw_pattern(rng) for _ in range(PATTERNS * count)]
     say(f"{len(patterns)} patterns ({split})")
     empty = np.zeros((0, KEPT, KEPT), np.uint8)
-    return Material(*(np.stack(x) if x else empty for x in
+    return ViewFilms(*(np.stack(x) if x else empty for x in
                       (phantoms, real, lateral, elsewhere, patterns)))  # fmt: skip
 
 

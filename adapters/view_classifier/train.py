@@ -21,7 +21,7 @@ from rich.console import Console
 from safetensors.torch import save_file
 from torch.nn import functional as F
 
-from adapters.view_classifier.films import Material, gather
+from adapters.view_classifier.films import ViewFilms, gather
 from assistant.atomic import new_file
 from assistant.chest.view_classifier import EDGE, FRONTAL, LATERAL, NONE, ViewNet, prepared
 from assistant.paths import cache_folder
@@ -44,7 +44,7 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class ViewTrainingSettings:
     """How long and how to train."""
 
     steps: int = 1000
@@ -53,7 +53,7 @@ class Settings:
     seed: int = 1
 
 
-def batch_of(rng: np.random.Generator, material: Material) -> tuple[np.ndarray, np.ndarray]:
+def batch_of(rng: np.random.Generator, material: ViewFilms) -> tuple[np.ndarray, np.ndarray]:
     """Films (B, 64, 64) in [0, 1] and their kinds (B,)."""
     films, kinds = [], []
     for name, count in SHARES.items():
@@ -64,7 +64,7 @@ def batch_of(rng: np.random.Generator, material: Material) -> tuple[np.ndarray, 
     return np.stack(films), np.array(kinds)
 
 
-def _one(rng: np.random.Generator, material: Material, name: str) -> tuple[np.ndarray, int]:
+def _one(rng: np.random.Generator, material: ViewFilms, name: str) -> tuple[np.ndarray, int]:
     real = len(material.real) > 0 and rng.random() < 0.5
     chest = material.real if real or (name == "real" and len(material.real)) else material.phantoms
     if name in ("lateral", "turned lateral"):
@@ -156,7 +156,7 @@ def _pieces(rng: np.random.Generator, film: np.ndarray) -> np.ndarray:
     return F.adaptive_avg_pool2d(torch.from_numpy(whole.copy())[None], EDGE)[0].numpy()
 
 
-def fit(material: Material, settings: Settings, say: Say) -> ViewNet:
+def fit(material: ViewFilms, settings: ViewTrainingSettings, say: Say) -> ViewNet:
     """Train the network on films of the split train."""
     torch.manual_seed(settings.seed)
     rng = np.random.default_rng(settings.seed)
@@ -184,7 +184,7 @@ def chances(net: ViewNet, films: np.ndarray) -> np.ndarray:
     return net(torch.from_numpy(prepared(squares))).softmax(dim=1).numpy()
 
 
-def settle(net: ViewNet, held_out: Material, say: Say) -> None:
+def settle(net: ViewNet, held_out: ViewFilms, say: Say) -> None:
     """Set the limit where nearly all held-out frontal films reach it, and say how it does."""
     scores = [chances(net, films)[:, FRONTAL] for films in (held_out.phantoms, held_out.real)
               if len(films)]  # fmt: skip
@@ -202,12 +202,12 @@ def main(
     out: Annotated[Path, typer.Option(help="File of weights to write.")],
     films: Annotated[list[Path] | None, typer.Option(help="Folders of real films.")] = None,
     work: Annotated[Path | None, typer.Option(help="Cache of phantoms.")] = None,
-    steps: int = Settings.steps,
-    count: int = Settings.count,
+    steps: int = ViewTrainingSettings.steps,
+    count: int = ViewTrainingSettings.count,
 ) -> None:
     """Train the view network and write its weights."""
     console = Console(highlight=False)
-    settings = Settings(steps=steps, count=count)
+    settings = ViewTrainingSettings(steps=steps, count=count)
     home, folders = work or cache_folder() / "train", films or []
     train = gather(home, folders, count, "train", settings.seed, console.print)
     net = fit(train, settings, console.print)

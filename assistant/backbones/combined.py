@@ -14,17 +14,24 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from assistant.backbones.janus.backbone import JanusBackbone
-from assistant.backbones.protocols import Encoded, Eyes, Identity, Painter, Sampling, Writer
+from assistant.backbones.protocols import (
+    Encoded,
+    Identity,
+    Painter,
+    ProbingEncoder,
+    Sampling,
+    Writer,
+)
 from assistant.errors import BackboneError
 from assistant.evidence.risk import RiskModel
-from assistant.types import Film, Look, Progress, Seen, Told, Written
+from assistant.types import Film, GeneratedText, OnProgress, OnText, ProbeFinding, ProbeOutput
 
 
-class Combined:
+class CompositeBackbone:
     """A backbone of parts, which may be the same for several jobs."""
 
     def __init__(
-        self, eyes: Eyes, writer: Writer, painter: Painter | None, risk: RiskModel | None
+        self, eyes: ProbingEncoder, writer: Writer, painter: Painter | None, risk: RiskModel | None
     ) -> None:
         """Put the parts together; without a painter it does not paint."""
         self._eyes = eyes
@@ -90,15 +97,15 @@ class Combined:
         """Encode films in one batch."""
         return self._eyes.encode(films)
 
-    def read_findings(self, films: Sequence[Film]) -> list[tuple[Seen, ...]] | None:
+    def read_findings(self, films: Sequence[Film]) -> list[tuple[ProbeFinding, ...]] | None:
         """What the encoder's probe sees in films; None without one."""
         return self._eyes.read_findings(films)
 
-    def read(self, encoded: Sequence[Encoded]) -> list[tuple[Seen, ...]] | None:
+    def read(self, encoded: Sequence[Encoded]) -> list[tuple[ProbeFinding, ...]] | None:
         """`read_findings` of films that are encoded already."""
         return self._eyes.read(encoded)
 
-    def look(self, encoded: Sequence[Encoded]) -> list[Look] | None:
+    def look(self, encoded: Sequence[Encoded]) -> list[ProbeOutput] | None:
         """All that the encoder's probe says of encoded films; None without one."""
         return self._eyes.look(encoded)
 
@@ -108,8 +115,8 @@ class Combined:
         requests: Sequence[str],
         sampling: Sampling,
         tasks: Sequence[str | None] | None = None,
-        told: Told | None = None,
-    ) -> list[Written]:
+        told: OnText | None = None,
+    ) -> list[GeneratedText]:
         """Write one text for each film and its request, as the writer does it."""
         if isinstance(self._writer, JanusBackbone) and self._writer is not self._eyes:
             encoded = self._seen_by(self._writer, encoded)
@@ -131,7 +138,7 @@ class Combined:
         guidance: float,
         temperature: float,
         site: str = "",
-        progress: Progress | None = None,
+        progress: OnProgress | None = None,
     ) -> list[np.ndarray]:
         """Paint films, as the painter does it; BackboneError without one."""
         return self._able_painter().paint(

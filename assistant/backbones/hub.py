@@ -21,7 +21,7 @@ UNKNOWN = "unknown: see its model card"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class CheckpointLocation:
     """One checkpoint on this machine."""
 
     folder: Path
@@ -34,16 +34,18 @@ class Place:
         return licence_of(self.folder)
 
 
-def place_of(name: str | Path = "mini", *, download: bool = False) -> Place:
+def place_of(name: str | Path = "mini", *, download: bool = False) -> CheckpointLocation:
     """Find `mini`, a checkpoint folder, or a hub id with its commit: ORG/NAME@COMMIT.
 
     Only with `download` is anything fetched. Raises BackboneError, with what to do, for what is
     not there, not pinned, gated, or cannot be reached.
     """
     if name == "mini":
-        return Place(Path(str(resources.files("assistant.backbones") / "mini")), "mini")
+        return CheckpointLocation(
+            Path(str(resources.files("assistant.backbones") / "mini")), "mini"
+        )
     if Path(name).is_dir():
-        return Place(Path(name), Path(name).resolve().name)
+        return CheckpointLocation(Path(name), Path(name).resolve().name)
     named = HUB_ID.fullmatch(str(name))
     if not named:
         raise BackboneError(
@@ -56,7 +58,7 @@ def place_of(name: str | Path = "mini", *, download: bool = False) -> Place:
             f"There is no folder {str(name)!r}, and as a checkpoint of the hub it must name the "
             f"commit that is meant, 40 characters from its page's history: {repo}@COMMIT."
         )
-    return Place(_snapshot(repo, commit, download=download), repo, commit)
+    return CheckpointLocation(_snapshot(repo, commit, download=download), repo, commit)
 
 
 def _snapshot(repo: str, commit: str, *, download: bool) -> Path:

@@ -8,21 +8,21 @@ from pathlib import Path
 
 from transformers import AutoConfig
 
-from assistant.backbones.combined import Combined
+from assistant.backbones.combined import CompositeBackbone
 from assistant.backbones.diffusion.painter import DiffusionPainter
 from assistant.backbones.diffusion.settings import DiffusionSettings
-from assistant.backbones.hub import Place, place_of
+from assistant.backbones.hub import CheckpointLocation, place_of
 from assistant.backbones.janus.backbone import JanusBackbone, is_ours
 from assistant.backbones.protocols import Backbone, Painter, Writer
 from assistant.backbones.server.settings import ServerSettings
 from assistant.backbones.server.writer import ServerWriter
 from assistant.backbones.settings import MINI, Checkpoint, Settings, is_settings, read_settings
-from assistant.backbones.vlm.backbone import VisionLanguage
+from assistant.backbones.vlm.backbone import VlmBackbone
 from assistant.errors import BackboneError
 from assistant.evidence.risk import FILE as RISK
 from assistant.evidence.risk import RiskModel
 
-Loaded = JanusBackbone | VisionLanguage
+LoadedBackbone = JanusBackbone | VlmBackbone
 
 
 def backbone_folder(name: str | Path = "mini") -> Path:
@@ -52,15 +52,15 @@ def load_backbone(
     if isinstance(loaded, JanusBackbone):
         return loaded
     risk = place_of(name).folder / RISK
-    return Combined(
+    return CompositeBackbone(
         load_checkpoint(MINI), loaded, None, RiskModel.load(risk) if risk.is_file() else None
     )
 
 
 def _combined(settings: Settings, adapters: tuple[Path, ...], download: bool) -> Backbone:
-    loaded: dict[Checkpoint, Loaded] = {}  # a checkpoint with several jobs is loaded once
+    loaded: dict[Checkpoint, LoadedBackbone] = {}  # a checkpoint with several jobs is loaded once
 
-    def load(one: Checkpoint) -> Loaded:
+    def load(one: Checkpoint) -> LoadedBackbone:
         if one not in loaded:
             loaded[one] = load_checkpoint(replace(one, download=one.download or download))
         return loaded[one]
@@ -89,11 +89,11 @@ def _combined(settings: Settings, adapters: tuple[Path, ...], download: bool) ->
         risk = RiskModel.load(settings.risk)
     else:  # that of a whole backbone, which another painter does not change
         risk = writer.risk if isinstance(writer, JanusBackbone) else None
-    return Combined(eyes, writer, painter, risk)
+    return CompositeBackbone(eyes, writer, painter, risk)
 
 
 def _painter(
-    settings: Settings, writer: Writer, load: Callable[[Checkpoint], Loaded]
+    settings: Settings, writer: Writer, load: Callable[[Checkpoint], LoadedBackbone]
 ) -> Painter | None:
     asked = settings.painter
     if asked is None:
@@ -109,11 +109,11 @@ def _painter(
     return loaded
 
 
-def load_checkpoint(one: Checkpoint) -> Loaded:
+def load_checkpoint(one: Checkpoint) -> LoadedBackbone:
     """Load one checkpoint of transformers by its family; BackboneError says what is wrong."""
     place = place_of(one.model, download=one.download)
     if not is_ours(place.folder) and _family(place) != "janus":
-        return VisionLanguage(
+        return VlmBackbone(
             *(place, one.adapters),
             dtype=one.dtype,
             quantise=one.quantise,
@@ -125,7 +125,7 @@ def load_checkpoint(one: Checkpoint) -> Loaded:
     return JanusBackbone(place.folder, one.adapters, place=place, dtype=one.dtype)
 
 
-def _family(place: Place) -> str:
+def _family(place: CheckpointLocation) -> str:
     """The checkpoint's type of model, by its configuration."""
     if not (place.folder / "config.json").is_file():
         paints = (place.folder / "model_index.json").is_file()

@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from assistant.types import Film, Look, Progress, Seen, Study, Told, Written
+from assistant.types import (
+    Film,
+    GeneratedText,
+    OnProgress,
+    OnText,
+    ProbeFinding,
+    ProbeOutput,
+    Study,
+)
 
 if TYPE_CHECKING:
     from assistant.evidence.risk import RiskModel
@@ -66,7 +74,7 @@ class Encoder(Protocol):
         ...
 
 
-class Eyes(Encoder, Protocol):
+class ProbingEncoder(Encoder, Protocol):
     """An encoder that may read findings, and may know what films it was made with."""
 
     @property
@@ -84,20 +92,20 @@ class Eyes(Encoder, Protocol):
         """What the gate measures a film by (`assistant.gate`); empty where it has none."""
         ...
 
-    def read_findings(self, films: Sequence[Film]) -> list[tuple[Seen, ...]] | None:
+    def read_findings(self, films: Sequence[Film]) -> list[tuple[ProbeFinding, ...]] | None:
         """What a probe sees in films: each finding at each place it knows; None without one."""
         ...
 
-    def read(self, encoded: Sequence[Encoded]) -> list[tuple[Seen, ...]] | None:
+    def read(self, encoded: Sequence[Encoded]) -> list[tuple[ProbeFinding, ...]] | None:
         """`read_findings` of films that are encoded already."""
         ...
 
-    def look(self, encoded: Sequence[Encoded]) -> list[Look] | None:
+    def look(self, encoded: Sequence[Encoded]) -> list[ProbeOutput] | None:
         """All that a probe says of encoded films, patch by patch too; None without one."""
         ...
 
 
-class Part(Protocol):
+class AdaptedModel(Protocol):
     """What writes or paints: what it is, and which adapters it has."""
 
     @property
@@ -110,7 +118,7 @@ class Part(Protocol):
         ...
 
 
-class Writer(Part, Protocol):
+class Writer(AdaptedModel, Protocol):
     """Prompt and film to text."""
 
     @property
@@ -128,8 +136,8 @@ class Writer(Part, Protocol):
         requests: Sequence[str],
         sampling: Sampling,
         tasks: Sequence[str | None] | None = None,
-        told: Told | None = None,
-    ) -> list[Written]:
+        told: OnText | None = None,
+    ) -> list[GeneratedText]:
         """Write one text for each film and its request, in one batch; a task names an adapter.
 
         `told` hears the first row's text while it is written; what it raises ends the writing.
@@ -137,7 +145,7 @@ class Writer(Part, Protocol):
         ...
 
 
-class Painter(Part, Protocol):
+class Painter(AdaptedModel, Protocol):
     """Text to film."""
 
     def paint(
@@ -149,7 +157,7 @@ class Painter(Part, Protocol):
         guidance: float,
         temperature: float,
         site: str = "",
-        progress: Progress | None = None,
+        progress: OnProgress | None = None,
     ) -> list[np.ndarray]:
         """Paint `count` films, each float32 (H, W) in [0, 1], air dark.
 
@@ -158,7 +166,7 @@ class Painter(Part, Protocol):
         ...
 
 
-class Backbone(Eyes, Writer, Painter, Protocol):
+class Backbone(ProbingEncoder, Writer, Painter, Protocol):
     """All jobs together, as the assistant is given them."""
 
     @property

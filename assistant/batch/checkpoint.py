@@ -84,7 +84,7 @@ def forget(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-class Tally:
+class OutcomeCounts:
     """How many rows there are of each kind: "failed", or by what the gate answered."""
 
     def __init__(self) -> None:
@@ -100,7 +100,7 @@ class RowFile:
 
     def __init__(self, path: Path, window: int) -> None:
         """Open a file, drop what follows its last whole window, and count the rows before."""
-        self._window, self.tally = window, Tally()
+        self._window, self.tally = window, OutcomeCounts()
         self._file: BinaryIO = path.open("a+b")
         self.rows, end, at = 0, 0, 0
         self._file.seek(0)

@@ -1,7 +1,7 @@
 """Which films a batch has: a table of them, a folder without one, or Parquet files.
 
 Knows tables and paths; it opens no film. A `Manifest` holds its rows, for a page that shows them;
-a `Listing` goes through any number of rows and holds none.
+a `RowListing` goes through any number of rows and holds none.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from assistant.batch.parquet import count_parquet, parquet_files, parquet_rows
-from assistant.drafting.sources import Named, Unread
+from assistant.drafting.sources import BatchRow, FileSource
 from assistant.errors import LibraryError, SettingsError
 from retrieval import FolderRow, folder_rows, read_folder
 from retrieval.folders import TABLES, tables_of
@@ -101,14 +101,14 @@ def _table_at(path: Path) -> tuple[Path, Path | None]:
     return folder, table
 
 
-def named_row(folder: Path, row: FolderRow, name: str | None = None) -> Named:
+def named_row(folder: Path, row: FolderRow, name: str | None = None) -> BatchRow:
     """A row as it is drafted, called by its path in the folder, or by `name`, in errors too."""
-    unread = Unread(row.image, row.indication, row.prior_report, name)
-    return Named(name or row.image.relative_to(folder).as_posix(), unread)
+    unread = FileSource(row.image, row.indication, row.prior_report, name)
+    return BatchRow(name or row.image.relative_to(folder).as_posix(), unread)
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class RowListing:
     """The films of a batch, which can be gone through from any row, again and again."""
 
     kind: Literal["table", "films", "parquet"]
@@ -117,16 +117,16 @@ class Listing:
     total: int
     digest: str  # SHA-256 of the tables, of the films' paths, or of the Parquet files' footers
 
-    def rows(self, start: int = 0) -> Iterator[Named]:
+    def rows(self, start: int = 0) -> Iterator[BatchRow]:
         """The rows from number `start`, counted from 0."""
         if self.kind == "parquet":
             return parquet_rows(self.folder, self.files, start)
         return islice(self._of_paths(), start, None)
 
-    def _of_paths(self) -> Iterator[Named]:
+    def _of_paths(self) -> Iterator[BatchRow]:
         if self.kind == "films":
             for path in _films_below(self.folder):
-                yield Named(path.relative_to(self.folder).as_posix(), Unread(path))
+                yield BatchRow(path.relative_to(self.folder).as_posix(), FileSource(path))
             return
         for row in folder_rows(self.folder, there=False):
             yield named_row(self.folder, row)
@@ -144,7 +144,7 @@ class Listing:
         )
 
 
-def listing_of(path: Path) -> Listing:
+def listing_of(path: Path) -> RowListing:
     """Go through a manifest, a folder of films or Parquet files once: count and check the rows.
 
     `path` is a table or a folder as `read_manifest` takes it, any other folder of films, a
@@ -152,15 +152,15 @@ def listing_of(path: Path) -> Listing:
     LibraryError naming the row for a table that cannot be read.
     """
     if path.suffix.lower() == ".parquet" and path.is_file():
-        return Listing("parquet", path.parent, (path,), *count_parquet((path,)))
+        return RowListing("parquet", path.parent, (path,), *count_parquet((path,)))
     folder, _ = _table_at(path)
     if not folder.is_dir():
         raise SettingsError(f"There is no folder {folder}; name one that is there.")
     if tables := tables_of(folder):
         total = sum(1 for _ in folder_rows(folder))
-        return Listing("table", folder, tuple(tables), total, _digest_of(tables))
+        return RowListing("table", folder, tuple(tables), total, _digest_of(tables))
     if files := parquet_files(folder):
-        return Listing("parquet", folder, files, *count_parquet(files))
+        return RowListing("parquet", folder, files, *count_parquet(files))
     digest, total = hashlib.sha256(), 0
     for film in _films_below(folder):
         digest.update(os.fsencode(film.relative_to(folder)) + b"\0")
@@ -170,7 +170,7 @@ def listing_of(path: Path) -> Listing:
             f"{folder} holds no films: give DICOM, PNG, JPEG or TIFF files, with or without a "
             f"table {' or '.join(TABLES)}, or Parquet files."
         )
-    return Listing("films", folder, (), total, digest.hexdigest())
+    return RowListing("films", folder, (), total, digest.hexdigest())
 
 
 def _digest_of(files: list[Path]) -> str:

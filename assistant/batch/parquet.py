@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
-from assistant.drafting.sources import Failed, Named, Unread
+from assistant.drafting.sources import BatchRow, FailedStudy, FileSource
 from assistant.errors import SettingsError
 from retrieval.folders import path_within
 
@@ -45,7 +45,7 @@ def count_parquet(files: Sequence[Path]) -> tuple[int, str]:
     return total, digest.hexdigest()
 
 
-def parquet_rows(folder: Path, files: Sequence[Path], start: int) -> Iterator[Named]:
+def parquet_rows(folder: Path, files: Sequence[Path], start: int) -> Iterator[BatchRow]:
     """The rows from number `start`; a picture's path is taken within `folder`.
 
     A row without a picture, or whose path leads outside, is one that failed.
@@ -100,7 +100,7 @@ def _unreadable(file: Path) -> SettingsError:
     return SettingsError(f"{file.name} cannot be read as Parquet; write it again.")
 
 
-def _named(folder: Path, number: int, row: Mapping[str, Any]) -> Named:
+def _named(folder: Path, number: int, row: Mapping[str, Any]) -> BatchRow:
     image = row["image"]
     data, path = (
         (image.get("bytes"), image.get("path")) if isinstance(image, dict) else (None, image)
@@ -108,12 +108,12 @@ def _named(folder: Path, number: int, row: Mapping[str, Any]) -> Named:
     name = path if isinstance(path, str) and path.strip() else f"row {number + 1}"
     texts = {key: str(row.get(key) or "").strip() for key in TEXTS}
     if isinstance(data, bytes):
-        return Named(name, Unread(data, **texts, name=PureWindowsPath(name).name))
+        return BatchRow(name, FileSource(data, **texts, name=PureWindowsPath(name).name))
     if name is not path:
         why = f'"{name}" has neither bytes nor a path in its column image: give one of them.'
-        return Named(name, Failed(number, why))
+        return BatchRow(name, FailedStudy(number, why))
     file = path_within(folder, name)
     if file is None:
         why = f"The picture's path in row {number + 1} leads outside the folder: give it relative."
-        return Named(name, Failed(number, why))
-    return Named(name, Unread(file, **texts))
+        return BatchRow(name, FailedStudy(number, why))
+    return BatchRow(name, FileSource(file, **texts))

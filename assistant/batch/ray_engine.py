@@ -22,11 +22,11 @@ import numpy as np
 
 from assistant.assistant import Assistant
 from assistant.atomic import new_file
-from assistant.batch.checkpoint import Tally, run_in
-from assistant.batch.manifest import Listing
-from assistant.batch.run import Drafted, How, Progress, checked_listing, draft_lines, header_of
+from assistant.batch.checkpoint import OutcomeCounts, run_in
+from assistant.batch.manifest import RowListing
+from assistant.batch.run import BatchSummary, How, Progress, checked_listing, draft_lines, header_of
 from assistant.drafting.prefetch import read_ahead
-from assistant.drafting.sources import Failed, Named
+from assistant.drafting.sources import BatchRow, FailedStudy
 from assistant.errors import BackboneError, SettingsError, WetreadError
 from assistant.types import Film, Study
 
@@ -34,7 +34,7 @@ _MISSING = "The engine ray needs Ray; install it with `pip install 'wetread[ray]
 
 
 @dataclass(frozen=True, slots=True)
-class Crew:
+class RayPlan:
     """Who drafts: what every actor loads, and how many there are."""
 
     backbone: str | Path = "mini"
@@ -49,7 +49,7 @@ class Crew:
 
 
 def draft_on_ray(
-    crew: Crew,
+    crew: RayPlan,
     path: Path,
     out: Path,
     *,
@@ -57,7 +57,7 @@ def draft_on_ray(
     seed: int = 0,
     resume: bool = True,
     progress: Progress = lambda done, total: None,
-) -> Drafted:
+) -> BatchSummary:
     """Draft every film of a manifest as `draft_folder` does, on the actors of a Ray cluster.
 
     The cluster is that of RAY_ADDRESS, or one on this machine for the time of the run. The
@@ -76,21 +76,21 @@ def draft_on_ray(
             return _merged(listing, how, folder, out)
 
 
-def shard_of(folder: Path, listing: Listing, start: int, window: int) -> Path:
+def shard_of(folder: Path, listing: RowListing, start: int, window: int) -> Path:
     """The file of the rows from number `start`."""
     stop = min(start + window, listing.total)
     return folder / f"drafts-{start:09d}-{stop - 1:09d}.parquet"
 
 
-def _header(crew: Crew, listing: Listing, how: How) -> dict[str, Any]:
+def _header(crew: RayPlan, listing: RowListing, how: How) -> dict[str, Any]:
     with crew.load() as assistant:
         return header_of(assistant, listing, how)
 
 
 def _draft_missing(
     ray: Any,
-    crew: Crew,
-    listing: Listing,
+    crew: RayPlan,
+    listing: RowListing,
     how: How,
     folder: Path,
     library: str,
@@ -110,7 +110,7 @@ def _draft_missing(
             _read, batch_size=1, batch_format="pyarrow", fn_args=(listing, how.window)
         )
         written = films.map_batches(
-            Drafter,
+            DraftActor,
             batch_size=1,  # a row is a whole window
             batch_format="pyarrow",
             compute=ray.data.ActorPoolStrategy(size=crew.actors),
@@ -169,7 +169,7 @@ def _plain_errors() -> Iterator[None]:
         ) from error
 
 
-def _read(starts: Any, listing: Listing, window: int) -> Any:
+def _read(starts: Any, listing: RowListing, window: int) -> Any:
     """In a task: a table of one row, a window of studies or of why there is none."""
     import pyarrow
 
@@ -197,8 +197,8 @@ def _study_type() -> Any:
     )
 
 
-def _packed(image: str, study: Study | Failed) -> dict[str, Any]:
-    if isinstance(study, Failed):
+def _packed(image: str, study: Study | FailedStudy) -> dict[str, Any]:
+    if isinstance(study, FailedStudy):
         return {"image": image, "why": study.why}
     film = study.films[0]
     return {
@@ -215,10 +215,10 @@ def _packed(image: str, study: Study | Failed) -> dict[str, Any]:
     }
 
 
-def _unpacked(row: Any) -> Named:
+def _unpacked(row: Any) -> BatchRow:
     told = {name: value.as_py() for name, value in row.items() if name != "pixels"}
     if told["why"] is not None:
-        return Named(told["image"], Failed(0, told["why"]))
+        return BatchRow(told["image"], FailedStudy(0, told["why"]))
     # The pixels stay where Ray keeps them, and can only be read there.
     pixels = np.frombuffer(row["pixels"].as_buffer(), np.float32).reshape(told["shape"])
     film = Film(
@@ -230,13 +230,15 @@ def _unpacked(row: Any) -> Named:
         tuple(told["flags"]),
     )
     study = Study((film,), told["indication"], prior_report=told["prior_report"])
-    return Named(told["image"], study)
+    return BatchRow(told["image"], study)
 
 
-class Drafter:
+class DraftActor:
     """An actor: holds the backbone and writes one file of drafts for each window."""
 
-    def __init__(self, crew: Crew, listing: Listing, how: How, folder: Path, library: str) -> None:
+    def __init__(
+        self, crew: RayPlan, listing: RowListing, how: How, folder: Path, library: str
+    ) -> None:
         """Load the assistant."""
         self._assistant = crew.load()
         self._listing, self._how = listing, how
@@ -279,11 +281,11 @@ def _write_shard(shard: Path, start: int, rows: Sequence[dict[str, Any]]) -> Non
     beside.replace(shard)
 
 
-def _merged(listing: Listing, how: How, folder: Path, out: Path) -> Drafted:
+def _merged(listing: RowListing, how: How, folder: Path, out: Path) -> BatchSummary:
     """All shards as one file of JSON lines, in the order of their rows."""
     from pyarrow.parquet import read_table
 
-    tally = Tally()
+    tally = OutcomeCounts()
     with new_file(out) as temporary, temporary.open("w", encoding="utf-8") as lines:
         for start in range(0, listing.total, how.window):
             shard = read_table(shard_of(folder, listing, start, how.window))
@@ -296,4 +298,4 @@ def _merged(listing: Listing, how: How, folder: Path, out: Path) -> Drafted:
                 line = {"image": row["image"], **found}
                 tally.add(line)
                 lines.write(json.dumps(line, ensure_ascii=False) + "\n")
-    return Drafted.of(tally)
+    return BatchSummary.of(tally)

@@ -15,26 +15,26 @@ from pathlib import Path
 from typing import Any
 
 from assistant.assistant import Assistant
-from assistant.batch.checkpoint import RowFile, Tally, forget, run_in
+from assistant.batch.checkpoint import OutcomeCounts, RowFile, forget, run_in
 from assistant.batch.manifest import (
-    Listing,
     Manifest,
+    RowListing,
     listing_of,
     manifest_of,
     may_be_film,
     named_row,
     read_manifest,
 )
-from assistant.drafting.sources import Failed, Named, Unread
+from assistant.drafting.sources import BatchRow, FailedStudy, FileSource
 from assistant.errors import LibraryError, SettingsError
 from assistant.export.draft_json import draft_dict
 from assistant.provenance import provenance_of
-from assistant.types import Study, Told
+from assistant.types import OnText, Study
 from retrieval.folders import TABLES
 
 __all__ = [
     "TABLES",
-    "Drafted",
+    "BatchSummary",
     "How",
     "Manifest",
     "draft_folder",
@@ -49,7 +49,7 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Drafted:
+class BatchSummary:
     """How drafting a folder went."""
 
     cases: int
@@ -59,7 +59,7 @@ class Drafted:
     refused: int = 0  # films that the gate refused: nothing is written of them
 
     @classmethod
-    def of(cls, tally: Tally) -> Drafted:
+    def of(cls, tally: OutcomeCounts) -> BatchSummary:
         """The sums of the rows that were counted."""
         kinds = tally.kinds
         drafted = kinds["pass"] + kinds["warn"]
@@ -91,7 +91,7 @@ def draft_folder(
     workers: int = 0,
     resume: bool = True,
     progress: Progress = lambda done, total: None,
-) -> Drafted:
+) -> BatchSummary:
     """Draft every film of a manifest into a file of JSON lines, in the manifest's order.
 
     `path` is what `listing_of` takes. A line is `{"image": ..., "draft": ...}`, the draft as
@@ -116,10 +116,10 @@ def draft_folder(
                 progress(file.rows, listing.total)
         rows.replace(out)
         forget(folder)
-    return Drafted.of(file.tally)
+    return BatchSummary.of(file.tally)
 
 
-def checked_listing(path: Path, out: Path) -> Listing:
+def checked_listing(path: Path, out: Path) -> RowListing:
     """What is to be drafted; SettingsError where `out` would be written over a part of it."""
     listing = listing_of(path)
     if out.is_dir():
@@ -129,7 +129,7 @@ def checked_listing(path: Path, out: Path) -> Listing:
     return listing
 
 
-def header_of(assistant: Assistant, listing: Listing, how: How) -> dict[str, Any]:
+def header_of(assistant: Assistant, listing: RowListing, how: How) -> dict[str, Any]:
     """What a run is of, all that decides its rows."""
     task = "report" if "report" in assistant.backbone.tasks else None
     made = provenance_of(assistant.backbone.identity_for(task), assistant.library, "", how.seed)
@@ -145,11 +145,11 @@ def header_of(assistant: Assistant, listing: Listing, how: How) -> dict[str, Any
 
 def draft_lines(
     assistant: Assistant,
-    named: Iterable[Named],
+    named: Iterable[BatchRow],
     how: How,
     workers: int = 0,
     library: str | None = None,
-    told: Told | None = None,
+    told: OnText | None = None,
 ) -> Iterator[dict[str, Any]]:
     """One `{"image": ..., "draft" or "error": ...}` for each row, in order.
 
@@ -157,7 +157,7 @@ def draft_lines(
     """
     images: deque[str] = deque()
 
-    def sources() -> Iterator[Unread | Study | Failed]:
+    def sources() -> Iterator[FileSource | Study | FailedStudy]:
         for one in named:
             images.append(one.image)
             yield one.source
@@ -173,7 +173,7 @@ def draft_lines(
         told=told,
     )
     for outcome in outcomes:
-        if isinstance(outcome, Failed):
+        if isinstance(outcome, FailedStudy):
             yield {"image": images.popleft(), "error": outcome.why}
             continue
         if library is not None and outcome.provenance.library != library:
@@ -190,7 +190,7 @@ def draft_rows(
     *,
     neighbours: int = 5,
     seed: int = 0,
-    told: Told | None = None,
+    told: OnText | None = None,
     named: bool = True,
     batch: int = SIZE,
 ) -> Iterator[dict[str, Any]]:

@@ -23,7 +23,7 @@ SYNTHETIC = "synthetic"  # the flag of a film that intake knows to be painted
 
 
 @dataclass(frozen=True, slots=True)
-class Filed:
+class IngestSummary:
     """How adding a folder went."""
 
     added: int
@@ -73,7 +73,7 @@ def add_folder(
     *,
     progress: Callable[[int, int], None] = lambda done, total: None,
     allow_synthetic: bool = False,
-) -> Filed:
+) -> IngestSummary:
     """Add a folder of films with its table to the library.
 
     The table is `cases.csv`, or the `metadata.csv` or `.jsonl` of a Hugging Face imagefolder.
@@ -100,7 +100,7 @@ def add_folder(
             added, known = added + outcome.new, known + (not outcome.new)
         done += len(batch)
         progress(done, len(rows))
-    return Filed(added, known, tuple(refused))
+    return IngestSummary(added, known, tuple(refused))
 
 
 def _cases(encoder: Encoder, fresh: list[tuple[FolderRow, Film]]) -> Iterator[NewCase]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import Any
 
-from assistant.cases.similar import Sought
+from assistant.cases.similar import FindingQuery
 from assistant.errors import SettingsError
 from assistant.labeller.labeller import assertions
 from retrieval import Case, Library
@@ -34,7 +34,7 @@ def search_cases(
     if not claims:
         plain = [[word] for word in words.split()]
         return tuple(library.find(plain, source=source, most=limit))
-    sought = Sought(claims)
+    sought = FindingQuery(claims)
     named = library.find(sought.words, source=source, most=MOST_READ)
     return tuple(islice((case for case in named if sought.asserted_by(case)), limit))
 

@@ -28,7 +28,7 @@ def as_neighbour(case: Case, similarity: float) -> Neighbour:
     return Neighbour(case.id, similarity, case.report, case.labels, case.source)
 
 
-class Sought:
+class FindingQuery:
     """Claims that are looked for in many cases; a sentence that many share is read once."""
 
     def __init__(self, claims: Iterable[Assertion]) -> None:
@@ -112,13 +112,13 @@ def nearest(
         wide = min(wide * WIDER, most)
 
 
-def _sought(finding: str) -> Sought:
+def _sought(finding: str) -> FindingQuery:
     if all(finding != known.key for known in FINDINGS):
         raise SettingsError(
             f"The vocabulary has no finding {finding[:80]!r}; name one by its key, "
             "as pleural_effusion."
         )
-    return Sought([Assertion(finding)])
+    return FindingQuery([Assertion(finding)])
 
 
 @dataclass(frozen=True, slots=True)

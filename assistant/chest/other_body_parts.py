@@ -19,7 +19,7 @@ from assistant.chest.phantoms.texture import noise_field
 from assistant.errors import SettingsError
 
 THICKEST = 4.5  # nepers behind the thickest part: what is thicker is filmed with harder rays
-Drawn = tuple[np.ndarray, np.ndarray]  # through soft tissue (negative: air in it), through bone
+DrawnBody = tuple[np.ndarray, np.ndarray]  # through soft tissue (negative: air in it), through bone
 Point = tuple[float, float]
 
 
@@ -39,7 +39,7 @@ def _bone(grid: Grid, a: Point, b: Point, radius: float) -> np.ndarray:
     return np.maximum.reduce([shaft, 0.6 * ends[0], 0.6 * ends[1]])
 
 
-def _limb(rng: np.random.Generator, grid: Grid) -> Drawn:
+def _limb(rng: np.random.Generator, grid: Grid) -> DrawnBody:
     """A stretch of arm or leg, with one bone or two, and often a joint."""
     thick, bend = rng.uniform(28, 75), rng.uniform(-0.5, 0.5)
     joint = (rng.uniform(-15, 15), rng.uniform(-60, 60))
@@ -66,7 +66,7 @@ def _limb(rng: np.random.Generator, grid: Grid) -> Drawn:
     return soft, bones
 
 
-def _hand(rng: np.random.Generator, grid: Grid) -> Drawn:
+def _hand(rng: np.random.Generator, grid: Grid) -> DrawnBody:
     """A hand or a foot: five rays of bones from a palm."""
     scale, spread = rng.uniform(0.8, 1.5), rng.uniform(0.08, 0.2)
     soft = 0.5 * ball(grid, (0, 30 * scale), (42 * scale, 48 * scale, 40))
@@ -89,7 +89,7 @@ def _hand(rng: np.random.Generator, grid: Grid) -> Drawn:
     return soft, bones
 
 
-def _skull(rng: np.random.Generator, grid: Grid) -> Drawn:
+def _skull(rng: np.random.Generator, grid: Grid) -> DrawnBody:
     """A head from the front or from the side, with jaw, teeth, sinuses and neck."""
     side_on = rng.random() < 0.5
     wide, high, wall = (96 if side_on else 76), 92, rng.uniform(5, 9)
@@ -114,7 +114,7 @@ def _skull(rng: np.random.Generator, grid: Grid) -> Drawn:
     return np.clip(soft, 0, None), bones + 14 * spine * (np.abs((grid.y / 18) % 1 - 0.5) < 0.43)
 
 
-def _neck(rng: np.random.Generator, grid: Grid) -> Drawn:
+def _neck(rng: np.random.Generator, grid: Grid) -> DrawnBody:
     """A neck: vertebrae one upon another, an airway before them."""
     curve = rng.uniform(-25, 25) * (grid.y / 150) ** 2
     soft = 2 * np.sqrt(np.clip(rng.uniform(55, 75) ** 2 - (grid.x - curve) ** 2, 0, None))
@@ -145,7 +145,7 @@ def _gas(rng: np.random.Generator, grid: Grid, count: int) -> np.ndarray:
     return air
 
 
-def _belly(rng: np.random.Generator, grid: Grid) -> Drawn:
+def _belly(rng: np.random.Generator, grid: Grid) -> DrawnBody:
     """An abdomen: lumbar spine, lowest ribs, gas."""
     soft = _trunk(rng, grid) - _gas(rng, grid, int(rng.integers(4, 22)))
     block = np.abs((grid.y / 34 + rng.random()) % 1 - 0.5)
@@ -165,7 +165,7 @@ def _wings(grid: Grid, at: float) -> np.ndarray:
     return bones
 
 
-def _hips(rng: np.random.Generator, grid: Grid) -> Drawn:
+def _hips(rng: np.random.Generator, grid: Grid) -> DrawnBody:
     """A pelvis with both hips."""
     top = rng.uniform(-70, -20)
     soft = _trunk(rng, grid) - _gas(rng, grid, int(rng.integers(1, 8)))
@@ -181,7 +181,7 @@ def _hips(rng: np.random.Generator, grid: Grid) -> Drawn:
     return np.clip(soft, 0, None), bones
 
 
-PARTS: dict[str, Callable[[np.random.Generator, Grid], Drawn]] = {
+PARTS: dict[str, Callable[[np.random.Generator, Grid], DrawnBody]] = {
     "limb": _limb, "hand": _hand, "skull": _skull, "neck": _neck, "belly": _belly, "hips": _hips,
 }  # fmt: skip
 

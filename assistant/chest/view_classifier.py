@@ -30,14 +30,14 @@ KINDS = ("frontal", "lateral", "none")
 FRONTAL, LATERAL, NONE = range(3)
 SURE = 0.9  # how likely a correction, or a film from the side, must be to be named
 WEIGHTS = Path(__file__).with_name("view.safetensors")
-Kind = Literal["frontal", "lateral", "none"]
+ViewKind = Literal["frontal", "lateral", "none"]
 
 
 @dataclass(frozen=True, slots=True)
 class View:
     """What a film shows, as far as the gate asks."""
 
-    kind: Kind
+    kind: ViewKind
     score: float  # probability, in [0, 1], that it is an upright frontal chest film as it lies
     limit: float  # the score from which it is taken for one
     correction: str | None = None  # what makes it an upright frontal film

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 
 from assistant.backbones.protocols import Backbone
 from assistant.errors import SettingsError
-from assistant.evidence.collect import Ground, ground_of
+from assistant.evidence.collect import EvidenceSources, gather_sources
 from assistant.evidence.risk import RiskModel
 from assistant.evidence.rules import judge_sentences
-from assistant.gate import Admitted, look_at
+from assistant.gate import GatedStudy, look_at
 from assistant.labeller.sentences import parse
-from assistant.types import Neighbour, Provenance, Report, Sentence, Written
+from assistant.types import GeneratedText, Neighbour, Provenance, Report, Sentence
 
 LONGEST_TEXT = 20_000  # characters
 
@@ -33,16 +33,16 @@ def text_to_check(text: str) -> str:
 
 
 def judged_as_given(
-    text: str, ground: Ground, risk: RiskModel | None, *, has_prior: bool
+    text: str, ground: EvidenceSources, risk: RiskModel | None, *, has_prior: bool
 ) -> tuple[Sentence, ...]:
     """The sentences of a text that no backbone wrote, judged; none is removed or changed."""
-    written = Written(text, (), ())  # no tokens, so that nobody's confidence is measured
+    written = GeneratedText(text, (), ())  # no tokens, so that nobody's confidence is measured
     return judge_sentences(written, ground, risk, has_prior=has_prior, removing=False)[0]
 
 
 def checked(
     backbone: Backbone,
-    one: Admitted,
+    one: GatedStudy,
     near: Sequence[Neighbour],
     text: str,
     risk: RiskModel | None,
@@ -51,7 +51,7 @@ def checked(
     """A person's text as a report: judged where the gate lets the film be read, else empty."""
     sentences: tuple[Sentence, ...] = ()
     if one.read:
-        ground = ground_of(look_at(backbone, one.encoded), near, (), one.study, one.gate)
+        ground = gather_sources(look_at(backbone, one.encoded), near, (), one.study, one.gate)
         has_prior = bool(one.study.prior_report.strip())
         sentences = judged_as_given(text, ground, risk, has_prior=has_prior)
     # That a text is contradicted is what a check is for: only the gate speaks against the check.

@@ -13,12 +13,12 @@ from assistant.backbones.protocols import Backbone, Encoded, Sampling
 from assistant.chest.vocabulary import NORMAL
 from assistant.claims import among
 from assistant.errors import SettingsError
-from assistant.evidence.collect import Ground, ground_of
-from assistant.gate import Admitted
+from assistant.evidence.collect import EvidenceSources, gather_sources
+from assistant.gate import GatedStudy
 from assistant.labeller.labeller import assertions
 from assistant.labeller.summary import reading_of, similar_summaries
 from assistant.prompts import report_request
-from assistant.types import Assertion, Look, Neighbour, Study, Told, Written
+from assistant.types import Assertion, GeneratedText, Neighbour, OnText, ProbeOutput, Study
 
 WARMTH = 0.7  # the temperature of the other drafts: with less they agree on every error
 SAMPLES_MOST = 16
@@ -28,7 +28,7 @@ WARMER = 0.2  # a time: what a writer insists on, it repeats at the same tempera
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class DraftOptions:
     """How to draft."""
 
     neighbours: int = 5  # similar cases at most
@@ -39,7 +39,7 @@ class Options:
     floor: float | None = None  # likeness of a similar case at least; None: what the risk found
     correct: bool = False  # put a film right that the gate says lies wrongly
     anyway: bool = False  # write about a film that the gate refuses, too
-    told: Told | None = None  # hears what is written of the first film of a batch
+    told: OnText | None = None  # hears what is written of the first film of a batch
 
     def __post_init__(self) -> None:
         if self.neighbours < 0:
@@ -49,26 +49,26 @@ class Options:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Drafted:
+class WrittenDraft:
     """One film's draft as it was written."""
 
     study: Study
     encoded: Encoded
     neighbours: tuple[Neighbour, ...]
     request: str
-    written: Written
-    ground: Ground
+    written: GeneratedText
+    ground: EvidenceSources
 
 
 def write_drafts(
     backbone: Backbone,
-    admitted: Sequence[Admitted],
+    admitted: Sequence[GatedStudy],
     near: Sequence[tuple[Neighbour, ...]],
     task: str | None,
     seed: int,
     samples: int,
-    told: Told | None = None,
-) -> list[Drafted]:
+    told: OnText | None = None,
+) -> list[WrittenDraft]:
     """Write each admitted study's draft, greedily, and `samples` others of it that are drawn.
 
     `task` names the adapter, None the base alone. Only the adapter is told of similar cases: it
@@ -88,7 +88,7 @@ def write_drafts(
     written = backbone.write(encoded, requests, Sampling(seed=seed), tasks, told)
     if task:
         written = _without_slips(backbone, encoded, requests, readings, written, task, seed, told)
-    others: list[Written] = []
+    others: list[GeneratedText] = []
     if samples:
         others = backbone.write(
             [code for code in encoded for _ in range(samples)],
@@ -98,9 +98,11 @@ def write_drafts(
             _telling_best(written, told),
         )
     return [
-        Drafted(
+        WrittenDraft(
             *(one.study, one.encoded, cited, request, text),
-            ground_of(look, cited, others[i * samples : (i + 1) * samples], one.study, one.gate),
+            gather_sources(
+                look, cited, others[i * samples : (i + 1) * samples], one.study, one.gate
+            ),
         )
         for i, (one, cited, request, text, look) in enumerate(
             zip(admitted, near, requests, written, looks, strict=True)
@@ -113,11 +115,11 @@ def _without_slips(
     encoded: Sequence[Encoded],
     requests: Sequence[str],
     readings: Sequence[str],
-    written: Sequence[Written],
+    written: Sequence[GeneratedText],
     task: str,
     seed: int,
-    told: Told | None,
-) -> list[Written]:
+    told: OnText | None,
+) -> list[GeneratedText]:
     """The drafts, those that say otherwise than they were told replaced by the best of others."""
     given = [assertions(reading) if reading else None for reading in readings]
     best = list(written)
@@ -142,7 +144,7 @@ def _without_slips(
     return best
 
 
-def _telling_best(best: Sequence[Written], told: Told | None) -> Told | None:
+def _telling_best(best: Sequence[GeneratedText], told: OnText | None) -> OnText | None:
     """Tells the first film's best text so far, whatever else is being written."""
     return None if told is None else lambda _: told(best[0].text)
 
@@ -155,6 +157,6 @@ def slips(told: Sequence[Assertion], said: Sequence[Assertion]) -> int:
     return lacking + sum(not among(claim, known) for claim in there)
 
 
-def _looks(backbone: Backbone, encoded: Sequence[Encoded]) -> list[Look | None]:
+def _looks(backbone: Backbone, encoded: Sequence[Encoded]) -> list[ProbeOutput | None]:
     looks = backbone.look(encoded)
     return [None] * len(encoded) if looks is None else [*looks]

@@ -23,7 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
-from assistant.drafting.sources import Failed, Source, Unread, as_study
+from assistant.drafting.sources import FailedStudy, FileSource, Source, as_study
 from assistant.errors import IntakeError
 from assistant.types import Film, Study
 
@@ -31,7 +31,7 @@ SHARED = Path("/dev/shm")  # noqa: S108 - not written to: looked at for how much
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Sent:
+class _SharedStudy:
     """A study on its way from the process that read it; its pixels go by shared memory."""
 
     study: Study
@@ -40,8 +40,8 @@ class _Sent:
 
 
 def read_ahead(
-    sources: Iterable[Source | Failed], workers: int, ahead: int
-) -> Generator[Study | Failed]:
+    sources: Iterable[Source | FailedStudy], workers: int, ahead: int
+) -> Generator[Study | FailedStudy]:
     """The study of each source in order, or why there is none.
 
     `workers` processes read files, at most `ahead` beyond what has been taken; with 0 they are
@@ -55,20 +55,20 @@ def read_ahead(
         yield _read_here(number, source)
 
 
-def _read_here(number: int, source: Source | Failed) -> Study | Failed:
-    if isinstance(source, Failed):
+def _read_here(number: int, source: Source | FailedStudy) -> Study | FailedStudy:
+    if isinstance(source, FailedStudy):
         return replace(source, number=number)
     try:
         return as_study(source)
     except IntakeError as error:
-        return Failed(number, str(error))
+        return FailedStudy(number, str(error))
 
 
 def _from_processes(
-    numbered: Iterator[tuple[int, Source | Failed]], workers: int, ahead: int
-) -> Generator[Study | Failed]:
+    numbered: Iterator[tuple[int, Source | FailedStudy]], workers: int, ahead: int
+) -> Generator[Study | FailedStudy]:
     pool = _pool(workers)
-    waiting: deque[tuple[int, Source | Failed, Future[_Sent | str] | None]] = deque()
+    waiting: deque[tuple[int, Source | FailedStudy, Future[_SharedStudy | str] | None]] = deque()
     try:
         while True:
             for number, source in islice(numbered, ahead - len(waiting)):
@@ -95,26 +95,28 @@ def _from_processes(
                 _received(0, future.result())  # lets go of its memory
 
 
-def _is_read(future: Future[_Sent | str] | None) -> bool:
+def _is_read(future: Future[_SharedStudy | str] | None) -> bool:
     """Whether there is nothing to read, or it was read before its process ended."""
     if future is None:
         return True
     return future.done() and not future.cancelled() and future.exception() is None
 
 
-def _submitted(pool: ProcessPoolExecutor, source: Source | Failed) -> Future[_Sent | str] | None:
+def _submitted(
+    pool: ProcessPoolExecutor, source: Source | FailedStudy
+) -> Future[_SharedStudy | str] | None:
     """The reading of a file; None for what is no file."""
-    if isinstance(source, Film | Study | Failed):
+    if isinstance(source, Film | Study | FailedStudy):
         return None
     try:
         return pool.submit(_read, source)
     except BrokenProcessPool as error:  # noticed when its turn comes
-        future: Future[_Sent | str] = Future()
+        future: Future[_SharedStudy | str] = Future()
         future.set_exception(error)
         return future
 
 
-def _read_alone(source: Source | Failed) -> _Sent | str:
+def _read_alone(source: Source | FailedStudy) -> _SharedStudy | str:
     with _pool(1) as pool:
         try:
             return pool.submit(_read, source).result()  # type: ignore[arg-type]
@@ -122,16 +124,16 @@ def _read_alone(source: Source | Failed) -> _Sent | str:
             return f'"{_name_of(source)}" ended the process that decoded it: export the film anew.'
 
 
-def _name_of(source: Source | Failed) -> str:
-    named = source.name if isinstance(source, Unread) else None
-    file = source.file if isinstance(source, Unread) else source
+def _name_of(source: Source | FailedStudy) -> str:
+    named = source.name if isinstance(source, FileSource) else None
+    file = source.file if isinstance(source, FileSource) else source
     return named or (Path(file).name if isinstance(file, str | os.PathLike) else "film")
 
 
-def _received(number: int, got: _Sent | str) -> Study | Failed:
+def _received(number: int, got: _SharedStudy | str) -> Study | FailedStudy:
     """What was sent; a block of shared memory is copied and given back."""
     if isinstance(got, str):
-        return Failed(number, got)
+        return FailedStudy(number, got)
     if got.memory is None:
         got.study.films[0].pixels.flags.writeable = False
         return got.study
@@ -167,7 +169,7 @@ def _end_with(sentinel: int) -> None:
     os._exit(1)
 
 
-def _read(source: Source) -> _Sent | str:
+def _read(source: Source) -> _SharedStudy | str:
     """In a reading process: the study of a file, or the sentence that says why there is none."""
     try:
         study = as_study(source)
@@ -176,11 +178,11 @@ def _read(source: Source) -> _Sent | str:
     pixels = study.films[0].pixels
     shape = (pixels.shape[0], pixels.shape[1])
     if not _has_room(pixels.nbytes):
-        return _Sent(study, None, shape)
+        return _SharedStudy(study, None, shape)
     block = SharedMemory(create=True, size=pixels.nbytes)
     np.ndarray(shape, np.float32, buffer=block.buf)[:] = pixels
     block.close()
-    return _Sent(_with_pixels(study, np.empty((0, 0), np.float32)), block.name, shape)
+    return _SharedStudy(_with_pixels(study, np.empty((0, 0), np.float32)), block.name, shape)
 
 
 def _has_room(size: int) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from assistant.backbones.protocols import Backbone
 from assistant.drafting.check import judged_as_given, text_to_check
 from assistant.errors import SettingsError
-from assistant.evidence.collect import Ground, ground_of
+from assistant.evidence.collect import EvidenceSources, gather_sources
 from assistant.evidence.risk import RiskModel
 from assistant.gate import look_at
 from assistant.types import Decision, Report, Sentence
@@ -32,7 +32,7 @@ def reworded(
     index: int,
     text: str,
     *,
-    ground: Ground | None = None,
+    ground: EvidenceSources | None = None,
 ) -> Report:
     """The report with one sentence in a person's words, judged anew against the same film.
 
@@ -62,14 +62,14 @@ def reworded(
     return _with(report, index, new)
 
 
-def ground_again(backbone: Backbone, report: Report) -> Ground:
+def ground_again(backbone: Backbone, report: Report) -> EvidenceSources:
     """What the sentences of a report are checked against, made again: one film encoded.
 
     Other drafts of the film are not drawn again. One ground serves every rewording of the report.
     """
     encoded = backbone.encode([report.study.films[0]])[0]
     look = look_at(backbone, encoded)
-    return ground_of(look, report.neighbours, (), report.study, report.gate)
+    return gather_sources(look, report.neighbours, (), report.study, report.gate)
 
 
 def _sentence(report: Report, index: int) -> Sentence:

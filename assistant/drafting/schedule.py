@@ -11,25 +11,25 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Literal, TypedDict
 
-from assistant.drafting.draft import Options
-from assistant.drafting.sources import Failed
+from assistant.drafting.draft import DraftOptions
+from assistant.drafting.sources import FailedStudy
 from assistant.errors import BackboneError, IntakeError, SettingsError
-from assistant.gate import Admitted
+from assistant.gate import GatedStudy
 from assistant.iterables import batched
 from assistant.labeller.summary import reading_of
-from assistant.types import Report, Seen, Study, Told
+from assistant.types import OnText, ProbeFinding, Report, Study
 
 Order = Literal["input", "completion"]
-Numbered = tuple[int, Report | Failed]
+NumberedOutcome = tuple[int, Report | FailedStudy]
 
 
-class Many(TypedDict, total=False):
+class BatchOptions(TypedDict, total=False):
     """How many studies are drafted: the options of `Assistant.draft`, and how they are taken.
 
     `batch` studies (16) are written together, chosen among `window` (1) times as many: those
     whose drafts will be of like length. `workers` processes (0) read films ahead; with 0 they are
     read in this one. `order` "input" gives the outcomes in the order of the sources, "completion"
-    as they come: a report then tells its study, a `Failed` its number.
+    as they come: a report then tells its study, a `FailedStudy` its number.
     """
 
     neighbours: int
@@ -39,7 +39,7 @@ class Many(TypedDict, total=False):
     samples: int | None
     correct: bool
     anyway: bool
-    told: Told | None
+    told: OnText | None
     batch: int
     window: int
     workers: int
@@ -47,10 +47,10 @@ class Many(TypedDict, total=False):
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
-    """`Many` with what was left out."""
+class BatchPlan:
+    """`BatchOptions` with what was left out."""
 
-    options: Options
+    options: DraftOptions
     batch: int = 16
     window: int = 1
     workers: int = 0
@@ -64,25 +64,25 @@ class Way:
             raise SettingsError(f'order = {self.order!r} must be "input" or "completion".')
 
     @classmethod
-    def of(cls, how: Many) -> Way:
+    def of(cls, how: BatchOptions) -> BatchPlan:
         """The same with the defaults; SettingsError for a value that does not hold."""
         rest: dict[str, Any] = {**how}
         mine = {name: rest.pop(name) for name in cls.__slots__ if name in rest}
-        return cls(Options(**rest), **mine)
+        return cls(DraftOptions(**rest), **mine)
 
 
 @dataclass(frozen=True, slots=True)
-class Stages:
+class DraftStages:
     """What is called with the studies of a window, one after the other."""
 
-    admit: Callable[[Sequence[Study]], list[Admitted]]
-    read: Callable[[Sequence[Admitted]], list[tuple[Seen, ...]] | None]
-    report: Callable[[Sequence[Admitted]], list[Report]]
+    admit: Callable[[Sequence[Study]], list[GatedStudy]]
+    read: Callable[[Sequence[GatedStudy]], list[tuple[ProbeFinding, ...]] | None]
+    report: Callable[[Sequence[GatedStudy]], list[Report]]
 
 
 def in_windows(
-    studies: Generator[Study | Failed], way: Way, stages: Stages, *, strict: bool
-) -> Iterator[Report | Failed]:
+    studies: Generator[Study | FailedStudy], way: BatchPlan, stages: DraftStages, *, strict: bool
+) -> Iterator[Report | FailedStudy]:
     """The report of each study, or why there is none.
 
     With `strict` the first failure is raised, where its report would come.
@@ -93,15 +93,15 @@ def in_windows(
             done = _of_window(window, start, way, stages, strict=strict)
             given = _in_order(done, start) if way.order == "input" else (one for _, one in done)
             for outcome in given:
-                if strict and isinstance(outcome, Failed):
+                if strict and isinstance(outcome, FailedStudy):
                     raise IntakeError(outcome.why)
                 yield outcome
             start += len(window)
 
 
-def _in_order(done: Iterator[Numbered], start: int) -> Iterator[Report | Failed]:
+def _in_order(done: Iterator[NumberedOutcome], start: int) -> Iterator[Report | FailedStudy]:
     """What was done by number from `start`, each as soon as all before it are there."""
-    early: dict[int, Report | Failed] = {}
+    early: dict[int, Report | FailedStudy] = {}
     for number, outcome in done:
         early[number] = outcome
         while start in early:
@@ -110,11 +110,16 @@ def _in_order(done: Iterator[Numbered], start: int) -> Iterator[Report | Failed]
 
 
 def _of_window(
-    window: Sequence[Study | Failed], start: int, way: Way, stages: Stages, *, strict: bool
-) -> Iterator[Numbered]:
-    yield from ((one.number, one) for one in window if isinstance(one, Failed))
+    window: Sequence[Study | FailedStudy],
+    start: int,
+    way: BatchPlan,
+    stages: DraftStages,
+    *,
+    strict: bool,
+) -> Iterator[NumberedOutcome]:
+    yield from ((one.number, one) for one in window if isinstance(one, FailedStudy))
     numbered = [(start + i, one) for i, one in enumerate(window) if isinstance(one, Study)]
-    asked: list[tuple[int, Admitted]] = []
+    asked: list[tuple[int, GatedStudy]] = []
     for some in batched(numbered, way.batch):
         admitted = stages.admit([study for _, study in some])
         asked += zip((number for number, _ in some), admitted, strict=True)
@@ -127,7 +132,9 @@ def _of_window(
         yield from _written(some, stages, strict=strict)
 
 
-def _by_length(asked: list[tuple[int, Admitted]], stages: Stages) -> list[tuple[int, Admitted]]:
+def _by_length(
+    asked: list[tuple[int, GatedStudy]], stages: DraftStages
+) -> list[tuple[int, GatedStudy]]:
     """Studies by how long their drafts will be: a batch takes as long as its longest.
 
     A draft is about as long as the reading that it is told, where there is a probe.
@@ -141,8 +148,8 @@ def _by_length(asked: list[tuple[int, Admitted]], stages: Stages) -> list[tuple[
 
 
 def _written(
-    some: Sequence[tuple[int, Admitted]], stages: Stages, *, strict: bool
-) -> Iterator[Numbered]:
+    some: Sequence[tuple[int, GatedStudy]], stages: DraftStages, *, strict: bool
+) -> Iterator[NumberedOutcome]:
     """The reports of a batch; where the backbone fails, each is tried alone."""
     try:
         reports = stages.report([one for _, one in some])
@@ -153,14 +160,14 @@ def _written(
         yield from zip((number for number, _ in some), reports, strict=True)
         return
     tried = [_alone(number, one, stages) for number, one in some]
-    failed = [outcome for _, outcome in tried if isinstance(outcome, Failed)]
+    failed = [outcome for _, outcome in tried if isinstance(outcome, FailedStudy)]
     if len(failed) == len(tried) > 1:  # not of one film: nothing more would be written
         raise BackboneError(failed[0].why)
     yield from tried
 
 
-def _alone(number: int, one: Admitted, stages: Stages) -> Numbered:
+def _alone(number: int, one: GatedStudy, stages: DraftStages) -> NumberedOutcome:
     try:
         return number, stages.report([one])[0]
     except BackboneError as error:
-        return number, Failed(number, str(error))
+        return number, FailedStudy(number, str(error))

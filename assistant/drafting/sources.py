@@ -15,7 +15,7 @@ from assistant.types import Film, Study
 
 
 @dataclass(frozen=True, slots=True)
-class Unread:
+class FileSource:
     """A study whose film is still a file, or the bytes of one."""
 
     file: str | os.PathLike[str] | bytes
@@ -25,7 +25,7 @@ class Unread:
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
+class FailedStudy:
     """A study that could not be drafted."""
 
     number: int  # which source it was, from 0
@@ -33,14 +33,14 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class BatchRow:
     """One row of a batch: what its film is called, and what is drafted."""
 
     image: str
-    source: Unread | Study | Failed
+    source: FileSource | Study | FailedStudy
 
 
-Source = str | os.PathLike | Film | Study | Unread
+Source = str | os.PathLike | Film | Study | FileSource
 
 
 def as_study(source: Source, indication: str = "", prior_report: str = "") -> Study:
@@ -50,13 +50,13 @@ def as_study(source: Source, indication: str = "", prior_report: str = "") -> St
     """
     if isinstance(source, Study):
         return source
-    if isinstance(source, Unread):
+    if isinstance(source, FileSource):
         return Study((_film_of(source),), source.indication, prior_report=source.prior_report)
     film = source if isinstance(source, Film) else read_film(source)
     return Study((film,), indication, prior_report=prior_report)
 
 
-def _film_of(unread: Unread) -> Film:
+def _film_of(unread: FileSource) -> Film:
     if isinstance(unread.file, bytes):
         return read_film_bytes(unread.file, unread.name or "film")
     if unread.name is None:

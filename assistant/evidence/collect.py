@@ -30,12 +30,12 @@ from assistant.types import (
     Assertion,
     Evidence,
     Gate,
-    Look,
-    Measured,
+    GeneratedText,
+    Measurement,
     Neighbour,
-    Says,
+    ProbeOutput,
+    Stance,
     Study,
-    Written,
 )
 
 UNCHECKED = "No calibrated check of the film exists for this backbone."
@@ -45,10 +45,10 @@ FALLS_OFF = 0.25  # a similar case so much less alike than the nearest is no lon
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
+class EvidenceSources:
     """What one film's sentences are checked against."""
 
-    look: Look | None = None  # None: the backbone has no probe
+    look: ProbeOutput | None = None  # None: the backbone has no probe
     neighbours: tuple[tuple[Neighbour, tuple[Assertion, ...]], ...] = ()
     samples: tuple[tuple[Assertion, ...], ...] = ()  # what other drafts of the film assert
     gate: Gate | None = None
@@ -57,16 +57,16 @@ class Ground:
     shape: tuple[int, int] = (1, 1)  # height and width of the film, of which boxes are parts
 
 
-def ground_of(
-    look: Look | None,
+def gather_sources(
+    look: ProbeOutput | None,
     neighbours: Sequence[Neighbour],
-    samples: Iterable[Written] = (),
+    samples: Iterable[GeneratedText] = (),
     study: Study | None = None,
     gate: Gate | None = None,
-) -> Ground:
+) -> EvidenceSources:
     """The ground of one film: similar cases are cut where their likeness falls off."""
     near = [n for n in neighbours if n.similarity >= neighbours[0].similarity - FALLS_OFF]
-    return Ground(
+    return EvidenceSources(
         look,
         tuple((n, claims_of(n)) for n in near),
         tuple(assertions(sample.text) for sample in samples),
@@ -88,7 +88,7 @@ def _of_study(
 
 
 def signals_of(
-    parsed: ParsedSentence, written: Written, ground: Ground
+    parsed: ParsedSentence, written: GeneratedText, ground: EvidenceSources
 ) -> tuple[tuple[Assertion, Signals], ...]:
     """The signals of every claim of a sentence."""
     made = []
@@ -114,7 +114,7 @@ def signals_of(
 
 
 def evidence_of(
-    claims: Sequence[tuple[Assertion, Signals]], ground: Ground
+    claims: Sequence[tuple[Assertion, Signals]], ground: EvidenceSources
 ) -> tuple[tuple[Evidence, ...], tuple[str, ...]]:
     """The evidence for one sentence in words, and the similar cases that assert all of it."""
     told = [e for claim, signals in claims for e in _of_film(claim, signals, ground)]
@@ -122,7 +122,7 @@ def evidence_of(
     return (*told, *near), cited
 
 
-def _of_film(claim: Assertion, signals: Signals, ground: Ground) -> list[Evidence]:
+def _of_film(claim: Assertion, signals: Signals, ground: EvidenceSources) -> list[Evidence]:
     name = name_of(claim)
     made = []
     if signals.probe is not None:
@@ -139,7 +139,7 @@ def _of_film(claim: Assertion, signals: Signals, ground: Ground) -> list[Evidenc
     return made
 
 
-def _of_regions(claim: Assertion, look: Look, shape: tuple[int, int]) -> list[Evidence]:
+def _of_regions(claim: Assertion, look: ProbeOutput, shape: tuple[int, int]) -> list[Evidence]:
     """Where the finding lights up, side by side where both are claimed."""
     made = []
     for one in one_sided(claim):
@@ -151,7 +151,7 @@ def _of_regions(claim: Assertion, look: Look, shape: tuple[int, int]) -> list[Ev
     return made
 
 
-def _of_measurement(claim: Assertion, ground: Ground) -> list[Evidence]:
+def _of_measurement(claim: Assertion, ground: EvidenceSources) -> list[Evidence]:
     """What the film measures of the finding that is claimed; lengths only where a mm is known."""
     made = []
     for one in ground.look.measured if ground.look else ():
@@ -167,7 +167,7 @@ def _of_measurement(claim: Assertion, ground: Ground) -> list[Evidence]:
     return made
 
 
-def size_words(one: Measured, edge_mm: float | None) -> str:
+def size_words(one: Measurement, edge_mm: float | None) -> str:
     """What is measured with its error, "40 mm, give or take 8 mm"; empty for a length in no mm."""
     if one.measure.length and edge_mm is None:
         return ""
@@ -176,7 +176,7 @@ def size_words(one: Measured, edge_mm: float | None) -> str:
     return f"{value:{form}}{unit}, give or take {error:{form}}{unit}"
 
 
-def _of_prior(claim: Assertion, ground: Ground) -> list[Evidence]:
+def _of_prior(claim: Assertion, ground: EvidenceSources) -> list[Evidence]:
     """Whether the earlier report goes with a claim that compares; nothing where none was given."""
     if claim.comparison is None or ground.prior is None:
         return []
@@ -188,12 +188,12 @@ def _of_prior(claim: Assertion, ground: Ground) -> list[Evidence]:
     return [Evidence("prior", float(fits), _stance(float(fits)), "prior", words)]
 
 
-def _stance(value: float) -> Says:
+def _stance(value: float) -> Stance:
     return "supports" if value >= EVEN else "contradicts"
 
 
 def box_of(
-    claim: Assertion, look: Look, shape: tuple[int, int] = (1, 1)
+    claim: Assertion, look: ProbeOutput, shape: tuple[int, int] = (1, 1)
 ) -> tuple[float, float, float, float] | None:
     """Where a finding lights up on the claimed side: left, top, right, bottom, parts of the film.
 
@@ -227,17 +227,19 @@ def _of_film_edge(start: float, stop: float, share: float) -> tuple[float, float
     return low, high
 
 
-def _of_neighbours(claims: Claims, ground: Ground) -> tuple[tuple[Evidence, ...], tuple[str, ...]]:
+def _of_neighbours(
+    claims: Claims, ground: EvidenceSources
+) -> tuple[tuple[Evidence, ...], tuple[str, ...]]:
     """Evidence from the similar cases; a case is cited only if it supports every claim."""
     evidence: list[Evidence] = []
     cited: list[str] = []
-    verb: dict[Says, str] = {
+    verb: dict[Stance, str] = {
         "supports": "asserts the same",
         "contradicts": "says otherwise",
         "silent": "is silent",
     }
     for neighbour, theirs in ground.neighbours if claims else ():
-        stance: Says = "silent"
+        stance: Stance = "silent"
         if all(says(theirs, claim) for claim in claims):
             stance = "supports"
             cited.append(neighbour.case)

@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from assistant.claims import name_of
-from assistant.evidence.collect import EVEN, UNCHECKED, Ground, evidence_of, signals_of
+from assistant.evidence.collect import EVEN, UNCHECKED, EvidenceSources, evidence_of, signals_of
 from assistant.evidence.risk import RiskModel
 from assistant.evidence.signals import Signals
 from assistant.labeller.sentences import ParsedSentence, is_comparison, parse, withhold_numbers
-from assistant.types import Action, Assertion, Gate, Sentence, Verdict, Written
+from assistant.types import Action, Assertion, Gate, GeneratedText, Sentence, Verdict
 
 Removed = tuple[tuple[str, str], ...]  # (what the backbone wrote, why it is not there)
 COMPARES = "It compares with an earlier film, and none was given."
@@ -27,21 +27,21 @@ NO_PRIOR = "No earlier film was given to compare with."
 
 
 @dataclass(frozen=True, slots=True)
-class Examined:
+class SentenceSignals:
     """One sentence as it was written, with the signals of its claims."""
 
     parsed: ParsedSentence
     claims: tuple[tuple[Assertion, Signals], ...]
 
 
-def examined(written: Written, ground: Ground) -> tuple[Examined, ...]:
+def examined(written: GeneratedText, ground: EvidenceSources) -> tuple[SentenceSignals, ...]:
     """All sentences of a draft with their signals, those of comparisons too."""
-    return tuple(Examined(p, signals_of(p, written, ground)) for p in parse(written.text))
+    return tuple(SentenceSignals(p, signals_of(p, written, ground)) for p in parse(written.text))
 
 
 def judge_sentences(
-    written: Written,
-    ground: Ground,
+    written: GeneratedText,
+    ground: EvidenceSources,
     risk: RiskModel | None = None,
     *,
     has_prior: bool,
@@ -75,7 +75,9 @@ def judge_sentences(
     return tuple(kept), tuple(removed)
 
 
-def judge(one: Examined, written: Written, ground: Ground, risk: RiskModel | None) -> Sentence:
+def judge(
+    one: SentenceSignals, written: GeneratedText, ground: EvidenceSources, risk: RiskModel | None
+) -> Sentence:
     """One sentence, as it was written, with its evidence, risk and verdict."""
     parsed, claims = one.parsed, one.claims
     evidence, citations = evidence_of(claims, ground)
@@ -143,7 +145,7 @@ def judge_answer(question: str, written: str, *, has_prior: bool) -> tuple[str, 
     return text, ((said, NOT_COMPUTED),) if withheld else ()
 
 
-def _mean_log(written: Written, parsed: ParsedSentence) -> float | None:
+def _mean_log(written: GeneratedText, parsed: ParsedSentence) -> float | None:
     """Mean log-probability of the tokens that wrote a sentence."""
     logs = [
         log

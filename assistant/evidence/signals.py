@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from assistant.claims import SIDES, Claims, denies, same_place, says
-from assistant.types import Assertion, Chance, Gate, Look, Neighbour, Written
+from assistant.types import Assertion, Gate, GeneratedText, LabelProbability, Neighbour, ProbeOutput
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Signals:
 SIGNALS = tuple(field.name for field in fields(Signals))
 
 
-def probe_signal(claim: Assertion, look: Look) -> float | None:
+def probe_signal(claim: Assertion, look: ProbeOutput) -> float | None:
     """The probability that a claim is true by the probe; None where it has no label for it."""
     labels = [c for c in look.chances if c.finding == claim.finding]
     plain = [c for c in labels if not c.degrees and same_place(claim, c.side, c.zone)]
@@ -44,7 +44,7 @@ def probe_signal(claim: Assertion, look: Look) -> float | None:
     )
 
 
-def steady_signal(claim: Assertion, look: Look) -> float | None:
+def steady_signal(claim: Assertion, look: ProbeOutput) -> float | None:
     """1 where the probe says the same however the film is moved, less where it wavers."""
     found = [
         c for c in look.chances
@@ -53,7 +53,7 @@ def steady_signal(claim: Assertion, look: Look) -> float | None:
     return 1 - max(c.spread for c in found) if found else None
 
 
-def _degree(claim: Assertion, label: Chance, labels: Iterable[Chance]) -> float:
+def _degree(claim: Assertion, label: LabelProbability, labels: Iterable[LabelProbability]) -> float:
     """The probability of the claimed degree, where one is claimed and the probe tells degrees."""
     place = (label.side, label.zone)
     graded = {c.degrees: c.probability for c in labels if c.degrees and (c.side, c.zone) == place}
@@ -72,7 +72,7 @@ def _on_all_sides(claim: Assertion, found: Sequence[tuple[str | None, float]]) -
     return min(max((v for s, v in found if s == side), default=0.0) for side in SIDES)
 
 
-def region_signal(claim: Assertion, look: Look) -> float | None:
+def region_signal(claim: Assertion, look: ProbeOutput) -> float | None:
     """The strongest patch of the finding on the claimed side; its absence, for a denial."""
     places = look.places.get(claim.finding)
     if places is None:
@@ -118,7 +118,7 @@ def _holds(claims: Claims, claim: Assertion) -> bool:
     return says(claims, claim)
 
 
-def confidence_signal(written: Written, start: int, stop: int) -> float | None:
+def confidence_signal(written: GeneratedText, start: int, stop: int) -> float | None:
     """The least probable of the tokens that wrote characters `start` to `stop`."""
     logs = [
         log

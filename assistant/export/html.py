@@ -49,7 +49,7 @@ class Box:
 
 
 @dataclass(frozen=True, slots=True)
-class Plate:
+class PrintedFilm:
     """The film as it is shown, with its boxes."""
 
     url: str
@@ -60,7 +60,7 @@ class Plate:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class PrintedSentence:
     """One sentence with everything that is told of it."""
 
     number: int
@@ -78,17 +78,17 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class PrintedPage:
     """All that the template tells."""
 
     title: str
     notice: str
     wrote: str  # whose words an edited sentence replaces
     banners: tuple[tuple[str, str], ...]
-    plate: Plate | None
+    plate: PrintedFilm | None
     indication: str
     about: tuple[tuple[str, str], ...]
-    said: tuple[Said, ...]
+    said: tuple[PrintedSentence, ...]
     tally: str
     review: str  # what was decided, in words; empty where nothing was
     removed: tuple[tuple[str, str], ...]
@@ -104,10 +104,10 @@ def draft_page(report: Report, *, film: bool = True) -> str:
     return _template().render(page=_page(report, film))
 
 
-def _page(report: Report, film: bool) -> Page:
+def _page(report: Report, film: bool) -> PrintedPage:
     said = tuple(_said(number, s, report) for number, s in enumerate(report.sentences, 1))
     touched = any(s.review for s in said)
-    return Page(
+    return PrintedPage(
         title=TITLES[report.author] + (", reviewed" if touched else ""),
         notice=NOTICES[report.author],
         wrote="The backbone wrote" if report.author == "backbone" else "It was",
@@ -127,11 +127,11 @@ def _page(report: Report, film: bool) -> Page:
     )
 
 
-def _said(number: int, sentence: Sentence, report: Report) -> Said:
+def _said(number: int, sentence: Sentence, report: Report) -> PrintedSentence:
     risk = "" if sentence.risk is None else percent(sentence.risk)
     # What is supported bears no other mark in the text than its risk.
     marks = (sentence.verdict if sentence.verdict != "supported" or not risk else "", risk)
-    return Said(
+    return PrintedSentence(
         number=number,
         text=" ".join(sentence.text.split()),
         section=sentence.section,
@@ -204,7 +204,7 @@ def _tally(report: Report) -> str:
     return f"{told}: {failed}." if failed else f"{told}."
 
 
-def _decided(said: Sequence[Said]) -> str:
+def _decided(said: Sequence[PrintedSentence]) -> str:
     counts = {
         "accepted": sum(s.decision == "accepted" for s in said),
         "rejected": sum(s.decision == "rejected" for s in said),
@@ -230,13 +230,13 @@ def _made(report: Report) -> tuple[tuple[str, str], ...]:
     )
 
 
-def _plate(report: Report) -> Plate:
+def _plate(report: Report) -> PrintedFilm:
     film = report.study.films[0]
     picture = preview(film.pixels, synthetic="synthetic" in film.flags, edge=EDGE)
     width, height = _drawing(film)
     boxes = boxes_of(report)
     caption = "Numbers are those of the sentences; broken lines are in doubt." if boxes else ""
-    return Plate(
+    return PrintedFilm(
         url=f"data:image/png;base64,{base64.b64encode(picture).decode()}",
         width=width,
         height=height,

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from assistant.errors import IntakeError
-from assistant.intake.limits import MAX_BYTES, MAX_PIXELS, MIN_SIDE, Picture, Refused
+from assistant.intake.limits import MAX_BYTES, MAX_PIXELS, MIN_SIDE, Picture, RefusedFile
 from assistant.types import Film
 
 __all__ = ["MAX_BYTES", "MAX_PIXELS", "MIN_SIDE", "read_film", "read_film_bytes"]
@@ -43,7 +43,7 @@ def read_film(path: str | os.PathLike[str]) -> Film:
     data = b""
     try:
         data = _bytes_of(Path(path))
-    except Refused as refusal:
+    except RefusedFile as refusal:
         trouble = str(refusal)
     if trouble:
         raise IntakeError(_sentence(name or os.fspath(path), trouble))
@@ -63,7 +63,7 @@ def read_film_bytes(data: bytes, name: str = "film") -> Film:
     picture = None
     try:
         picture = _picture_in(data)
-    except Refused as refusal:
+    except RefusedFile as refusal:
         trouble = str(refusal)
     # Raised here and not in the handler above: the new error then holds no reference to the
     # refused one, whose traceback holds the parsed file.
@@ -90,31 +90,31 @@ def _sentence(name: str, trouble: str) -> str:
 
 
 def _bytes_of(path: Path) -> bytes:
-    """The bytes of a regular file within the limit; raises `Refused`."""
+    """The bytes of a regular file within the limit; raises `RefusedFile`."""
     try:
         found = path.stat()
         if stat.S_ISDIR(found.st_mode):
-            raise Refused("is a folder: give one film file in it")
+            raise RefusedFile("is a folder: give one film file in it")
         if not stat.S_ISREG(found.st_mode):  # a pipe or a device may never end
-            raise Refused("is not a regular file: give one film file")
+            raise RefusedFile("is not a regular file: give one film file")
         if found.st_size > MAX_BYTES:
-            raise Refused(_TOO_LARGE)
+            raise RefusedFile(_TOO_LARGE)
         with path.open("rb") as file:
             return file.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        raise Refused("does not exist: check the path") from None
+        raise RefusedFile("does not exist: check the path") from None
     except PermissionError:
-        raise Refused("may not be read: check its permissions") from None
+        raise RefusedFile("may not be read: check its permissions") from None
     except (OSError, ValueError):  # ValueError: a NUL in the path
-        raise Refused("cannot be opened: check the path and the disk") from None
+        raise RefusedFile("cannot be opened: check the path and the disk") from None
 
 
 def _picture_in(data: bytes) -> Picture:
-    """Tell the format from the content and read it; raises `Refused`."""
+    """Tell the format from the content and read it; raises `RefusedFile`."""
     if not data:
-        raise Refused("is empty: fetch it again")
+        raise RefusedFile("is empty: fetch it again")
     if len(data) > MAX_BYTES:
-        raise Refused(_TOO_LARGE)
+        raise RefusedFile(_TOO_LARGE)
     # The readers are imported on first use: a program that only lists cases loads no codec.
     if data.startswith((b"\x89PNG", b"\xff\xd8", *_TIFF)) and data[128:132] != b"DICM":
         from assistant.intake.pictures import read_picture
@@ -125,4 +125,4 @@ def _picture_in(data: bytes) -> Picture:
     # A TIFF header may lie in the preamble of a DICOM file (PS3.10, 7.1): DICOM goes first.
     if looks_like_dicom(data):
         return read_dicom(data)
-    raise Refused("is not DICOM, PNG, JPEG or TIFF: export the film as one of these")
+    raise RefusedFile("is not DICOM, PNG, JPEG or TIFF: export the film as one of these")

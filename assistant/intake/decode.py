@@ -17,7 +17,7 @@ from pydicom import encaps, uid
 from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.pixels.decoders.base import get_decoder
 
-from assistant.intake.limits import MAX_BYTES, Refused
+from assistant.intake.limits import MAX_BYTES, RefusedFile
 
 # What pydicom 3 and the pylibjpeg plugins raise on damaged or contradictory files: pydicom's
 # own two; ValueError (which includes UnicodeDecodeError) for lengths and values out of range;
@@ -93,9 +93,9 @@ def inflate(deflated: bytes) -> bytes:
     engine = zlib.decompressobj(-zlib.MAX_WBITS)
     data = engine.decompress(deflated, MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
-        raise Refused(f"unpacks to over {MAX_BYTES // 1_000_000} MB: give a smaller copy")
+        raise RefusedFile(f"unpacks to over {MAX_BYTES // 1_000_000} MB: give a smaller copy")
     if not engine.eof:
-        raise Refused(CUT_SHORT)
+        raise RefusedFile(CUT_SHORT)
     return data
 
 
@@ -103,7 +103,7 @@ def stored_values(data: bytes, syntax: uid.UID, vr: str, layout: Layout) -> np.n
     """Decode one frame of pixel data.
 
     Returns (H, W), or (H, W, 3) in RGB for colour; integers, sign-extended from the stored bits
-    and with the unused bits cleared. Raises `Refused`, or one of `DICOM_ERRORS`.
+    and with the unused bits cleared. Raises `RefusedFile`, or one of `DICOM_ERRORS`.
     """
     stored, shift = layout.stored, 0
     if syntax == uid.RLELossless:
@@ -112,7 +112,7 @@ def stored_values(data: bytes, syntax: uid.UID, vr: str, layout: Layout) -> np.n
         syntax, layout = uid.ExplicitVRLittleEndian, replace(layout, planar=1)
     if syntax in NATIVE:
         if len(data) < layout.nbytes():
-            raise Refused(CUT_SHORT)
+            raise RefusedFile(CUT_SHORT)
     else:
         _check_frame(encaps.get_frame(data, 0, number_of_frames=1), syntax, layout)
     if syntax in NATIVE and stored <= layout.high < layout.allocated:
@@ -147,7 +147,7 @@ def unpack_rle(frame: bytes, layout: Layout) -> bytes:
     pixels, width = layout.rows * layout.columns, layout.allocated // 8
     count, *offsets = struct.unpack_from("<16L", frame)
     if count != layout.samples * width:
-        raise Refused(CUT_SHORT)
+        raise RefusedFile(CUT_SHORT)
     ends = [*offsets[1:count], len(frame)]
     planes = np.empty((layout.samples, pixels, width), np.uint8)
     for number, (start, end) in enumerate(zip(offsets[:count], ends, strict=True)):
@@ -172,7 +172,7 @@ def _unpack_bits(segment: bytes, length: int) -> bytes:
         else:
             at += 1
     if len(out) < length:
-        raise Refused(CUT_SHORT)
+        raise RefusedFile(CUT_SHORT)
     return bytes(out[:length])
 
 
@@ -180,13 +180,13 @@ def _check_frame(frame: bytes, syntax: uid.UID, layout: Layout) -> None:
     """Refuse a compressed frame that is cut short or does not have the size of its header."""
     size = _jpeg2000_size(frame) if syntax in _JPEG2000 else _jpeg_size(frame)
     if size != (layout.rows, layout.columns, layout.samples):
-        raise Refused(
+        raise RefusedFile(
             "states one size in its header and another in its compressed picture: export it again"
         )
     # Both families end with FF D9; a padding of zeros may follow. The decoders would fill up
     # what is missing with grey.
     if b"\xff\xd9" not in frame[-16:]:
-        raise Refused(CUT_SHORT)
+        raise RefusedFile(CUT_SHORT)
 
 
 def _jpeg_size(frame: bytes) -> tuple[int, int, int]:
@@ -202,7 +202,7 @@ def _jpeg_size(frame: bytes) -> tuple[int, int, int]:
             _, rows, columns, components = struct.unpack_from(">BHHB", frame, at + 4)
             return rows, columns, components
         if marker < 0xFF00 or length < 2:
-            raise Refused(CUT_SHORT)
+            raise RefusedFile(CUT_SHORT)
         at += 2 + length
 
 
@@ -213,7 +213,7 @@ def _jpeg2000_size(frame: bytes) -> tuple[int, int, int]:
     """(rows, columns, components) of a JPEG 2000 codestream, ISO 15444-1 A.5.1."""
     at = frame.find(b"\xff\x4f\xff\x51")  # start of codestream, then SIZ; a JP2 box may precede
     if at < 0:
-        raise Refused(CUT_SHORT)
+        raise RefusedFile(CUT_SHORT)
     x1, y1, x0, y0 = struct.unpack_from(">IIII", frame, at + 8)
     (components,) = struct.unpack_from(">H", frame, at + 40)
     return y1 - y0, x1 - x0, components

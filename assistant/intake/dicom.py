@@ -28,7 +28,7 @@ from assistant.intake.decode import (
     stored_values,
 )
 from assistant.intake.greys import Lut, Window, grey_of, is_blank, to_unit
-from assistant.intake.limits import Picture, Refused, check_size
+from assistant.intake.limits import Picture, RefusedFile, check_size
 from assistant.intake.quiet import quiet
 
 _SYNTHETIC = 0x0008001C  # SyntheticData; by number, as pydicom 3.0 has no keyword for it
@@ -95,7 +95,7 @@ def read_dicom(data: bytes) -> Picture:
 
     Returns a `Picture` with pixels float32 (H, W) in [0, 1] after modality LUT or rescale
     (DICOM PS3.3 C.11.1), VOI LUT or the first usable window (C.11.2), and inversion for
-    MONOCHROME1 or PresentationLUTShape INVERSE (C.7.6.3.1.2, C.8.11.3). Raises `Refused`.
+    MONOCHROME1 or PresentationLUTShape INVERSE (C.7.6.3.1.2, C.8.11.3). Raises `RefusedFile`.
     """
     try:
         with quiet():
@@ -103,7 +103,7 @@ def read_dicom(data: bytes) -> Picture:
             _check_kind(found)
             layout = _layout(found)
             if syntax not in SYNTAXES:
-                raise Refused(kinds.unreadable_syntax(syntax))
+                raise RefusedFile(kinds.unreadable_syntax(syntax))
             pixel_data = found[_WANTED["PixelData"]]
             values = stored_values(pixel_data.value, syntax, pixel_data.VR, layout)
             pixels = (
@@ -119,7 +119,7 @@ def read_dicom(data: bytes) -> Picture:
                 synthetic=_text(found, "SyntheticData") == "YES",
             )
     except DICOM_ERRORS:
-        raise Refused(CUT_SHORT) from None
+        raise RefusedFile(CUT_SHORT) from None
 
 
 def _parse(data: bytes) -> tuple[Dataset, uid.UID]:
@@ -137,7 +137,7 @@ def _parse(data: bytes) -> tuple[Dataset, uid.UID]:
     if not syntax:
         syntax = _guess(rest)
     if syntax in SYNTAXES - NATIVE and _LAST_ITEM not in rest:
-        raise Refused(CUT_SHORT)
+        raise RefusedFile(CUT_SHORT)
     little = syntax != uid.ExplicitVRBigEndian
     implicit = syntax == uid.ImplicitVRLittleEndian
     found = read_dataset(io.BytesIO(rest), implicit, little, specific_tags=_TOP_LEVEL)
@@ -157,28 +157,28 @@ def _check_kind(found: Dataset) -> None:
     """Refuse what is no single radiograph, by class, modality, frames and pixel data."""
     trouble = kinds.not_a_film(_text(found, "SOPClassUID"), _text(found, "Modality"))
     if trouble:
-        raise Refused(trouble)
+        raise RefusedFile(trouble)
     if not found.get(_WANTED["PixelData"]):
         if "Rows" in found and "Columns" in found:
-            raise Refused(CUT_SHORT)
-        raise Refused("holds no picture: give a DICOM file with pixel data")
+            raise RefusedFile(CUT_SHORT)
+        raise RefusedFile("holds no picture: give a DICOM file with pixel data")
     frames = _numbers(found, "NumberOfFrames")
     if frames and frames[0] > 1:
-        raise Refused("holds several frames: give each film as its own file")
+        raise RefusedFile("holds several frames: give each film as its own file")
 
 
 def _layout(found: Dataset) -> Layout:
-    """The layout of the samples, complete and consistent; raises `Refused`."""
+    """The layout of the samples, complete and consistent; raises `RefusedFile`."""
     rows, columns = _whole(found, "Rows"), _whole(found, "Columns")
     check_size(rows, columns)
     photometric = _text(found, "PhotometricInterpretation")
     samples = _whole(found, "SamplesPerPixel", 1)
     if kinds.PHOTOMETRICS.get(photometric) != samples:
-        raise Refused(kinds.unknown_photometric(photometric))
+        raise RefusedFile(kinds.unknown_photometric(photometric))
     allocated = _whole(found, "BitsAllocated")
     stored = _whole(found, "BitsStored", allocated)
     if allocated not in (8, 16) or not 2 <= stored <= allocated:
-        raise Refused("does not have 8 to 16 bits a pixel: export the film so")
+        raise RefusedFile("does not have 8 to 16 bits a pixel: export the film so")
     return Layout(
         rows=rows,
         columns=columns,
@@ -328,5 +328,5 @@ def _whole(found: Dataset, word: str, default: int | None = None) -> int:
     if len(numbers) == 1 and math.isfinite(numbers[0]):
         return int(numbers[0])
     if default is None:
-        raise Refused("lacks what is needed to lay out its pixels: export it again")
+        raise RefusedFile("lacks what is needed to lay out its pixels: export it again")
     return default

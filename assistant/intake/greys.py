@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from assistant.intake.limits import Refused
+from assistant.intake.limits import RefusedFile
 
 # A grey picture saved as colour JPEG has chroma noise of a few levels; a coloured arrow or
 # label covers little of a film. A photograph or a stained scan exceeds one of the two.
@@ -99,11 +99,11 @@ def is_blank(values: np.ndarray) -> bool:
 def grey_of(colour: np.ndarray, top: float) -> np.ndarray:
     """The grey picture (H, W), float32, in a colour array (H, W, 3) with values in [0, top].
 
-    Raises `Refused` for real colour: see `MEAN_SPREAD`, `TINTED`, `TINTED_SHARE`.
+    Raises `RefusedFile` for real colour: see `MEAN_SPREAD`, `TINTED`, `TINTED_SHARE`.
     """
     spread = (colour.max(axis=2) - colour.min(axis=2)).astype(np.float32) / np.float32(top)
     if spread.mean() > MEAN_SPREAD or (spread > TINTED).mean() > TINTED_SHARE:
-        raise Refused("is a colour picture, and a radiograph is grey: give the film itself")
+        raise RefusedFile("is a colour picture, and a radiograph is grey: give the film itself")
     grey = colour[..., 0].astype(np.float32)
     grey += colour[..., 1]
     grey += colour[..., 2]

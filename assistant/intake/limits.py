@@ -1,6 +1,6 @@
 """What fits through the door, and how an inner reader says no.
 
-This module knows no file format. A reader raises `Refused` with the end of a sentence; only
+This module knows no file format. A reader raises `RefusedFile` with the end of a sentence; only
 `read_film_bytes` knows the file's name, and makes the whole sentence of it.
 """
 
@@ -15,7 +15,7 @@ MAX_PIXELS = 100_000_000
 MIN_SIDE = 64  # pixels; below it nothing of a chest can be seen
 
 
-class Refused(Exception):  # noqa: N818 - an answer, made an IntakeError at the door
+class RefusedFile(Exception):  # noqa: N818 - an answer, made an IntakeError at the door
     """A film is refused; the message follows the file's name and carries no value of the file."""
 
 
@@ -33,12 +33,12 @@ class Picture:
 def check_size(rows: int, columns: int) -> None:
     """Refuse a picture of rows x columns pixels that is too small or too large to be read."""
     if min(rows, columns) < MIN_SIDE:
-        raise Refused(
+        raise RefusedFile(
             f"is {rows} by {columns} pixels, under {MIN_SIDE} on a side: give the film itself,"
             " not a thumbnail"
         )
     if rows * columns > MAX_PIXELS:
-        raise Refused(
+        raise RefusedFile(
             f"is {rows} by {columns} pixels, over {MAX_PIXELS // 1_000_000} megapixels:"
             " give a smaller copy"
         )

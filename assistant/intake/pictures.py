@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image, ImageOps, JpegImagePlugin, PngImagePlugin, TiffImagePlugin
 
 from assistant.intake.greys import grey_of, is_blank, to_unit
-from assistant.intake.limits import Picture, Refused, check_size
+from assistant.intake.limits import Picture, RefusedFile, check_size
 from assistant.intake.quiet import quiet
 
 SYNTHETIC_KEY = "wetread:synthetic"  # PNG text chunk; "yes" marks a painting
@@ -50,7 +50,7 @@ def read_picture(data: bytes) -> Picture:
 
     Returns a `Picture` with pixels float32 (H, W) in [0, 1]. EXIF orientation is applied,
     transparency is laid over black, and a colour file whose channels agree is taken as grey.
-    Raises `Refused` for damaged, animated, multi-page, 1-bit, CMYK and real colour pictures.
+    Raises `RefusedFile` for damaged, animated, multi-page, 1-bit, CMYK and real colour pictures.
     """
     try:
         with quiet(), Image.open(io.BytesIO(data), formats=("PNG", "JPEG", "TIFF")) as opened:
@@ -63,9 +63,9 @@ def read_picture(data: bytes) -> Picture:
             upright = ImageOps.exif_transpose(opened)
             values, bottom, top, deep = _greys(upright)
     except Image.DecompressionBombError:
-        raise Refused("is over 100 megapixels: give a smaller copy") from None
+        raise RefusedFile("is over 100 megapixels: give a smaller copy") from None
     except PICTURE_ERRORS:
-        raise Refused(_DAMAGED) from None
+        raise RefusedFile(_DAMAGED) from None
     return Picture(_unit(values, bottom, top, deep, inverted), synthetic=synthetic)
 
 
@@ -84,7 +84,7 @@ def _check_single(opened: Image.Image) -> None:
     else:
         several = getattr(opened, "n_frames", 1) > 1
     if several:
-        raise Refused("holds several pictures: give each film as its own file")
+        raise RefusedFile("holds several pictures: give each film as its own file")
 
 
 def _check_ends(data: bytes, opened: Image.Image) -> None:
@@ -94,7 +94,7 @@ def _check_ends(data: bytes, opened: Image.Image) -> None:
     else:
         whole = not isinstance(opened, PngImagePlugin.PngImageFile) or b"IEND\xaeB`\x82" in data
     if not whole:
-        raise Refused(_DAMAGED)
+        raise RefusedFile(_DAMAGED)
 
 
 def _white_is_zero(opened: Image.Image) -> bool:
@@ -124,12 +124,12 @@ def _greys(image: Image.Image) -> tuple[np.ndarray, float, float, bool]:
     if mode == "F":
         values = np.asarray(image)
         if not np.isfinite(values).all():
-            raise Refused("has pixels that are not numbers: export the film again")
+            raise RefusedFile("has pixels that are not numbers: export the film again")
         return values, 0.0, 1.0, True
     if mode == "1":
-        raise Refused("has one bit a pixel: export the film with 8 to 16 bits")
+        raise RefusedFile("has one bit a pixel: export the film with 8 to 16 bits")
     if mode not in ("L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "YCbCr"):
-        raise Refused("is neither grey nor RGB: export the film as a grey picture")
+        raise RefusedFile("is neither grey nor RGB: export the film as a grey picture")
     if image.has_transparency_data:
         clear = Image.new("RGBA", image.size, (0, 0, 0, 255))
         image = Image.alpha_composite(clear, image.convert("RGBA"))

@@ -19,7 +19,7 @@ _TALKERS = ("pydicom", "pylibjpeg", "libjpeg", "openjpeg", "rle", "PIL")
 _ONE_AT_A_TIME = threading.Lock()
 
 
-class _Hush(logging.Filter):
+class _Silence(logging.Filter):
     """Drops the records of one thread; another thread's own use of pydicom is not our affair."""
 
     def __init__(self) -> None:
@@ -44,7 +44,7 @@ def quiet() -> Iterator[None]:
     ]
     with _ONE_AT_A_TIME, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        hush = _Hush()
+        hush = _Silence()
         for logger in loggers:
             logger.addFilter(hush)
         try:

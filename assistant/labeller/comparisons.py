@@ -10,11 +10,11 @@ from collections.abc import Sequence
 
 from assistant.chest.vocabulary import Normal
 from assistant.labeller.cues import ONE_FILM, Cue
-from assistant.labeller.matcher import Hit
+from assistant.labeller.matcher import PhraseMatch
 from assistant.labeller.mentions import SPLITS, Mention, around, describes_next, kind_of
 
 
-def compare(clause: Sequence[Hit | Mention]) -> None:
+def compare(clause: Sequence[PhraseMatch | Mention]) -> None:
     """Set the change of every mention of a clause, reading left to right.
 
     Before a finding such words describe it and what "and" joins to it ("stable effusion and
@@ -22,7 +22,7 @@ def compare(clause: Sequence[Hit | Mention]) -> None:
     Polarities must be known. Never raises.
     """
     spoken: list[Mention] = []  # since the last change of subject
-    ahead: Hit | None = None
+    ahead: PhraseMatch | None = None
     used = False
     denied = 0  # the first word that a denial of change does not cover
     supposed = False  # "if symptoms persist" compares nothing
@@ -53,14 +53,14 @@ def compare(clause: Sequence[Hit | Mention]) -> None:
             ahead, used = event, False
 
 
-def _ends(clause: Sequence[Hit | Mention], at: int, kind: str) -> bool:
+def _ends(clause: Sequence[PhraseMatch | Mention], at: int, kind: str) -> bool:
     """Whether an adjective that has found its noun reaches no further."""
     if kind in ("and", "or"):
         return describes_next(clause, at)
     return kind in SPLITS or kind.startswith(("no", "maybe"))
 
 
-def _leads(clause: Sequence[Hit | Mention], at: int) -> bool:
+def _leads(clause: Sequence[PhraseMatch | Mention], at: int) -> bool:
     """Whether a finding follows in the same part of the clause: "and a stable nodule"."""
     for event in clause[at + 1 :]:
         if isinstance(event, Mention):
@@ -70,16 +70,16 @@ def _leads(clause: Sequence[Hit | Mention], at: int) -> bool:
     return False
 
 
-def _after_verb(clause: Sequence[Hit | Mention], at: int) -> bool:
+def _after_verb(clause: Sequence[PhraseMatch | Mention], at: int) -> bool:
     return kind_of(clause[at]) == "verb" or (at > 0 and kind_of(clause[at - 1]) == "verb")
 
 
-def _say_all(mentions: Sequence[Mention], cue: Hit) -> None:
+def _say_all(mentions: Sequence[Mention], cue: PhraseMatch) -> None:
     for mention in mentions:
         _say(mention, cue)
 
 
-def _say(mention: Mention, cue: Hit) -> None:
+def _say(mention: Mention, cue: PhraseMatch) -> None:
     entry = cue.entry
     if not isinstance(entry, Cue) or _names(mention, cue):
         return
@@ -93,7 +93,7 @@ def _say(mention: Mention, cue: Hit) -> None:
         mention.change, mention.changed_by = entry.change, cue
 
 
-def _names(mention: Mention, cue: Hit) -> bool:
+def _names(mention: Mention, cue: PhraseMatch) -> bool:
     """Whether a cue is part of a finding's name: "decreased lung volumes"."""
     within = mention.hit.start <= cue.start and cue.end <= mention.hit.end
     return within and not mention.hit.wording.isdisjoint(cue.wording)

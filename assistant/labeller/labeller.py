@@ -21,7 +21,7 @@ from assistant.chest.vocabulary import (
 )
 from assistant.labeller.comparisons import compare
 from assistant.labeller.cues import CUES, DEGREES, NEGATORS, SCALE, Cue, Degree
-from assistant.labeller.matcher import Hit, index_of, scan, tokens
+from assistant.labeller.matcher import PhraseMatch, index_of, scan, tokens
 from assistant.labeller.mentions import (
     SPLITS,
     Mention,
@@ -70,7 +70,7 @@ def assertions(text: str) -> tuple[Assertion, ...]:
     # At one place the finding comes before the cue: its own "no" must not negate it.
     events = sorted(hits + scan(words, _GRAMMAR, _CUE_GAP), key=_by_start)
     found: list[Assertion] = []
-    clause: list[Hit | Mention] = []
+    clause: list[PhraseMatch | Mention] = []
     for event in events:
         ends = isinstance(event.entry, Cue) and event.entry.kind == "stop"
         if ends or len(clause) == _LONGEST_CLAUSE:
@@ -84,11 +84,11 @@ def assertions(text: str) -> tuple[Assertion, ...]:
     return tuple(found)
 
 
-def _by_start(hit: Hit) -> int:
+def _by_start(hit: PhraseMatch) -> int:
     return hit.start
 
 
-def _sizes(words: Sequence[str]) -> list[Hit]:
+def _sizes(words: Sequence[str]) -> list[PhraseMatch]:
     """Sizes with a unit; of "12 x 8 mm" the larger, of "from 12 to 8 mm" the one of now."""
     hits = []
     for i, word in enumerate(words):
@@ -104,12 +104,12 @@ def _sizes(words: Sequence[str]) -> list[Hit]:
         if k >= 0 and words[k] in _EARLIER:
             numbers = numbers[:1] if "to" in words[j + 1 : i] else []
         if numbers:
-            hits.append(Hit(j + 1, i + 1, _Size(round(max(numbers) * _UNITS[word], 3))))
+            hits.append(PhraseMatch(j + 1, i + 1, _Size(round(max(numbers) * _UNITS[word], 3))))
     return hits
 
 
 def _read_clause(
-    clause: Sequence[Hit | Mention], spans: Sequence[tuple[int, int]]
+    clause: Sequence[PhraseMatch | Mention], spans: Sequence[tuple[int, int]]
 ) -> list[Assertion]:
     mentions = [event for event in clause if isinstance(event, Mention)]
     if not mentions:
@@ -122,7 +122,7 @@ def _read_clause(
     ]
 
 
-def _judge(clause: Sequence[Hit | Mention]) -> None:
+def _judge(clause: Sequence[PhraseMatch | Mention]) -> None:
     """Set the polarity of every mention of a clause, reading left to right."""
     no = maybe = past = False
     said = False  # the negated list is followed by its verb
@@ -183,9 +183,9 @@ def _turn(mention: Mention, polarity: Polarity) -> None:
         mention.polarity = "uncertain"
 
 
-def _place(clause: Sequence[Hit | Mention], mentions: Sequence[Mention]) -> None:
+def _place(clause: Sequence[PhraseMatch | Mention], mentions: Sequence[Mention]) -> None:
     """Give every place, degree and size of a clause to the mention it belongs to."""
-    pieces: list[list[Hit | Mention]] = [[]]
+    pieces: list[list[PhraseMatch | Mention]] = [[]]
     joints: list[str] = []
     for event in clause:
         kind = kind_of(event)
@@ -210,13 +210,13 @@ def _place(clause: Sequence[Hit | Mention], mentions: Sequence[Mention]) -> None
                 _attach(owner, event)
 
 
-def _tells_change(event: Hit, mentions: Sequence[Mention]) -> bool:
+def _tells_change(event: PhraseMatch, mentions: Sequence[Mention]) -> bool:
     """Whether a degree tells how much has changed: "slightly improved edema"."""
     cues = [m.changed_by for m in mentions if m.changed_by is not None]
     return any(cue.start <= event.start < cue.end for cue in cues)
 
 
-def _distance(mention: Mention, event: Hit) -> tuple[int, bool]:
+def _distance(mention: Mention, event: PhraseMatch) -> tuple[int, bool]:
     """Words in between; of two as near, the one that follows, as adjectives come first."""
     before = mention.hit.start < event.start
     gap = event.start - mention.hit.end if before else mention.hit.start - event.end
@@ -224,10 +224,10 @@ def _distance(mention: Mention, event: Hit) -> tuple[int, bool]:
 
 
 def _neighbour(
-    event: Hit, after: Sequence[Hit | Mention], mentions: Sequence[Mention]
+    event: PhraseMatch, after: Sequence[PhraseMatch | Mention], mentions: Sequence[Mention]
 ) -> Mention | None:
     """Whose place it is where its own part of the clause names no finding."""
-    if after and isinstance(after[0], Hit) and isinstance(after[0].entry, Place):
+    if after and isinstance(after[0], PhraseMatch) and isinstance(after[0].entry, Place):
         for other in after:  # "right and left effusions"
             if isinstance(other, Mention):
                 return other
@@ -235,7 +235,7 @@ def _neighbour(
     return earlier[-1] if earlier else mentions[0]
 
 
-def _attach(mention: Mention, event: Hit) -> None:
+def _attach(mention: Mention, event: PhraseMatch) -> None:
     entry = event.entry
     if isinstance(entry, Place):
         mention.places.append(entry)

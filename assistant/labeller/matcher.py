@@ -32,7 +32,7 @@ class Entry(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Hit:
+class PhraseMatch:
     """One phrase found in a text."""
 
     start: int  # first word
@@ -102,7 +102,7 @@ def tokens(text: str) -> tuple[list[str], list[tuple[int, int]]]:
     return words, spans
 
 
-def scan(words: Sequence[str], index: Index, gap: int) -> list[Hit]:
+def scan(words: Sequence[str], index: Index, gap: int) -> list[PhraseMatch]:
     """Return the best phrase at every word, left to right, `~` being at most `gap` words.
 
     Hits do not overlap, but for what lies in or after a gap: a phrase with a gap hides only the
@@ -123,7 +123,7 @@ def scan(words: Sequence[str], index: Index, gap: int) -> list[Hit]:
             # More than one word first, then what lies closer together, then what says more.
             rank = (matched > 1, matched - (end - i), matched)
             if best is None or rank > best[0]:
-                best = (rank, Hit(i, end, phrase.entry, phrase.wording), solid)
+                best = (rank, PhraseMatch(i, end, phrase.entry, phrase.wording), solid)
         if best is not None:
             hits.append(best[1])
             free = best[2]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from assistant.chest.vocabulary import Place
 from assistant.labeller.cues import Cue, Degree
-from assistant.labeller.matcher import Hit
+from assistant.labeller.matcher import PhraseMatch
 from assistant.types import Polarity
 
 SPLITS = frozenset(("comma", "and", "or", "with", "link", "turn"))
@@ -21,31 +21,33 @@ SPLITS = frozenset(("comma", "and", "or", "with", "link", "turn"))
 class Mention:
     """A finding or a statement of normality as its clause fills it in."""
 
-    hit: Hit
+    hit: PhraseMatch
     polarity: Polarity = "present"
     skipped: bool = False
     places: list[Place] = field(default_factory=list)
     degree: str | None = None
     mm: float | None = None
     change: str | None = None
-    changed_by: Hit | None = None  # the words that say so
+    changed_by: PhraseMatch | None = None  # the words that say so
 
 
-def kind_of(event: Hit | Mention) -> str:
-    return event.entry.kind if isinstance(event, Hit) and isinstance(event.entry, Cue) else ""
+def kind_of(event: PhraseMatch | Mention) -> str:
+    return (
+        event.entry.kind if isinstance(event, PhraseMatch) and isinstance(event.entry, Cue) else ""
+    )
 
 
-def around(cue: Hit, mentions: Sequence[Mention]) -> list[Mention]:
+def around(cue: PhraseMatch, mentions: Sequence[Mention]) -> list[Mention]:
     """The mentions in whose gap a cue stands: "the heart is not enlarged"."""
     return [m for m in mentions if m.hit.start < cue.start < m.hit.end]
 
 
-def list_goes_on(clause: Sequence[Hit | Mention], at: int) -> bool:
+def list_goes_on(clause: Sequence[PhraseMatch | Mention], at: int) -> bool:
     """Whether an "or" is still to come: "no effusion, large nodule or pneumothorax"."""
     return any(kind_of(event) == "or" for event in clause[at + 1 :])
 
 
-def describes_next(clause: Sequence[Hit | Mention], at: int) -> bool:
+def describes_next(clause: Sequence[PhraseMatch | Mention], at: int) -> bool:
     """Whether a place, a degree or a comparison follows, as where a new claim begins."""
     for i in range(at + 1, len(clause)):
         event = clause[i]
@@ -59,5 +61,5 @@ def describes_next(clause: Sequence[Hit | Mention], at: int) -> bool:
     return False
 
 
-def names_finding(piece: Sequence[Hit | Mention]) -> bool:
+def names_finding(piece: Sequence[PhraseMatch | Mention]) -> bool:
     return any(isinstance(event, Mention) for event in piece)

@@ -12,7 +12,7 @@ from assistant.chest.question_words import GRADED, SCALE
 from assistant.chest.vocabulary import finding_of_label
 from assistant.claims import fullest, name_of
 from assistant.labeller.labeller import assertions
-from assistant.types import Assertion, Neighbour, Seen
+from assistant.types import Assertion, Neighbour, ProbeFinding
 
 READING_MOST = 12  # findings that a reading names
 
@@ -50,12 +50,12 @@ def claims_of(neighbour: Neighbour) -> tuple[Assertion, ...]:
     return assertions(neighbour.report) + tuple(Assertion(f) for f in labelled if f)
 
 
-def reading_of(seen: Iterable[Seen] | None) -> str:
+def reading_of(seen: Iterable[ProbeFinding] | None) -> str:
     """The reading of one film, as `reading_words` puts it; empty where there is no probe."""
     return "" if seen is None else reading_words(claims_read(seen))
 
 
-def claims_read(seen: Iterable[Seen]) -> tuple[Assertion, ...]:
+def claims_read(seen: Iterable[ProbeFinding]) -> tuple[Assertion, ...]:
     """What a probe sees in a film, as claims; small is what is graded and has no degree."""
     return tuple(
         _graded(Assertion(s.finding, side=s.side, zone=s.zone, degree=s.degree))

@@ -33,7 +33,7 @@ CLOSEST = 5  # films with the nearest outline, for which the similarity is compu
 _K1, _K2, _SIGMA, _REACH = 0.01, 0.03, 1.5, 3.5  # the constants of the paper, for a range of 1
 
 
-class Shelf(Protocol):
+class ReferenceFilms(Protocol):
     """Known films with small pictures, to be searched by embedding."""
 
     @property
@@ -50,7 +50,7 @@ class Shelf(Protocol):
         ...
 
 
-class LibraryShelf:
+class LibraryFilms:
     """The library of cases as a shelf."""
 
     name = "library"
@@ -104,7 +104,7 @@ def _outlines(films: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def copy_checks(
-    encoder: Encoder, shelves: Sequence[Shelf], films: Sequence[Film]
+    encoder: Encoder, shelves: Sequence[ReferenceFilms], films: Sequence[Film]
 ) -> list[CopyCheck]:
     """Compare each film with the known ones; it itself must not be among them.
 
@@ -123,7 +123,7 @@ def copy_checks(
 def _check(
     pixels: np.ndarray,
     embedding: np.ndarray,
-    shelves: Sequence[Shelf],
+    shelves: Sequence[ReferenceFilms],
     opened: dict[tuple[str, str], np.ndarray],
 ) -> CopyCheck:
     known: list[tuple[str, str]] = []

@@ -19,8 +19,8 @@ from assistant.errors import SettingsError
 from assistant.intake.png import png
 from assistant.intake.synthetic_mark import draw_mark
 from assistant.labeller.sentences import parse
-from assistant.painting.copy_check import LibraryShelf, copy_checks
-from assistant.painting.readback import Probe, name_of, read_back
+from assistant.painting.copy_check import LibraryFilms, copy_checks
+from assistant.painting.readback import FindingProbe, name_of, read_back
 from assistant.types import Film, Painting, PaintSettings, Provenance
 from retrieval import Library
 
@@ -32,7 +32,7 @@ LONGEST_REPORT = 100_000  # characters of a report's file
 DRAFT = "wetread.draft/"  # how the schema of a draft begins
 
 
-class Judge(Encoder, Probe, Protocol):
+class PaintingChecker(Encoder, FindingProbe, Protocol):
     """What the checks need of a backbone."""
 
 
@@ -53,7 +53,7 @@ def check_request(prompt: str, count: int, settings: PaintSettings) -> None:
 
 
 def finished(
-    judge: Judge,
+    judge: PaintingChecker,
     library: Library | None,
     prompt: str,
     painted: Sequence[np.ndarray],
@@ -69,7 +69,7 @@ def finished(
     films = [_film(pixels) for pixels in painted]
     read = judge.read_findings(films)
     readings = [None] * len(films) if read is None else read
-    shelves = [LibraryShelf(library)] if library is not None else []
+    shelves = [LibraryFilms(library)] if library is not None else []
     made = []
     checks = zip(films, readings, copy_checks(judge, shelves, films), strict=True)
     for number, (film, seen, copy) in enumerate(checks):

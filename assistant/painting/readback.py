@@ -13,27 +13,27 @@ from typing import Protocol
 
 from assistant.chest.vocabulary import FINDINGS, NORMAL
 from assistant.labeller.sentences import parse
-from assistant.types import Asked, Film, ReadBack, Seen
+from assistant.types import Film, ProbeFinding, ReadBack, RequestedFinding
 
 NAMES = {finding.key: finding.name for finding in FINDINGS}
-Claim = tuple[str, str | None, str | None]  # finding, side, zone
+PlaceClaim = tuple[str, str | None, str | None]  # finding, side, zone
 
 
-class Probe(Protocol):
+class FindingProbe(Protocol):
     """What reads findings off films, apart from all that paints or writes."""
 
-    def read_findings(self, films: Sequence[Film]) -> list[tuple[Seen, ...]] | None:
+    def read_findings(self, films: Sequence[Film]) -> list[tuple[ProbeFinding, ...]] | None:
         """All labels of each film, seen or not; None where there is no probe."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class PromptClaims:
     """What a prompt says of a film, taken apart; every claim once."""
 
-    present: tuple[Claim, ...]
-    perhaps: tuple[Claim, ...]  # hedged: may be there or not
-    absent: tuple[Claim, ...]
+    present: tuple[PlaceClaim, ...]
+    perhaps: tuple[PlaceClaim, ...]  # hedged: may be there or not
+    absent: tuple[PlaceClaim, ...]
     normal: bool  # nothing at all is to be found
 
     @property
@@ -42,9 +42,9 @@ class Wish:
         return bool(self.present or self.absent or self.normal)
 
 
-def wish_of(prompt: str) -> Wish:
+def wish_of(prompt: str) -> PromptClaims:
     """Read a prompt; "bilateral" is one claim for each side. Never raises."""
-    told: dict[str, list[Claim]] = {"present": [], "uncertain": [], "absent": []}
+    told: dict[str, list[PlaceClaim]] = {"present": [], "uncertain": [], "absent": []}
     normal = False
     for claim in (a for sentence in parse(prompt) for a in sentence.assertions):
         if claim.finding == NORMAL:
@@ -55,22 +55,22 @@ def wish_of(prompt: str) -> Wish:
     present, perhaps, absent = (tuple(dict.fromkeys(claims)) for claims in told.values())
     # Findings and impression tell of the same thing: the vaguer of the two adds nothing.
     exact = tuple(v for v in present if not any(e != v and _covers(v, e) for e in present))
-    return Wish(exact, perhaps, absent, normal)
+    return PromptClaims(exact, perhaps, absent, normal)
 
 
-def _covers(vague: Claim, exact: Claim) -> bool:
+def _covers(vague: PlaceClaim, exact: PlaceClaim) -> bool:
     """Whether the place of a claim is one of those that a vaguer one leaves open."""
     pairs = zip(vague[1:], exact[1:], strict=True)
     return vague[0] == exact[0] and all(v is None or v == e for v, e in pairs)
 
 
-def _fits(claim: Claim, seen: Seen) -> bool:
+def _fits(claim: PlaceClaim, seen: ProbeFinding) -> bool:
     """Whether a label is about this claim: the same finding, and no other place."""
     places = ((claim[1], seen.side), (claim[2], seen.zone))
     return claim[0] == seen.finding and all(a is None or b is None or a == b for a, b in places)
 
 
-def read_back(prompt: str, readings: Sequence[Seen] | None) -> ReadBack:
+def read_back(prompt: str, readings: Sequence[ProbeFinding] | None) -> ReadBack:
     """Hold what a probe saw in a film, all its labels, against the prompt of the film.
 
     "shown": each finding that the prompt asserts is seen, and none that it denies. "not shown":
@@ -98,29 +98,29 @@ def read_back(prompt: str, readings: Sequence[Seen] | None) -> ReadBack:
     return ReadBack("shown", "All that was asked for is seen.", asked, beside)
 
 
-def _answer(claim: Claim, readings: Sequence[Seen]) -> Asked:
+def _answer(claim: PlaceClaim, readings: Sequence[ProbeFinding]) -> RequestedFinding:
     about = [s for s in readings if _fits(claim, s)]
     if not about:
-        return Asked(*claim, probability=None, seen=None)
+        return RequestedFinding(*claim, probability=None, seen=None)
     exact = [s for s in about if (s.side, s.zone) == claim[1:]]
     likeliest = max(exact or about, key=lambda s: (s.present, s.probability))
-    return Asked(*claim, probability=likeliest.probability, seen=likeliest.present)
+    return RequestedFinding(*claim, probability=likeliest.probability, seen=likeliest.present)
 
 
-def _best(seen: Sequence[Seen]) -> tuple[Seen, ...]:
+def _best(seen: Sequence[ProbeFinding]) -> tuple[ProbeFinding, ...]:
     """One label a finding and side, the likeliest; the surest first."""
-    best: dict[tuple[str, str | None], Seen] = {}
+    best: dict[tuple[str, str | None], ProbeFinding] = {}
     for one in sorted(seen, key=lambda s: -s.probability):
         best.setdefault((one.finding, one.side), one)
     return tuple(best.values())
 
 
-def name_of(one: Asked | Seen) -> str:
+def name_of(one: RequestedFinding | ProbeFinding) -> str:
     """A finding with its place, as a reader says it: "left pleural effusion"."""
     zone = f"{one.zone} zone" if one.zone else None
     place = " ".join(word for word in (one.side, zone) if word)
     return f"{place} {NAMES.get(one.finding, one.finding)}".strip()
 
 
-def _list(several: Sequence[Asked | Seen]) -> str:
+def _list(several: Sequence[RequestedFinding | ProbeFinding]) -> str:
     return ", ".join(dict.fromkeys(name_of(one) for one in several))

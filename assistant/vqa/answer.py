@@ -16,17 +16,17 @@ import numpy as np
 
 from assistant.backbones.protocols import Backbone, Encoded, Sampling
 from assistant.errors import BackboneError, SettingsError
-from assistant.evidence.collect import Ground, ground_of, signals_of
+from assistant.evidence.collect import EvidenceSources, gather_sources, signals_of
 from assistant.evidence.risk import RiskModel
-from assistant.evidence.rules import Examined, judge, judge_answer
+from assistant.evidence.rules import SentenceSignals, judge, judge_answer
 from assistant.gate import gate_of, look_at
 from assistant.labeller.sentences import ParsedSentence
 from assistant.labeller.summary import claims_read, precedent_of, reading_words
 from assistant.prompts import answer_request
 from assistant.provenance import provenance_of
-from assistant.types import Answer, Assertion, Gate, Seen, Sentence, Study, Written
+from assistant.types import Answer, Assertion, Gate, GeneratedText, ProbeFinding, Sentence, Study
 from assistant.vqa.answer_claims import CHANGES, COUNTS, PLACES, _line, claims_of, goes_with
-from assistant.vqa.computed import Computed, computed
+from assistant.vqa.computed import ComputedAnswer, computed
 from assistant.vqa.followup import Turns, understood
 from retrieval import Library
 
@@ -43,13 +43,13 @@ Claims = Sequence[Assertion]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Film:
+class _ProbedFilm:
     """One film as far as an answer needs it, looked at once."""
 
     encoded: Encoded
     gate: Gate
-    ground: Ground
-    seen: tuple[Seen, ...] | None  # None: the backbone has no probe
+    ground: EvidenceSources
+    seen: tuple[ProbeFinding, ...] | None  # None: the backbone has no probe
     read: tuple[Assertion, ...] | None  # the same, as claims
 
 
@@ -112,26 +112,26 @@ def _task(backbone: Backbone) -> str | None:
     return "answer" if "answer" in backbone.tasks else None
 
 
-def _looked_at(backbone: Backbone, study: Study) -> _Film:
+def _looked_at(backbone: Backbone, study: Study) -> _ProbedFilm:
     code = replace(backbone.encode([study.films[0]])[0], study=study)
     gate = gate_of(backbone, study.films[0], code)
-    ground = ground_of(look_at(backbone, code), (), (), study, gate)
+    ground = gather_sources(look_at(backbone, code), (), (), study, gate)
     read = backbone.read([code])
     seen = None if read is None else read[0]
-    return _Film(code, gate, ground, seen, None if seen is None else claims_read(seen))
+    return _ProbedFilm(code, gate, ground, seen, None if seen is None else claims_read(seen))
 
 
 def _judged(
-    text: str, claims: Claims, written: Written, film: _Film, risk: RiskModel | None
+    text: str, claims: Claims, written: GeneratedText, film: _ProbedFilm, risk: RiskModel | None
 ) -> Sentence:
     parsed = ParsedSentence(text, "findings", tuple(claims), 0, len(written.text))
-    one = Examined(parsed, signals_of(parsed, written, film.ground))
+    one = SentenceSignals(parsed, signals_of(parsed, written, film.ground))
     return judge(one, written, film.ground, risk)
 
 
-def _of_computed(made: Computed, film: _Film, risk: RiskModel | None) -> Sentence:
+def _of_computed(made: ComputedAnswer, film: _ProbedFilm, risk: RiskModel | None) -> Sentence:
     """A computed answer as a sentence: nobody wrote it, and its number is the film's own."""
-    sentence = _judged(made.text, made.claims, Written(made.text, (), ()), film, risk)
+    sentence = _judged(made.text, made.claims, GeneratedText(made.text, (), ()), film, risk)
     if not made.measured:
         return sentence
     sure = film.gate.answer == "pass"
@@ -144,7 +144,7 @@ def _of_computed(made: Computed, film: _Film, risk: RiskModel | None) -> Sentenc
 
 
 def _of_written(
-    question: str, text: str, written: Written, film: _Film, risk: RiskModel | None
+    question: str, text: str, written: GeneratedText, film: _ProbedFilm, risk: RiskModel | None
 ) -> Sentence:
     """A written answer as a sentence; what its claims do not hold, the reading is asked about."""
     sentence = _judged(text, claims_of(question, text), written, film, risk)
@@ -171,7 +171,7 @@ def write_answer(
     read: Claims | None,
     prior: Claims,
     seed: int,
-) -> Written:
+) -> GeneratedText:
     """Answer a request, with the adapter "answer" if there is one, going with what is `read`.
 
     `prior` is what the report of an earlier film asserts.

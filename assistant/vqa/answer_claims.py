@@ -73,14 +73,14 @@ def _described(about: Assertion, said: str) -> tuple[Assertion, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
+class _AnswerDescription:
     """What an answer says of a finding that is there."""
 
     places: tuple[tuple[str | None, str | None], ...]  # (side, zone) in the order of the text
     degree: str | None
 
 
-def _told(said: str) -> _Told:
+def _told(said: str) -> _AnswerDescription:
     words = said.replace(",", " ").replace(".", " ").split()
     places: list[tuple[str | None, str | None]] = []
     side: str | None = None
@@ -94,7 +94,9 @@ def _told(said: str) -> _Told:
             if (side, None) in places:
                 places.remove((side, None))
             places.append((side, word))
-    return _Told(tuple(dict.fromkeys(places)), next((w for w in words if w in SCALE), None))
+    return _AnswerDescription(
+        tuple(dict.fromkeys(places)), next((w for w in words if w in SCALE), None)
+    )
 
 
 def _line(text: str) -> str:

@@ -15,11 +15,11 @@ from assistant.backbones.probe.measurements import SHARE
 from assistant.chest.question_words import NOT_SHOWN, SCALE, SIDES, with_article
 from assistant.chest.vocabulary import NORMAL, finding_named
 from assistant.claims import denies, fullest, name_of, one_sided, says
-from assistant.evidence.collect import Ground, size_words
+from assistant.evidence.collect import EvidenceSources, size_words
 from assistant.evidence.rules import NO_PRIOR
 from assistant.labeller.labeller import assertions
 from assistant.labeller.sentences import is_comparison
-from assistant.types import Assertion, Evidence, Measure, Measured
+from assistant.types import Assertion, Evidence, Measurement, MeasurementTarget
 from assistant.vqa.followup import HEART, UNIT, asks_measure, subject
 
 Claims = Sequence[Assertion]
@@ -46,7 +46,7 @@ _CHANGE = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Computed:
+class ComputedAnswer:
     """An answer with what it claims of the film."""
 
     text: str
@@ -55,8 +55,8 @@ class Computed:
 
 
 def computed(
-    question: str, ground: Ground, read: Claims | None, known: Container[str]
-) -> Computed | None:
+    question: str, ground: EvidenceSources, read: Claims | None, known: Container[str]
+) -> ComputedAnswer | None:
     """The answer to a question for a measurement or for all changes; None for any other.
 
     `read` is what the probe reads in the film, None without a probe, and `known` the findings
@@ -69,11 +69,11 @@ def computed(
     if named or not (compares or _CHANGE.search(question)):
         return None
     if ground.prior is None:
-        return Computed(NO_PRIOR)
+        return ComputedAnswer(NO_PRIOR)
     return None if read is None else _changes(ground.prior, read, known)
 
 
-def _measurement(question: str, ground: Ground, read: Claims) -> Computed:
+def _measurement(question: str, ground: EvidenceSources, read: Claims) -> ComputedAnswer:
     """What the film measures of what is asked about, with its error, in whole sentences."""
     about = subject(question)
     if about is None:
@@ -93,35 +93,35 @@ def _measurement(question: str, ground: Ground, read: Claims) -> Computed:
     there = [c for c in read if c.finding == about.finding and about.side_fits(c)]
     if not there:
         missing = NOT_SHOWN.format(thing=with_article(about.finding, _placed(about).strip()))
-        return Computed(missing, (Assertion(about.finding, "absent", about.side),))
+        return ComputedAnswer(missing, (Assertion(about.finding, "absent", about.side),))
     sides = {one.side for c in there for one in one_sided(c)}
     found = [m for m in found if m.measure.side is None or sides & {None, m.measure.side}]
     named = [(m, f"the {_quantity(m.measure)}") for m in found]
     if ground.edge_mm is None:
         wanted = _listed([words for _, words in named])
-        return Computed(
+        return ComputedAnswer(
             f"The film's pixel spacing is not known, so that {wanted} cannot be told in mm."
         )
     told = [f"{words.capitalize()} is {size_words(m, ground.edge_mm)}." for m, words in named]
     claims = tuple(Assertion(about.finding, side=m.measure.side or about.side) for m in found)
-    return Computed(" ".join(told), claims)
+    return ComputedAnswer(" ".join(told), claims)
 
 
-def _unmeasured(thing: str) -> Computed:
-    return Computed(f"The film gives no measurement of {thing}.")
+def _unmeasured(thing: str) -> ComputedAnswer:
+    return ComputedAnswer(f"The film gives no measurement of {thing}.")
 
 
-def _ratio(found: Measured, thing: str, *, in_mm: bool) -> Computed:
+def _ratio(found: Measurement, thing: str, *, in_mm: bool) -> ComputedAnswer:
     """A ratio needs no spacing, and says nothing of mm."""
     size = size_words(found, None)
     text = f"The {found.measure.name} is {size}."
     if in_mm:
         text = f"{_unmeasured(thing).text.rstrip('.')} in mm. {text}"
     words = f"Measured {found.measure.name}: {size}."
-    return Computed(text, (), (Evidence("measurement", SHARE, "supports", "film", words),))
+    return ComputedAnswer(text, (), (Evidence("measurement", SHARE, "supports", "film", words),))
 
 
-def _fits(measure: Measure, about: Assertion, question: str) -> bool:
+def _fits(measure: MeasurementTarget, about: Assertion, question: str) -> bool:
     """Whether a measure is of the finding and the quantity that are asked about."""
     if measure.finding != about.finding or not about.side_fits(
         Assertion(measure.finding, side=measure.side)
@@ -132,7 +132,7 @@ def _fits(measure: Measure, about: Assertion, question: str) -> bool:
     return not asked or not asked.isdisjoint(answers)
 
 
-def _quantity(measure: Measure) -> str:
+def _quantity(measure: MeasurementTarget) -> str:
     """What is measured, with the name of its finding."""
     side = f"{measure.side} " if measure.side else ""
     name = f"{side}{finding_named(measure.finding).name}"
@@ -148,11 +148,13 @@ def _placed(about: Assertion) -> str:
 Key = tuple[str, str | None]  # finding, side
 
 
-def _changes(prior: Claims, read: Claims, known: Container[str]) -> Computed:
+def _changes(prior: Claims, read: Claims, known: Container[str]) -> ComputedAnswer:
     """What the probe reads now, held against what the earlier report asserts."""
     then, now = _by_side(fullest(prior)), _by_side(fullest(read))
     if not prior:
-        return Computed("The earlier report names nothing that this film can be compared with.")
+        return ComputedAnswer(
+            "The earlier report names nothing that this film can be compared with."
+        )
     same = {key: found for key in now if (found := _matching(key, then))}
     gone = [key for key in then if key[0] in known and not _matching(key, now)]
     unasked = [key for key in then if key[0] not in known]
@@ -182,7 +184,7 @@ def _changes(prior: Claims, read: Claims, known: Container[str]) -> Computed:
     if not told:
         told = ["Neither the earlier report nor the reading of this film shows a finding."]
         claims = [Assertion(NORMAL)]
-    return Computed(" ".join(told), tuple(claims))
+    return ComputedAnswer(" ".join(told), tuple(claims))
 
 
 def _new(found: Claims, prior: Claims) -> tuple[list[str], list[Assertion]]:

@@ -66,7 +66,7 @@ class _Instance:
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
+class _FilmTruth:
     """What is known of one film."""
 
     there: Mapping[str, tuple[_Instance, ...]]  # in the order given
@@ -119,7 +119,7 @@ def ask_about(
     return [asked[i] for i in rng.permutation(len(asked))]
 
 
-def _known(claims: Sequence[Assertion], complete: bool) -> _Known:
+def _known(claims: Sequence[Assertion], complete: bool) -> _FilmTruth:
     there: dict[str, list[_Instance]] = {}
     for a in claims:
         if a.polarity == "present" and a.finding != NORMAL:
@@ -133,13 +133,13 @@ def _known(claims: Sequence[Assertion], complete: bool) -> _Known:
     )
     doubtful = frozenset(a.finding for a in claims if a.polarity == "uncertain")
     sure = {key: tuple(found) for key, found in there.items() if key not in doubtful}
-    return _Known(sure, denied, doubtful, complete)
+    return _FilmTruth(sure, denied, doubtful, complete)
 
 
 class _Asker:
     """Draws phrasings and subjects for one film."""
 
-    def __init__(self, rng: np.random.Generator, film: _Known, test: bool) -> None:
+    def __init__(self, rng: np.random.Generator, film: _FilmTruth, test: bool) -> None:
         self._rng, self._film, self._test = rng, film, test
         self._findings = [key for key in film.there if key not in DEVICES]
         self._devices = [key for key in film.there if key in DEVICES]
@@ -207,7 +207,7 @@ class _Asker:
         for finding in self._one([key for key in self._devices if key in positions]):
             yield Question("device", self._say(TIP, finding), POSITIONS[positions[finding]])
 
-    def comparison(self, then: _Known, prior: str) -> Iterator[Question]:
+    def comparison(self, then: _FilmTruth, prior: str) -> Iterator[Question]:
         """What has changed since the earlier film."""
         keys = [k for k in dict.fromkeys((*self._film.there, *then.there)) if k not in DEVICES]
         changes = [
@@ -293,7 +293,7 @@ def _degrees(found: Sequence[_Instance]) -> Iterator[tuple[str, str]]:
             yield side, str(degrees.pop())
 
 
-def _distinct(film: _Known, finding: str, side: str | None) -> list[_Instance]:
+def _distinct(film: _FilmTruth, finding: str, side: str | None) -> list[_Instance]:
     """What is known of a finding on a side; what a report says again, and vaguer, is no other."""
     listed = [i for i in film.there.get(finding, ()) if i.side == side]
     if film.complete:
@@ -308,7 +308,7 @@ def _covers(other: _Instance, instance: _Instance) -> bool:
     return all(ours in (None, theirs) for ours, theirs in pairs)
 
 
-def _change(then: _Known, now: _Known, finding: str, side: str | None) -> str:
+def _change(then: _FilmTruth, now: _FilmTruth, finding: str, side: str | None) -> str:
     """How a finding on a side has changed; empty where it was never there or nobody can say."""
     before, after = _distinct(then, finding, side), _distinct(now, finding, side)
     if after and not before:

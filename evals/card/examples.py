@@ -19,11 +19,11 @@ from evals.results import shown
 PICTURES, EXTREMES = 12, 4  # at most: pictures of a part, and of the best and the worst reports
 PNG = re.compile(r"data:image/png;base64,iVBORw0KGgo[A-Za-z0-9+/]+={0,2}")
 UNMARKED = ("supported", "unchecked")  # verdicts that are no error
-Case = Mapping[str, Any]
+CardCase = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Shot:
+class ExamplePicture:
     """A picture with the word that stands in its corner."""
 
     picture: str
@@ -31,15 +31,15 @@ class Shot:
 
 
 @dataclass(frozen=True, slots=True)
-class Pictured:
+class PictureExample:
     """Pictures side by side: a painting and the film nearest to it, or a film made anew."""
 
-    shots: tuple[Shot, ...]
+    shots: tuple[ExamplePicture, ...]
     words: str
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class CardSentence:
     """A sentence of a draft with what is told beside it."""
 
     text: Markup
@@ -55,23 +55,23 @@ class Example:
     rank: str
     picture: str
     reference: Markup
-    draft: tuple[Said, ...]
+    draft: tuple[CardSentence, ...]
     omissions: tuple[str, ...]
     fabrications: tuple[str, ...]
 
 
-def pictured_of(cases: Sequence[Case]) -> tuple[tuple[Pictured, ...], int]:
+def pictured_of(cases: Sequence[CardCase]) -> tuple[tuple[PictureExample, ...], int]:
     """The first of each part's cases with pictures, but for reports, and how many there are."""
-    found: dict[str, list[Pictured]] = {}
+    found: dict[str, list[PictureExample]] = {}
     for number, case in enumerate(cases):
         if not _is_report(case) and (shots := _shots(case)):
             part = found.setdefault(str(case.get("part", "")), [])
-            part.append(Pictured(shots, _words_of(number, case)))
+            part.append(PictureExample(shots, _words_of(number, case)))
     first = [one for part in found.values() for one in part[:PICTURES]]
     return tuple(first), sum(map(len, found.values()))
 
 
-def _shots(case: Case) -> tuple[Shot, ...]:
+def _shots(case: CardCase) -> tuple[ExamplePicture, ...]:
     """What a case shows: a film or a painting (`picture`, `nearest`), or a pair with its error."""
     painted = bool(case.get("prompt") or case.get("nearest"))
     keys = {
@@ -81,17 +81,17 @@ def _shots(case: Case) -> tuple[Shot, ...]:
         "made": "synthetic",
         "error": "error map",
     }
-    shots = (Shot(_png(case.get(key)), word) for key, word in keys.items())
+    shots = (ExamplePicture(_png(case.get(key)), word) for key, word in keys.items())
     return tuple(shot for shot in shots if shot.picture)
 
 
-def _words_of(number: int, case: Case) -> str:
+def _words_of(number: int, case: CardCase) -> str:
     words = str(case.get("prompt") or case.get("draft") or _named(number, case))
     alike = case.get("similarity")
     return f"{words} (similarity {shown(alike)})" if isinstance(alike, int | float) else words
 
 
-def examples_of(cases: Sequence[Case]) -> tuple[tuple[Example, ...], int]:
+def examples_of(cases: Sequence[CardCase]) -> tuple[tuple[Example, ...], int]:
     """The best and the worst reports by their score, best first, and how many there are.
 
     A higher composite is better; reports of one score stand in their order.
@@ -108,13 +108,13 @@ def examples_of(cases: Sequence[Case]) -> tuple[tuple[Example, ...], int]:
     return tuple(told), len(scored)
 
 
-def scores_of(cases: Iterable[Case]) -> list[float | None]:
+def scores_of(cases: Iterable[CardCase]) -> list[float | None]:
     """The composite score of each report; none where no case has one."""
     told = [_score(case) for case in cases if "composite" in case]
     return told if any(score is not None for score in told) else []
 
 
-def _example(number: int, case: Case, rank: str) -> Example:
+def _example(number: int, case: CardCase, rank: str) -> Example:
     omissions, fabrications = _list(case.get("omissions")), _list(case.get("fabrications"))
     sentences = case.get("sentences") or [{"text": case["draft"]}]
     return Example(
@@ -128,9 +128,9 @@ def _example(number: int, case: Case, rank: str) -> Example:
     )
 
 
-def _said(sentence: Mapping[str, Any], fabrications: Sequence[str]) -> Said:
+def _said(sentence: Mapping[str, Any], fabrications: Sequence[str]) -> CardSentence:
     verdict, risk = str(sentence.get("verdict") or ""), sentence.get("risk")
-    return Said(
+    return CardSentence(
         text=_marked(str(sentence.get("text", "")), fabrications),
         verdict="" if verdict in UNMARKED else verdict,
         risk=f"risk {risk:.0%}" if isinstance(risk, int | float) else "",
@@ -150,18 +150,18 @@ def _marked(text: str, phrases: Sequence[str]) -> Markup:
     )
 
 
-def _is_report(case: Case) -> bool:
+def _is_report(case: CardCase) -> bool:
     return bool(case.get("reference")) and case.get("draft") is not None
 
 
-def _score(case: Case) -> float | None:
+def _score(case: CardCase) -> float | None:
     score = case.get("composite")
     if isinstance(score, bool) or not isinstance(score, int | float) or not math.isfinite(score):
         return None
     return float(score)
 
 
-def _named(number: int, case: Case) -> str:
+def _named(number: int, case: CardCase) -> str:
     return f"Case {case.get('case', number)}"
 
 

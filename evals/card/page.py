@@ -12,7 +12,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from evals.card.examples import Example, Pictured, examples_of, pictured_of, scores_of
+from evals.card.examples import Example, PictureExample, examples_of, pictured_of, scores_of
 from evals.card.plots import plotted, scale_of, whisker
 from evals.plot_data import bars, histogram
 from evals.results import shown
@@ -37,7 +37,7 @@ FACTS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class CardRow:
     """A figure, as it is told."""
 
     name: str
@@ -51,7 +51,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
+class DrawnPlot:
     """A plot with its heading."""
 
     title: str
@@ -60,37 +60,37 @@ class Drawn:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class CardSection:
     """What belongs together: the figures whose names begin alike."""
 
     anchor: str
     title: str
-    rows: tuple[Row, ...]
-    plots: tuple[Drawn, ...]
+    rows: tuple[CardRow, ...]
+    plots: tuple[DrawnPlot, ...]
     notes: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class CardPage:
     """All that the template tells."""
 
     title: str
     subtitle: str
     facts: tuple[tuple[str, str], ...]
     tally: tuple[tuple[str, int], ...]
-    bars: tuple[Row, ...]
-    parts: tuple[Part, ...]
-    pictures: tuple[Pictured, ...]
+    bars: tuple[CardRow, ...]
+    parts: tuple[CardSection, ...]
+    pictures: tuple[PictureExample, ...]
     pictures_of: int
     examples: tuple[Example, ...]
     examples_of: int
-    spread: Drawn | None  # how the scores of all reports lie
+    spread: DrawnPlot | None  # how the scores of all reports lie
     command: str
     command_known: bool
     schema: str
 
 
-def page_of(results: Mapping[str, Any]) -> Page:
+def page_of(results: Mapping[str, Any]) -> CardPage:
     """Everything that the card of these results says."""
     figures, verdicts = results["figures"], results.get("bars", {})
     known, cases = results["provenance"], results.get("cases", [])
@@ -99,7 +99,7 @@ def page_of(results: Mapping[str, Any]) -> Page:
     held = sorted((rows[name] for name in verdicts), key=lambda row: ORDER.index(row.verdict))
     command = known.get("command")
     pictures, examples = pictured_of(cases), examples_of(cases)
-    return Page(
+    return CardPage(
         title=f"Report card: {known.get('backbone') or results['suite']}",
         subtitle=_subtitle(results["suite"], known),
         facts=tuple(_facts(known)),
@@ -122,11 +122,11 @@ def _subtitle(suite: str, known: Mapping[str, Any]) -> str:
     return f"Suite {suite}, measured {day}" if day else f"Suite {suite}"
 
 
-def _row(name: str, found: Mapping[str, Any], bar: Mapping[str, Any] | None) -> Row:
+def _row(name: str, found: Mapping[str, Any], bar: Mapping[str, Any] | None) -> CardRow:
     value, low, high = found["value"], found["ci_low"], found["ci_high"]
     limit = found["bar"] if bar is None or bar.get("limit") is None else bar["limit"]
     scale = scale_of({**found, "bar": limit})
-    return Row(
+    return CardRow(
         name=name,
         value=NOT_SCORED if value is None else shown(value),
         between="" if low is None or high is None else f"{shown(low)} to {shown(high)}",
@@ -138,9 +138,9 @@ def _row(name: str, found: Mapping[str, Any], bar: Mapping[str, Any] | None) -> 
     )
 
 
-def _unmeasured(name: str, bar: Mapping[str, Any]) -> Row:
+def _unmeasured(name: str, bar: Mapping[str, Any]) -> CardRow:
     """The row of a bar whose figure is missing altogether."""
-    return Row(name, NOT_SCORED, "", None, "0", "0", _limit(bar, bar.get("limit")), NOT_SCORED)
+    return CardRow(name, NOT_SCORED, "", None, "0", "0", _limit(bar, bar.get("limit")), NOT_SCORED)
 
 
 def _limit(bar: Mapping[str, Any] | None, limit: float | None) -> str:
@@ -148,7 +148,7 @@ def _limit(bar: Mapping[str, Any] | None, limit: float | None) -> str:
     return told if bar is None else f"{bar.get('sense', '')} {told or 'not known'}".strip()
 
 
-def _parts(results: Mapping[str, Any], rows: Mapping[str, Row]) -> tuple[Part, ...]:
+def _parts(results: Mapping[str, Any], rows: Mapping[str, CardRow]) -> tuple[CardSection, ...]:
     """The parts in the order in which their figures, notes and plots come."""
     suite, figures = results["suite"], results["figures"]
     notes, plots = results.get("notes", {}), results.get("plots", {})
@@ -163,7 +163,7 @@ def _parts(results: Mapping[str, Any], rows: Mapping[str, Row]) -> tuple[Part, .
             drawn.insert(0, _drawn(by_finding))
         told = [(name, text) for name, text in notes.items() if homes[name] == part]
         parts.append(
-            Part(
+            CardSection(
                 anchor=f"part-{number}",
                 title=part[:1].upper() + part[1:],
                 rows=tuple(_renamed(rows[name], suite) for name in inside),
@@ -180,11 +180,11 @@ def _split(name: str, suite: str) -> tuple[str, str]:
     return (part, words) if slash and part and words else (suite, name)
 
 
-def _renamed(row: Row, suite: str) -> Row:
+def _renamed(row: CardRow, suite: str) -> CardRow:
     return replace(row, name=_split(row.name, suite)[1])
 
 
-def _spread(results: Mapping[str, Any]) -> Drawn | None:
+def _spread(results: Mapping[str, Any]) -> DrawnPlot | None:
     """How the scores of the reports lie, unless a histogram of the results tells it."""
     kinds = {plot.get("kind") for plot in results.get("plots", {}).values()}
     scores = scores_of(results.get("cases", []))
@@ -204,12 +204,12 @@ def _by_finding(figures: Mapping[str, Mapping[str, Any] | None]) -> Mapping[str,
     return bars("F1 of each finding", "F1", found) if len(found) > 1 else None
 
 
-def _drawn(plot: Mapping[str, Any]) -> Drawn:
+def _drawn(plot: Mapping[str, Any]) -> DrawnPlot:
     title, svg = str(plot.get("title") or "Plot"), plotted(plot)
     if svg is None:
-        return Drawn(title, Markup(""), "Nothing to draw.")
+        return DrawnPlot(title, Markup(""), "Nothing to draw.")
     unscored = plot.get("unscored")
-    return Drawn(title, svg, f"{unscored:,} could not be scored." if unscored else "")
+    return DrawnPlot(title, svg, f"{unscored:,} could not be scored." if unscored else "")
 
 
 def _facts(known: Mapping[str, Any]) -> list[tuple[str, str]]:

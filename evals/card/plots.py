@@ -13,14 +13,14 @@ from markupsafe import Markup
 from evals.card.svg import Frame, drawing, element, joined, line, path, rect, text, ticks
 from evals.results import shown
 
-Plot = Mapping[str, Any]
+PlotData = Mapping[str, Any]
 WIDTH = 440.0
 LEFT, RIGHT, TOP = 58.0, 424.0, 14.0
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 LONGEST = 27  # letters of a name left of a bar
 
 
-def plotted(plot: Plot) -> Markup | None:
+def plotted(plot: PlotData) -> Markup | None:
     """A plot of a known kind that shows something; None for any other."""
     kinds = {
         "reliability": (_reliability, "bins"),
@@ -59,7 +59,7 @@ def scale_of(figure: Mapping[str, float | None]) -> tuple[float, float]:
     return low * 1.1, high * 1.1
 
 
-def _reliability(plot: Plot) -> Markup:
+def _reliability(plot: PlotData) -> Markup:
     """Predicted against observed, and below it how many there are in each bin."""
     bins, title = plot["bins"], str(plot.get("title", "Reliability"))
     frame = Frame((0, 1), (0, 1), LEFT, RIGHT, TOP, 290)
@@ -89,7 +89,7 @@ def _reliability(plot: Plot) -> Markup:
     return drawing(WIDTH, 406, title, "Risk: " + "; ".join(told) + ".", joined(parts))
 
 
-def _risk_coverage(plot: Plot) -> Markup:
+def _risk_coverage(plot: PlotData) -> Markup:
     """The rate of what is false among what is kept, from the least risky to all."""
     points, title = plot["points"], str(plot.get("title", "Risk and coverage"))
     levels = ticks(0, max([rate for _, rate in points] + [0.01]))
@@ -116,7 +116,7 @@ def _at(points: Sequence[Sequence[float]], share: float) -> float:
     return next((rate for kept, rate in points if kept >= share - 1e-9), points[-1][1])
 
 
-def _histogram(plot: Plot) -> Markup:
+def _histogram(plot: PlotData) -> Markup:
     edges, counts, title = plot["edges"], plot["counts"], str(plot.get("title", "Distribution"))
     levels = ticks(0, max([*counts, 1]), 4)
     if levels[1] < 1:
@@ -136,7 +136,7 @@ def _histogram(plot: Plot) -> Markup:
     return drawing(WIDTH, 270, title, "; ".join(told) + ".", joined(parts))
 
 
-def _bars(plot: Plot) -> Markup:
+def _bars(plot: PlotData) -> Markup:
     """A bar a name with its interval; what has no value says so and has no bar."""
     bars, title = plot["bars"], str(plot.get("title", "Values"))
     keys = ("value", "ci_low", "ci_high")
@@ -156,7 +156,7 @@ def _bars(plot: Plot) -> Markup:
     return drawing(WIDTH, bottom + 40, title, desc, joined([*parts, zero]))
 
 
-def _bar(frame: Frame, one: Plot, at: float) -> Markup:
+def _bar(frame: Frame, one: PlotData, at: float) -> Markup:
     name, value = str(one["name"]), one.get("value")
     short = name if len(name) <= LONGEST else name[: LONGEST - 1] + "…"
     parts = [text(frame.left - 9, at + 4, short, "name", "end")]

@@ -21,7 +21,7 @@ _LARGEST = 1_000_000  # bytes; a report has a few thousand
 
 
 @dataclass(frozen=True, slots=True)
-class Labelled:
+class LabelledReport:
     """One report, and which findings its annotators found in it."""
 
     name: str
@@ -38,7 +38,7 @@ class Labelled:
 class Collection:
     """The labelled reports, and what is known of their labels."""
 
-    reports: tuple[Labelled, ...]
+    reports: tuple[LabelledReport, ...]
     labels: tuple[tuple[str, str], ...]  # (the column's name, the key of the vocabulary)
     empty: tuple[str, ...]  # columns without one report, which cannot be scored
     missing: int  # rows of the table whose report is not in the archive, or cannot be read
@@ -64,7 +64,9 @@ def read(folder: Path) -> Collection:
     ]
     used = [c for c in columns if any(row[c[0]] == "1" for row in rows.values())]
     reports = tuple(
-        Labelled(name, texts[name], frozenset(key for column, key in used if row[column] == "1"))
+        LabelledReport(
+            name, texts[name], frozenset(key for column, key in used if row[column] == "1")
+        )
         for name, row in rows.items()
         if name in texts
     )

@@ -20,14 +20,14 @@ import torch
 from assistant import Assistant
 from assistant.chest.phantoms import FINDINGS, Phantom, make_phantom, truth_assertions
 from assistant.types import Assertion, Film
-from evals.counting import Claim, claims, of
+from evals.counting import FindingSide, claims, of
 
 Progress = Callable[[int, int], None]
 BLOCK = 32  # films that are made together, and held in memory at once
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class MiniOptions:
     """What is asked of every part of the suite."""
 
     seed: int
@@ -77,7 +77,7 @@ def reduced(pixels: np.ndarray, size: int) -> np.ndarray:
     return torch.nn.functional.adaptive_avg_pool2d(whole, size)[0, 0].numpy()
 
 
-def seen_in(assistant: Assistant, films: Sequence[Film]) -> list[set[Claim]] | None:
+def seen_in(assistant: Assistant, films: Sequence[Film]) -> list[set[FindingSide]] | None:
     """What the backbone's probe sees in each film; None where it has no probe."""
     read = assistant.backbone.read_findings(films)
     if read is None:
@@ -85,6 +85,6 @@ def seen_in(assistant: Assistant, films: Sequence[Film]) -> list[set[Claim]] | N
     return [claims(Assertion(s.finding, side=s.side) for s in seen if s.present) for seen in read]
 
 
-def truth(phantom: Phantom, polarity: str = "present") -> set[Claim]:
+def truth(phantom: Phantom, polarity: str = "present") -> set[FindingSide]:
     """The findings of a phantom that a draft should assert; `uncertain` are the faint ones."""
     return of(claims(truth_assertions(phantom), polarity), FINDINGS)

@@ -13,7 +13,7 @@ from types import MappingProxyType
 import numpy as np
 
 from evals.mini.kid import kid
-from evals.results import Figure, Measured, stated
+from evals.results import Figure, PartResult, stated
 
 Scores = Mapping[str, float]
 Interval = tuple[float, float]
@@ -139,7 +139,7 @@ def measure(
     encoder: str,
     seed: int = 0,
     unscored: int = 0,
-) -> Measured:
+) -> PartResult:
     """All figures of made films (M, P) against real ones (N, P), with floors and intervals.
 
     `patients` are those of the real films; each made film stands for itself. `unscored` counts
@@ -158,7 +158,7 @@ def measure(
         none = stated(None, 0, unscored=unscored + len(made))
         few = f"takes {FEWEST} made films, and twice as many real ones of two patients or more"
         shown = {f"{name}/{key.format(encoder)}": none for key in LIMITS}
-        return Measured(shown, (), {next(iter(shown)): few})
+        return PartResult(shown, (), {next(iter(shown)): few})
     first = np.arange(size)
     found, chance = [], []
     for one, other in splits:
@@ -181,7 +181,7 @@ def measure(
         figures[FLOOR.format(shown)] = stated(
             float(np.mean(by_chance)), len(real), (float(low), float(high))
         )
-    return Measured(figures, (), _notes(name, encoder, size, real.shape[1]))
+    return PartResult(figures, (), _notes(name, encoder, size, real.shape[1]))
 
 
 def _scores(real: _Set, made: _Set) -> Scores:

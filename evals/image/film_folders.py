@@ -22,7 +22,7 @@ from retrieval import read_folder
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class FilmSource:
     """One film's file, and what a table says of it."""
 
     path: Path
@@ -31,7 +31,7 @@ class Source:
     labels: tuple[str, ...] = ()
 
 
-def sources(folder: Path) -> list[Source]:
+def sources(folder: Path) -> list[FilmSource]:
     """The films of a folder by its table, or, where it has none, every file in and below it.
 
     Raises SettingsError where there is no folder or no file, LibraryError for a bad table.
@@ -40,15 +40,15 @@ def sources(folder: Path) -> list[Source]:
         raise SettingsError(f"{folder} is not a folder; name a folder of films.")
     if has_table(folder):
         rows = read_folder(folder)
-        return [Source(row.image, row.patient, row.report, row.labels) for row in rows]
+        return [FilmSource(row.image, row.patient, row.report, row.labels) for row in rows]
     found = sorted(path for path in folder.rglob("*") if may_be_film(path.relative_to(folder)))
-    files = [Source(path) for path in found if path.is_file()]
+    files = [FilmSource(path) for path in found if path.is_file()]
     if not files:
         raise SettingsError(f"{folder} holds no films; name a folder of DICOM, PNG or JPEG files.")
     return files
 
 
-def sample(found: Sequence[Source], n: int | None, seed: int) -> list[Source]:
+def sample(found: Sequence[FilmSource], n: int | None, seed: int) -> list[FilmSource]:
     """`n` of the films at random, in their order; all where there are no more, or `n` is None."""
     if n is None or n >= len(found):
         return list(found)
@@ -57,12 +57,12 @@ def sample(found: Sequence[Source], n: int | None, seed: int) -> list[Source]:
 
 
 def read(
-    found: Sequence[Source], progress: Progress = lambda done, total: None
-) -> Iterator[list[tuple[Source, Film]]]:
+    found: Sequence[FilmSource], progress: Progress = lambda done, total: None
+) -> Iterator[list[tuple[FilmSource, Film]]]:
     """The films in blocks that fit into memory; those that cannot be read are left out."""
     done = 0
     for block in batched(found):
-        films: list[tuple[Source, Film]] = []
+        films: list[tuple[FilmSource, Film]] = []
         for source in block:
             try:
                 films.append((source, read_film(source.path)))
@@ -73,6 +73,6 @@ def read(
         yield films
 
 
-def patient_of(source: Source, film: Film) -> str:
+def patient_of(source: FilmSource, film: Film) -> str:
     """Whose film it is; where nothing tells, each film is a patient's own."""
     return source.patient or film.sha256

@@ -20,18 +20,18 @@ from assistant.intake.synthetic_mark import bears_mark
 from assistant.labeller.labeller import assertions
 from assistant.painting.copy_check import LIMIT, copy_checks
 from assistant.types import CopyCheck, Film
-from evals.counting import Claim, claims, of
+from evals.counting import FindingSide, claims, of
 from evals.data.phantoms import Progress, seen_in
 from evals.image import pixel, task
 from evals.image.encoders import NamedEncoder, encoders
-from evals.image.film_folders import Source, patient_of, read, sample, sources
+from evals.image.film_folders import FilmSource, patient_of, read, sample, sources
 from evals.image.pixel import fitted, likeness
-from evals.image.task import Labelled
+from evals.image.task import LabelledFilms
 from evals.image.tiers import (
     MAPS,
     SHOWN,
-    Made,
-    Shelf,
+    GeneratedFilms,
+    ReferenceSet,
     features_compared,
     findings_in,
     joined,
@@ -40,7 +40,7 @@ from evals.image.tiers import (
     seen_by,
     shown_cases,
 )
-from evals.results import Measured, Tally
+from evals.results import FigureTable, PartResult
 
 PAIRS = "image/pairs of the same name"
 COPIES = f"image/near copies of real films, at a similarity of {LIMIT}"
@@ -50,7 +50,7 @@ COPIES = f"image/near copies of real films, at a similarity of {LIMIT}"
 class _Read:
     """The films of a folder that could be read, as the tiers need them."""
 
-    sources: tuple[Source, ...]
+    sources: tuple[FilmSource, ...]
     patients: tuple[str, ...]
     features: Mapping[str, np.ndarray]  # by encoder
     missing: int  # files that could not be read
@@ -61,9 +61,9 @@ class _Judged:
     """Made films beside real ones: what is seen in each, and which real film is nearest."""
 
     films: _Read
-    seen: tuple[set[Claim], ...] | None  # None: there is no probe
+    seen: tuple[set[FindingSide], ...] | None  # None: there is no probe
     checks: tuple[CopyCheck, ...]
-    shown: tuple[Made, ...]  # the first ones
+    shown: tuple[GeneratedFilms, ...]  # the first ones
     marked: int  # films that bear the visible mark
 
 
@@ -75,7 +75,7 @@ def measure_folders(
     n: int | None,
     seed: int,
     progress: Progress,
-) -> Measured:
+) -> PartResult:
     """Compare films that any system has made with real ones, by all that the folders tell.
 
     Each folder holds films with a table (`retrieval.read_folder`), or films alone. `n` made films
@@ -86,7 +86,7 @@ def measure_folders(
     films. Raises SettingsError for a folder without any film that can be read, LibraryError for
     a bad table.
     """
-    eyes, shelf = encoders(assistant), Shelf(assistant)
+    eyes, shelf = encoders(assistant), ReferenceSet(assistant)
     ours, theirs = sample(sources(generated), n, seed), sources(real)
     pairs = _pairs(ours, theirs)
     theirs = sample(theirs, None if n is None else 2 * n, seed)
@@ -98,7 +98,7 @@ def measure_folders(
     known = _known(eyes, shelf, theirs, real, after(0))
     made = _made(assistant, eyes, shelf, ours, generated, after(len(theirs)))
     parts = [
-        Measured({}, shown_cases(made.shown, made.checks[: len(made.shown)], shelf)),
+        PartResult({}, shown_cases(made.shown, made.checks[: len(made.shown)], shelf)),
         _pixels(pairs, after(total - len(pairs))) if pairs else _copies(made),
         features_compared(
             eyes,
@@ -116,7 +116,9 @@ def measure_folders(
     return joined(parts, f"{count} against {len(known.sources)} of {real.name}")
 
 
-def _pairs(made: Sequence[Source], real: Sequence[Source]) -> list[tuple[Source, Source]]:
+def _pairs(
+    made: Sequence[FilmSource], real: Sequence[FilmSource]
+) -> list[tuple[FilmSource, FilmSource]]:
     """Each made film with the real film of its name; none unless each has one, and one only."""
     by_name = {source.path.stem: source for source in real}
     names = [source.path.stem for source in made]
@@ -127,14 +129,14 @@ def _pairs(made: Sequence[Source], real: Sequence[Source]) -> list[tuple[Source,
 
 def _known(
     eyes: Sequence[NamedEncoder],
-    shelf: Shelf,
-    rows: Sequence[Source],
+    shelf: ReferenceSet,
+    rows: Sequence[FilmSource],
     folder: Path,
     progress: Progress,
 ) -> _Read:
     """Read the real films, and put them on the shelf."""
     parts: list[dict[str, np.ndarray]] = []
-    kept: list[tuple[Source, str]] = []
+    kept: list[tuple[FilmSource, str]] = []
     for block in read(rows, progress):
         films = [film for _, film in block]
         shelf.add(films)
@@ -144,7 +146,7 @@ def _known(
 
 
 def _as_read(
-    kept: Sequence[tuple[Source, str]],
+    kept: Sequence[tuple[FilmSource, str]],
     parts: Sequence[Mapping[str, np.ndarray]],
     count: int,
     folder: Path,
@@ -163,17 +165,17 @@ def _as_read(
 def _made(
     assistant: Assistant,
     eyes: Sequence[NamedEncoder],
-    shelf: Shelf,
-    rows: Sequence[Source],
+    shelf: ReferenceSet,
+    rows: Sequence[FilmSource],
     folder: Path,
     progress: Progress,
 ) -> _Judged:
     """Read the made films, and hold each against the shelf."""
     parts: list[dict[str, np.ndarray]] = []
-    kept: list[tuple[Source, str]] = []
-    seen: list[set[Claim]] = []
+    kept: list[tuple[FilmSource, str]] = []
+    seen: list[set[FindingSide]] = []
     checks: list[CopyCheck] = []
-    shown: list[Made] = []
+    shown: list[GeneratedFilms] = []
     marked = 0
     for block in read(rows, progress):
         films = [film for _, film in block]
@@ -196,19 +198,21 @@ def _made(
     )
 
 
-def _as_made(source: Source, film: Film, seen: set[Claim] | None) -> Made:
+def _as_made(source: FilmSource, film: Film, seen: set[FindingSide] | None) -> GeneratedFilms:
     asked, hedged = _asked(source)
-    return Made(film, source.report, asked, hedged, None if seen is None else of(seen, FINDINGS))
+    return GeneratedFilms(
+        film, source.report, asked, hedged, None if seen is None else of(seen, FINDINGS)
+    )
 
 
-def _asked(source: Source) -> tuple[set[Claim], set[Claim]]:
+def _asked(source: FilmSource) -> tuple[set[FindingSide], set[FindingSide]]:
     said = assertions(source.report)
     return of(claims(said), FINDINGS), of(claims(said, "uncertain"), FINDINGS)
 
 
-def _pixels(pairs: Sequence[tuple[Source, Source]], progress: Progress) -> Measured:
+def _pixels(pairs: Sequence[tuple[FilmSource, FilmSource]], progress: Progress) -> PartResult:
     """The pixel tier over pairs; a pair of which one film cannot be read is unscored."""
-    found: list[pixel.Likeness] = []
+    found: list[pixel.PixelScores] = []
     people: list[str] = []
     cases: list[dict[str, Any]] = []
     resized = 0
@@ -228,24 +232,24 @@ def _pixels(pairs: Sequence[tuple[Source, Source]], progress: Progress) -> Measu
     notes = dict(measured.notes)
     if resized:
         notes[PAIRS] = f"in {resized} pairs the films differ in size: both were fitted to one"
-    return Measured(measured.figures, cases, notes, counts=measured.counts)
+    return PartResult(measured.figures, cases, notes, counts=measured.counts)
 
 
-def _copies(made: _Judged) -> Measured:
+def _copies(made: _Judged) -> PartResult:
     rows = [[check.verdict == "copy", 1] for check in made.checks if check.verdict != "unchecked"]
-    tally = Tally()
+    tally = FigureTable()
     people = [str(i) for i in range(len(rows))]
     missing = made.films.missing + len(made.checks) - len(rows)
     tally.add(COPIES, np.array(rows, float).reshape(-1, 2), people, "ratio", unscored=missing)
-    return Measured(tally.figures, counts=tally.counts)
+    return PartResult(tally.figures, counts=tally.counts)
 
 
-def _read_back(made: _Judged) -> Measured:
+def _read_back(made: _Judged) -> PartResult:
     """The findings of the prompts, where the table of the made films has any."""
     sources = made.films.sources
     told = [i for i, source in enumerate(sources) if source.report]
     if not told:
-        return Measured({})
+        return PartResult({})
     wanted = [_asked(sources[i]) for i in told]
     return task.read_back(
         [asked for asked, _ in wanted],
@@ -256,25 +260,25 @@ def _read_back(made: _Judged) -> Measured:
     )
 
 
-def _learnt(made: _Read, real: _Read, encoder: str, seed: int) -> Measured:
+def _learnt(made: _Read, real: _Read, encoder: str, seed: int) -> PartResult:
     """Train on the made films and test on real ones, where both tables have labels."""
     told = [findings_in(source.labels for source in part.sources) for part in (made, real)]
     findings = tuple(sorted(told[0] & told[1]))
     if not findings:
-        return Measured({})
+        return PartResult({})
     synthetic, known = (_labelled(part, encoder, findings) for part in (made, real))
     return task.train_on_synthetic(synthetic, *task.halved(known, seed), seed=seed)
 
 
-def _labelled(films: _Read, encoder: str, findings: tuple[str, ...]) -> Labelled:
+def _labelled(films: _Read, encoder: str, findings: tuple[str, ...]) -> LabelledFilms:
     """The films with any label; one that is not labelled with a finding is without it."""
     rows = [i for i, source in enumerate(films.sources) if source.labels]
     labels = labels_of([films.sources[i].labels for i in rows], findings)
     people = tuple(films.patients[i] for i in rows)
-    return Labelled(films.features[encoder][rows], labels, findings, people)
+    return LabelledFilms(films.features[encoder][rows], labels, findings, people)
 
 
-def _notes(made: _Judged, real: _Read) -> Measured:
+def _notes(made: _Judged, real: _Read) -> PartResult:
     notes: dict[str, str] = {}
     if made.films.missing or real.missing:
         notes["image"] = (
@@ -284,4 +288,4 @@ def _notes(made: _Judged, real: _Read) -> Measured:
         notes["image, marks"] = (
             f"{made.marked} of the made films bear the visible mark, which every encoder sees"
         )
-    return Measured({}, (), notes)
+    return PartResult({}, (), notes)

@@ -12,7 +12,7 @@ import numpy as np
 
 from assistant.errors import SettingsError
 from assistant.intake.resize import square
-from evals.results import Measured, Tally
+from evals.results import FigureTable, PartResult
 
 PSNR, SSIM, MS_SSIM = "PSNR, dB", "SSIM", "MS-SSIM"
 MOST_DB = 100.0  # what a pair without any difference gets, whose PSNR has no bound
@@ -21,7 +21,7 @@ WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # of the five scales, the fi
 
 
 @dataclass(frozen=True, slots=True)
-class Likeness:
+class PixelScores:
     """How like two films are."""
 
     psnr: float  # dB, at most 100
@@ -30,7 +30,7 @@ class Likeness:
     scales: int  # of MS-SSIM, 1 to 5
 
 
-def likeness(film: np.ndarray, made: np.ndarray) -> Likeness:
+def likeness(film: np.ndarray, made: np.ndarray) -> PixelScores:
     """PSNR, SSIM (Wang et al. 2004) and MS-SSIM (Wang et al. 2003) of two films, by torchmetrics.
 
     MS-SSIM takes as many of the paper's five scales as the films have room for, with their
@@ -57,7 +57,7 @@ def likeness(film: np.ndarray, made: np.ndarray) -> Likeness:
                 a, b, data_range=1.0, kernel_size=KERNEL, betas=betas
             )
         )
-    return Likeness(min(noise, MOST_DB), float(torch.as_tensor(alike)), many, scales)
+    return PixelScores(min(noise, MOST_DB), float(torch.as_tensor(alike)), many, scales)
 
 
 def _check(film: np.ndarray, made: np.ndarray) -> None:
@@ -94,13 +94,13 @@ def fitted(film: np.ndarray, made: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def measure(
-    pairs: Sequence[Likeness], patients: Sequence[str], *, name: str, unscored: int = 0
-) -> Measured:
+    pairs: Sequence[PixelScores], patients: Sequence[str], *, name: str, unscored: int = 0
+) -> PartResult:
     """The means over pairs, each figure's name beginning with `name`; intervals by patient.
 
     `unscored` counts pairs of which one could not be read.
     """
-    tally = Tally()
+    tally = FigureTable()
     for key, values in {
         PSNR: [p.psnr for p in pairs],
         SSIM: [p.ssim for p in pairs],
@@ -114,10 +114,10 @@ def measure(
             "mean",
             unscored=unscored + len(pairs) - len(known),
         )
-    return Measured(tally.figures, (), _notes(pairs, name), counts=tally.counts)
+    return PartResult(tally.figures, (), _notes(pairs, name), counts=tally.counts)
 
 
-def _notes(pairs: Sequence[Likeness], name: str) -> dict[str, str]:
+def _notes(pairs: Sequence[PixelScores], name: str) -> dict[str, str]:
     notes: dict[str, str] = {}
     if any(p.psnr == MOST_DB for p in pairs):
         notes[f"{name}, {PSNR}"] = f"a pair without any difference counts as {MOST_DB:.0f} dB"

@@ -11,11 +11,11 @@ from assistant.chest.phantoms import FINDINGS
 from assistant.iterables import batched
 from evals.data.phantoms import Progress, as_film, phantoms, truth
 from evals.image import task
-from evals.image.film_folders import Source, patient_of, read, sample, sources
-from evals.image.task import Labelled
+from evals.image.film_folders import FilmSource, patient_of, read, sample, sources
+from evals.image.task import LabelledFilms
 from evals.image.tiers import findings_in, labels_of
 from evals.mini.kid import features
-from evals.results import Measured, stated
+from evals.results import PartResult, stated
 
 A_PAINTING = 16  # real films for each painting, where the number of paintings is told
 FIRST = 200_000  # number of the first phantom to learn from: far from those of other parts
@@ -23,7 +23,7 @@ FIRST = 200_000  # number of the first phantom to learn from: far from those of 
 
 def on_real_films(
     assistant: Assistant, data: Path, n: int | None, seed: int, site: str, progress: Progress
-) -> Measured:
+) -> PartResult:
     """AUROC on half of a folder's patients after training on phantoms, and on the other half.
 
     There are as many phantoms as real training films. Both are seen by the backbone's encoder;
@@ -39,7 +39,7 @@ def on_real_films(
         mean = f"{name}/{task.SYNTHETIC.format(task.MEAN)}"
         none = stated(None, 0, unscored=len(rows))
         reason = "the folder's labels name no finding that phantoms have"
-        return Measured({mean: none}, (), {mean: reason})
+        return PartResult({mean: none}, (), {mean: reason})
     findings = tuple(finding for finding in FINDINGS if finding in common)
     real = films_labelled(assistant, rows, findings, progress)
     train, test = task.halved(real, seed)
@@ -47,12 +47,12 @@ def on_real_films(
     missing = len(rows) - len(real.patients)
     found = task.train_on_synthetic(synthetic, train, test, name=name, seed=seed, unscored=missing)
     material = f"phantoms of site {site}, and {len(real.patients)} films of the folder {data.name}"
-    return Measured(found.figures, found.cases, found.notes, material, found.counts)
+    return PartResult(found.figures, found.cases, found.notes, material, found.counts)
 
 
 def films_labelled(
-    assistant: Assistant, rows: list[Source], findings: tuple[str, ...], progress: Progress
-) -> Labelled:
+    assistant: Assistant, rows: list[FilmSource], findings: tuple[str, ...], progress: Progress
+) -> LabelledFilms:
     """Those of a folder's films that can be read, by the backbone's encoder."""
     seen: list[np.ndarray] = []
     told: list[tuple[str, ...]] = []
@@ -62,12 +62,12 @@ def films_labelled(
             seen.append(features(assistant, [film for _, film in block]))
         told += [source.labels for source, _ in block]
         people += [patient_of(source, film) for source, film in block]
-    return Labelled(np.concatenate(seen), labels_of(told, findings), findings, tuple(people))
+    return LabelledFilms(np.concatenate(seen), labels_of(told, findings), findings, tuple(people))
 
 
 def _phantoms_labelled(
     assistant: Assistant, count: int, findings: tuple[str, ...], seed: int, site: str
-) -> Labelled:
+) -> LabelledFilms:
     """Phantoms with what they show, faint or not."""
     seen: list[np.ndarray] = []
     told: list[set[str]] = []
@@ -76,4 +76,4 @@ def _phantoms_labelled(
         for phantom in block:
             told.append({f for f, _ in truth(phantom) | truth(phantom, "uncertain")})
     people = tuple(f"phantom {i}" for i in range(count))
-    return Labelled(np.concatenate(seen), labels_of(told, findings), findings, people)
+    return LabelledFilms(np.concatenate(seen), labels_of(told, findings), findings, people)

@@ -19,19 +19,19 @@ from assistant.iterables import batched
 from assistant.labeller.labeller import assertions
 from assistant.painting.copy_check import copy_checks
 from assistant.types import Film
-from evals.counting import Claim, claims, counted, of
+from evals.counting import FindingSide, claims, counted, of
 from evals.data.phantoms import Progress, as_film, film_of, phantoms, reduced, seen_in, truth
 from evals.data.real_films import tables_in
 from evals.image import pixel, task
 from evals.image.encoders import encoders
-from evals.image.pixel import Likeness, likeness
+from evals.image.pixel import PixelScores, likeness
 from evals.image.real_transfer import on_real_films
-from evals.image.task import Labelled
+from evals.image.task import LabelledFilms
 from evals.image.tiers import (
     MAPS,
     SHOWN,
-    Made,
-    Shelf,
+    GeneratedFilms,
+    ReferenceSet,
     features_compared,
     joined,
     labels_of,
@@ -39,7 +39,7 @@ from evals.image.tiers import (
     seen_by,
     shown_cases,
 )
-from evals.results import Measured, Tally
+from evals.results import FigureTable, PartResult
 
 PAINTED = 150  # paintings, unless told
 RECONSTRUCTED = 60  # phantoms, at most
@@ -53,8 +53,8 @@ class _Real:
 
     prompt: str
     film: Film  # at the size of a painting
-    there: set[Claim]
-    faint: set[Claim]
+    there: set[FindingSide]
+    faint: set[FindingSide]
 
 
 def measure(
@@ -65,7 +65,7 @@ def measure(
     seed: int,
     site: str,
     progress: Progress,
-) -> Measured:
+) -> PartResult:
     """Measure `n` paintings of a site against twice as many other phantoms, in all tiers.
 
     The first third of 3 n phantoms gives the prompts, and is what a classifier learns from that
@@ -77,7 +77,7 @@ def measure(
     count = PAINTED if n is None else n
     steps, eyes = 4 * count, encoders(assistant)
     real, pixels = _phantoms(assistant, count, seed, site, lambda done: progress(done, steps))
-    made: list[Made] = []
+    made: list[GeneratedFilms] = []
     for number, phantom in enumerate(real[:count]):
         made.append(_painted(assistant, phantom.prompt, number, site))
         progress(3 * count + number + 1, steps)
@@ -113,10 +113,10 @@ def measure(
 
 def _phantoms(
     assistant: Assistant, count: int, seed: int, site: str, step: Callable[[int], None]
-) -> tuple[list[_Real], Measured]:
+) -> tuple[list[_Real], PartResult]:
     """3 n held-out phantoms, and how well the tokeniser gives the first of them back."""
     real: list[_Real] = []
-    found: list[Likeness] = []
+    found: list[PixelScores] = []
     cases: list[dict[str, Any]] = []
     size = 0
     for block in batched(phantoms(seed, range(3 * count), site)):
@@ -133,7 +133,7 @@ def _phantoms(
         step(len(real))
     people = [str(i) for i in range(len(found))]
     measured = pixel.measure(found, people, name=RECONSTRUCTION)
-    return real, joined([measured, Measured({}, cases)])
+    return real, joined([measured, PartResult({}, cases)])
 
 
 def _reconstructed(assistant: Assistant, films: Sequence[Film], most: int) -> list[np.ndarray]:
@@ -146,12 +146,12 @@ def _as_real(phantom: Phantom, size: int) -> _Real:
     return _Real(phantom.impression, small, truth(phantom), truth(phantom, "uncertain"))
 
 
-def _painted(assistant: Assistant, prompt: str, number: int, site: str) -> Made:
+def _painted(assistant: Assistant, prompt: str, number: int, site: str) -> GeneratedFilms:
     """One painting, and what the probe sees in it."""
     painting = assistant.paint(prompt, seed=number, site=site, mark=False)[0]
     film, said = film_of(painting.pixels), assertions(prompt)
     seen = seen_in(assistant, [film])
-    return Made(
+    return GeneratedFilms(
         film=film,
         prompt=prompt,
         asked=of(claims(said), FINDINGS),
@@ -160,17 +160,21 @@ def _painted(assistant: Assistant, prompt: str, number: int, site: str) -> Made:
     )
 
 
-def _cases(assistant: Assistant, made: Sequence[Made], real: Sequence[_Real]) -> Measured:
-    shelf = Shelf(assistant)
+def _cases(
+    assistant: Assistant, made: Sequence[GeneratedFilms], real: Sequence[_Real]
+) -> PartResult:
+    shelf = ReferenceSet(assistant)
     shelf.add([one.film for one in real])
     checks = copy_checks(assistant.backbone, [shelf], [one.film for one in made[:SHOWN]])
     notes = {}
     if "image" not in assistant.backbone.tasks:
         notes["image"] = "this backbone has no image adapter, so that the base has painted"
-    return Measured({}, shown_cases(made[:SHOWN], checks, shelf), notes)
+    return PartResult({}, shown_cases(made[:SHOWN], checks, shelf), notes)
 
 
-def _read(assistant: Assistant, made: Sequence[Made], real: Sequence[_Real]) -> Measured:
+def _read(
+    assistant: Assistant, made: Sequence[GeneratedFilms], real: Sequence[_Real]
+) -> PartResult:
     """What is read back, beside how well the probe reads films that surely show it."""
     read = [one.read for one in made if one.read is not None]
     people = [str(i) for i in range(len(made))]
@@ -181,7 +185,7 @@ def _read(assistant: Assistant, made: Sequence[Made], real: Sequence[_Real]) -> 
         name="image",
         patients=people,
     )
-    tally = Tally()
+    tally = FigureTable()
     rows: list[list[int]] = []
     for block in batched(real):
         for one, seen in zip(
@@ -190,10 +194,10 @@ def _read(assistant: Assistant, made: Sequence[Made], real: Sequence[_Real]) -> 
             rows.append(counted(of(seen, FINDINGS), one.there, one.faint))
     if rows:
         tally.add(CEILING, rows, [str(i) for i in range(len(rows))], "f1")
-    return joined([back, Measured(tally.figures, counts=tally.counts)])
+    return joined([back, PartResult(tally.figures, counts=tally.counts)])
 
 
-def _labelled(rows: np.ndarray, shown: Sequence[set[Claim]], name: str) -> Labelled:
+def _labelled(rows: np.ndarray, shown: Sequence[set[FindingSide]], name: str) -> LabelledFilms:
     """Films as features with what they show, faint or not, whatever the side."""
     labels = labels_of([{finding for finding, _ in claims} for claims in shown], FINDINGS)
-    return Labelled(rows, labels, FINDINGS, tuple(f"{name} {i}" for i in range(len(rows))))
+    return LabelledFilms(rows, labels, FINDINGS, tuple(f"{name} {i}" for i in range(len(rows))))

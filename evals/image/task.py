@@ -15,8 +15,8 @@ import numpy as np
 
 from assistant.errors import SettingsError
 from evals.bootstrap import auroc, bootstrap_rows
-from evals.counting import Claim, counted, of
-from evals.results import Figure, Measured, Tally, stated
+from evals.counting import FindingSide, counted, of
+from evals.results import Figure, FigureTable, PartResult, stated
 
 READ = "asked findings read back by the probe, {}"
 SHUFFLED = "baseline, findings asked of another picture read back, micro-F1"
@@ -30,7 +30,7 @@ FOLDS = 5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Labelled:
+class LabelledFilms:
     """Films as features, with what they show and whose they are."""
 
     features: np.ndarray  # float (N, P)
@@ -48,7 +48,7 @@ class Labelled:
             )
 
 
-def halved(films: Labelled, seed: int) -> tuple[Labelled, Labelled]:
+def halved(films: LabelledFilms, seed: int) -> tuple[LabelledFilms, LabelledFilms]:
     """Two sets with about half of the patients each, at random; no patient is in both."""
     names = np.unique(films.patients)
     first = set(np.random.default_rng(seed).permutation(names)[: (len(names) + 1) // 2].tolist())
@@ -57,32 +57,34 @@ def halved(films: Labelled, seed: int) -> tuple[Labelled, Labelled]:
     return one, other
 
 
-def _rows(films: Labelled, rows: np.ndarray) -> Labelled:
+def _rows(films: LabelledFilms, rows: np.ndarray) -> LabelledFilms:
     patients = tuple(films.patients[i] for i in rows)
-    return Labelled(films.features[rows], films.labels[rows], films.findings, patients)
+    return LabelledFilms(films.features[rows], films.labels[rows], films.findings, patients)
 
 
 def read_back(
-    asked: Sequence[set[Claim]],
-    hedged: Sequence[set[Claim]],
-    seen: Sequence[set[Claim]] | None,
+    asked: Sequence[set[FindingSide]],
+    hedged: Sequence[set[FindingSide]],
+    seen: Sequence[set[FindingSide]] | None,
     *,
     name: str,
     patients: Sequence[str],
-) -> Measured:
+) -> PartResult:
     """How much of what each picture was asked to show is seen in it, and how much beside.
 
     A claim is a finding with its side; a hedged one is neither missed nor invented. The baseline
     holds each picture against what the one before it was asked for. `seen` is None where there is
     no probe, and all is unscored then.
     """
-    tally = Tally()
+    tally = FigureTable()
     micro = f"{name}/{READ.format('micro-F1')}"
     if seen is None:
         none = stated(None, 0, unscored=len(asked))
-        return Measured({micro: none}, (), {micro: "this backbone has no probe"})
+        return PartResult({micro: none}, (), {micro: "this backbone has no probe"})
 
-    def rows(shown: Sequence[set[Claim]], findings: Sequence[str] | None = None) -> list[list[int]]:
+    def rows(
+        shown: Sequence[set[FindingSide]], findings: Sequence[str] | None = None
+    ) -> list[list[int]]:
         found = []
         for there, want, perhaps in zip(shown, asked, hedged, strict=True):
             if findings is not None:
@@ -100,18 +102,18 @@ def read_back(
     for kind in kinds:
         tally.add(f"{name}/{READ.format(f'F1 {kind}')}", each[kind], patients, "f1")
     tally.add(f"{name}/{SHUFFLED}", rows([*seen[1:], *seen[:1]]), patients, "f1")
-    return Measured(tally.figures, counts=tally.counts)
+    return PartResult(tally.figures, counts=tally.counts)
 
 
 def train_on_synthetic(
-    synthetic: Labelled,
-    real_train: Labelled,
-    real_test: Labelled,
+    synthetic: LabelledFilms,
+    real_train: LabelledFilms,
+    real_test: LabelledFilms,
     *,
     name: str = "image",
     seed: int = 0,
     unscored: int = 0,
-) -> Measured:
+) -> PartResult:
     """Train on synthetic films, test on real ones, against training on real films.
 
     The frame of Esteban et al. 2017, "Real-valued (medical) time series generation", with one
@@ -147,10 +149,10 @@ def train_on_synthetic(
         for c, finding in enumerate(real_test.findings)
     )
     note += f"; of {' / '.join(str(len(s.labels)) for s in sets)} films"
-    return Measured(figures, (), {f"{name}/{SYNTHETIC.format(MEAN)}": note})
+    return PartResult(figures, (), {f"{name}/{SYNTHETIC.format(MEAN)}": note})
 
 
-def _check(synthetic: Labelled, train: Labelled, test: Labelled) -> None:
+def _check(synthetic: LabelledFilms, train: LabelledFilms, test: LabelledFilms) -> None:
     if not synthetic.findings == train.findings == test.findings:
         raise SettingsError("All three sets of films must be labelled with the same findings.")
     if both := set(train.patients) & set(test.patients):
@@ -201,7 +203,7 @@ def _area(rows: np.ndarray, columns: Sequence[int], sources: Sequence[int]) -> f
     return first - sum(others)
 
 
-def _said(source: Labelled, column: int, test: Labelled, seed: int) -> np.ndarray:
+def _said(source: LabelledFilms, column: int, test: LabelledFilms, seed: int) -> np.ndarray:
     """How strongly a classifier that learnt from one set says a finding of the test films, (N,)."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import GridSearchCV

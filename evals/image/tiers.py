@@ -16,17 +16,17 @@ from assistant.intake.resize import square
 from assistant.iterables import batched
 from assistant.painting.copy_check import EDGE
 from assistant.types import CopyCheck, Film
-from evals.counting import Claim, listed
+from evals.counting import FindingSide, listed
 from evals.image import feature
 from evals.image.encoders import NamedEncoder
 from evals.image.pixel import error_map
-from evals.results import Measured, stated
+from evals.results import PartResult, stated
 
 SHOWN = 12  # made films that the card shows
 MAPS = 4  # pairs of films that are kept with the map of their differences
 
 
-class Shelf:
+class ReferenceSet:
     """Films in memory, to find the ones most like another by `assistant.painting.copy_check`."""
 
     name = "real"
@@ -53,14 +53,14 @@ class Shelf:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Made:
+class GeneratedFilms:
     """A made film with what it was asked to show and what is seen in it."""
 
     film: Film
     prompt: str
-    asked: set[Claim]
-    hedged: set[Claim]
-    read: set[Claim] | None  # None: there is no probe
+    asked: set[FindingSide]
+    hedged: set[FindingSide]
+    read: set[FindingSide] | None  # None: there is no probe
 
 
 def seen_by(
@@ -83,9 +83,9 @@ def features_compared(
     *,
     seed: int,
     unscored: int = 0,
-) -> Measured:
+) -> PartResult:
     """The feature tier by every encoder; one that is not to be had is unscored, with the reason."""
-    parts: list[Measured] = []
+    parts: list[PartResult] = []
     for encoder in encoders:
         if encoder.features is not None:
             parts.append(
@@ -102,7 +102,7 @@ def features_compared(
             continue
         fid = f"image/{feature.FID.format(encoder.name)}"
         count = len(next(iter(made.values()), ())) + unscored
-        parts.append(Measured({fid: stated(None, 0, unscored=count)}, (), {fid: encoder.missing}))
+        parts.append(PartResult({fid: stated(None, 0, unscored=count)}, (), {fid: encoder.missing}))
     return joined(parts)
 
 
@@ -124,7 +124,7 @@ def findings_in(told: Iterable[Iterable[str]]) -> set[str]:
 
 
 def shown_cases(
-    made: Sequence[Made], checks: Sequence[CopyCheck], shelf: Shelf
+    made: Sequence[GeneratedFilms], checks: Sequence[CopyCheck], shelf: ReferenceSet
 ) -> list[dict[str, Any]]:
     """Made films as the card shows them, each with the real film that is most like it."""
     return [
@@ -159,10 +159,10 @@ def uri(pixels: np.ndarray, *, synthetic: bool = False) -> str:
     return "data:image/png;base64," + base64.b64encode(small).decode("ascii")
 
 
-def joined(parts: Iterable[Measured], material: str = "") -> Measured:
+def joined(parts: Iterable[PartResult], material: str = "") -> PartResult:
     """Several parts as one, in their order."""
     told = list(parts)
-    return Measured(
+    return PartResult(
         {name: one for part in told for name, one in part.figures.items()},
         [case for part in told for case in part.cases],
         {name: text for part in told for name, text in part.notes.items()},

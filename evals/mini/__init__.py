@@ -12,12 +12,12 @@ from types import MappingProxyType
 
 from assistant import Assistant
 from assistant.errors import SettingsError
-from evals.data.phantoms import Plan, Progress
+from evals.data.phantoms import MiniOptions, Progress
 from evals.mini import answers, copies, painting, report, retrieval, speed, tokeniser
-from evals.results import Bar, Measured
+from evals.results import Bar, PartResult
 
-Part = Callable[[Assistant, Plan, Progress], Measured]
-PARTS: Mapping[str, Part] = MappingProxyType(
+MeasureMini = Callable[[Assistant, MiniOptions, Progress], PartResult]
+PARTS: Mapping[str, MeasureMini] = MappingProxyType(
     {
         "size": speed.weigh,
         "speed": speed.measure,
@@ -62,4 +62,4 @@ def check(parts: Sequence[str]) -> None:
         )
 
 
-__all__ = ["BARS", "PARTS", "Part", "Plan", "check"]
+__all__ = ["BARS", "PARTS", "MeasureMini", "MiniOptions", "check"]

@@ -13,8 +13,8 @@ from assistant.chest.phantoms import Phantom, truth_assertions, tube_positions
 from assistant.chest.phantoms.truth import assertions
 from assistant.vqa.question_bank import KINDS, Question, ask_about
 from evals.bootstrap import ratio
-from evals.data.phantoms import Plan, Progress, as_film, phantoms
-from evals.results import Figure, Measured, figure
+from evals.data.phantoms import MiniOptions, Progress, as_film, phantoms
+from evals.results import Figure, PartResult, figure
 
 FILMS = 120  # about ten questions each
 ALL, NOT_SHOWN = "answers/exact accuracy", "answers/exact accuracy on what is not shown"
@@ -22,12 +22,12 @@ BASELINE = "baseline/the commonest answer to each kind of question"
 _STREAM = 7  # of the random numbers: the questions' own
 
 
-def measure(assistant: Assistant, plan: Plan, progress: Progress) -> Measured:
+def measure(assistant: Assistant, plan: MiniOptions, progress: Progress) -> PartResult:
     """Ask about held-out phantoms in phrasings that training never saw."""
     n = plan.films(FILMS)
     if "answer" not in assistant.backbone.tasks:
         reason = "this backbone has no answer adapter"
-        return Measured({ALL: _share([], n), NOT_SHOWN: _share([], n)}, (), {ALL: reason})
+        return PartResult({ALL: _share([], n), NOT_SHOWN: _share([], n)}, (), {ALL: reason})
     scored: list[tuple[int, Question, bool]] = []
     cases: list[dict[str, Any]] = []
     for number, phantom in enumerate(phantoms(plan.seed, range(n), plan.site)):
@@ -49,7 +49,7 @@ def measure(assistant: Assistant, plan: Plan, progress: Progress) -> Measured:
                 }
             )
         progress(number + 1, n)
-    return Measured(_figures(scored), cases, {}, f"{len(scored)} questions about {n} phantoms")
+    return PartResult(_figures(scored), cases, {}, f"{len(scored)} questions about {n} phantoms")
 
 
 def questions_of(phantom: Phantom, seed: int, number: int) -> list[Question]:

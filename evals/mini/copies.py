@@ -14,11 +14,11 @@ import numpy as np
 from assistant import Assistant
 from assistant.intake.png import preview
 from assistant.iterables import batched
-from assistant.painting.copy_check import LIMIT, LibraryShelf, copy_checks
+from assistant.painting.copy_check import LIMIT, LibraryFilms, copy_checks
 from assistant.types import Film
 from evals.bootstrap import ratio
-from evals.data.phantoms import Plan, Progress, as_film, phantoms
-from evals.results import Figure, Measured, figure, stated
+from evals.data.phantoms import MiniOptions, Progress, as_film, phantoms
+from evals.results import Figure, PartResult, figure, stated
 from retrieval import Library, NewCase
 
 KNOWN = 1000  # training films to compare with
@@ -29,11 +29,11 @@ RATE = "painting/held-out phantoms that are near copies of training films"
 
 def measure(
     assistant: Assistant,
-    plan: Plan,
+    plan: MiniOptions,
     painted: Sequence[Film],
     held_out: Sequence[Film],
     progress: Progress,
-) -> Measured:
+) -> PartResult:
     """The share of near copies among paintings, and among phantoms that are new."""
     data = assistant.backbone.card.get("recipe", {}).get("data", {})
     count = KNOWN if plan.n is None else min(KNOWN, A_FILM * plan.n)
@@ -41,7 +41,7 @@ def measure(
     if not isinstance(seed, int) or not known:
         none = stated(None, 0, unscored=len(painted))
         reason = "the backbone's card does not say on which phantoms it was trained"
-        return Measured({COPIES: none, RATE: none}, (), {COPIES: reason})
+        return PartResult({COPIES: none, RATE: none}, (), {COPIES: reason})
     with (
         tempfile.TemporaryDirectory() as folder,
         Library.open(
@@ -51,7 +51,7 @@ def measure(
         ) as library,
     ):
         _fill(assistant, library, plan, seed, known, progress)
-        shelf = LibraryShelf(library)
+        shelf = LibraryFilms(library)
         new, made = (
             [c.verdict == "copy" for c in copy_checks(assistant.backbone, [shelf], films)]
             for films in (held_out, painted)
@@ -61,11 +61,16 @@ def measure(
         f"against {known} films of the training data, seed {seed}, at a structural similarity "
         f"of {LIMIT}"
     )
-    return Measured({COPIES: _share(made, rate["value"]), RATE: rate}, (), {COPIES: note})
+    return PartResult({COPIES: _share(made, rate["value"]), RATE: rate}, (), {COPIES: note})
 
 
 def _fill(
-    assistant: Assistant, library: Library, plan: Plan, seed: int, known: int, progress: Progress
+    assistant: Assistant,
+    library: Library,
+    plan: MiniOptions,
+    seed: int,
+    known: int,
+    progress: Progress,
 ) -> None:
     done = 0
     for block in batched(phantoms(seed, range(known), plan.site, "train")):

@@ -17,11 +17,20 @@ from assistant.iterables import batched
 from assistant.labeller.labeller import assertions
 from assistant.types import Film
 from evals.bootstrap import f1
-from evals.counting import Claim, claims, counted, listed, of
-from evals.data.phantoms import Plan, Progress, as_film, film_of, phantoms, reduced, seen_in, truth
+from evals.counting import FindingSide, claims, counted, listed, of
+from evals.data.phantoms import (
+    MiniOptions,
+    Progress,
+    as_film,
+    film_of,
+    phantoms,
+    reduced,
+    seen_in,
+    truth,
+)
 from evals.mini import copies
 from evals.mini.kid import FEWEST, FLOOR_AT, features, floor, kid
-from evals.results import Figure, Measured, figure, stated
+from evals.results import Figure, PartResult, figure, stated
 
 FILMS = 300
 READ = "painting/asked findings read back by the probe, micro-F1"
@@ -32,20 +41,20 @@ FLOOR = "painting/KID of held-out phantoms against others (floor)"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Made:
+class _PaintedSet:
     """One painting, with the phantom whose impression it was asked to show."""
 
     prompt: str
-    asked: set[Claim]
-    hedged: set[Claim]
+    asked: set[FindingSide]
+    hedged: set[FindingSide]
     pixels: np.ndarray
     phantom: np.ndarray
 
 
-def measure(assistant: Assistant, plan: Plan, progress: Progress) -> Measured:
+def measure(assistant: Assistant, plan: MiniOptions, progress: Progress) -> PartResult:
     """Paint the impressions of held-out phantoms, and compare with phantoms."""
     n = plan.films(FILMS)
-    made: list[_Made] = []
+    made: list[_PaintedSet] = []
     others: list[np.ndarray] = []
     probe: list[list[int]] = []
     for block in batched(phantoms(plan.seed, range(2 * n), plan.site)):
@@ -69,7 +78,7 @@ def measure(assistant: Assistant, plan: Plan, progress: Progress) -> Measured:
     notes = {name: text for part in found for name, text in part.notes.items()}
     if "image" not in assistant.backbone.tasks:
         notes["painting"] = "this backbone has no image adapter, so that the base has painted"
-    return Measured(
+    return PartResult(
         {name: f for part in found for name, f in part.figures.items()},
         _cases(made, seen),
         notes,
@@ -77,11 +86,11 @@ def measure(assistant: Assistant, plan: Plan, progress: Progress) -> Measured:
     )
 
 
-def _painted(assistant: Assistant, phantom: Phantom, number: int, site: str) -> _Made:
+def _painted(assistant: Assistant, phantom: Phantom, number: int, site: str) -> _PaintedSet:
     prompt = phantom.impression
     said = assertions(prompt)
     painting = assistant.paint(prompt, seed=number, site=site, mark=False)[0]
-    return _Made(
+    return _PaintedSet(
         prompt=prompt,
         asked=of(claims(said), FINDINGS),
         hedged=of(claims(said, "uncertain"), FINDINGS),
@@ -90,8 +99,8 @@ def _painted(assistant: Assistant, phantom: Phantom, number: int, site: str) -> 
     )
 
 
-def _seen(assistant: Assistant, films: Sequence[Film]) -> list[set[Claim]] | None:
-    found: list[set[Claim]] = []
+def _seen(assistant: Assistant, films: Sequence[Film]) -> list[set[FindingSide]] | None:
+    found: list[set[FindingSide]] = []
     for block in batched(films):
         seen = seen_in(assistant, block)
         if seen is None:
@@ -112,19 +121,19 @@ def _probed(assistant: Assistant, block: Sequence[Phantom]) -> list[list[int]]:
 
 
 def _read_back(
-    made: Sequence[_Made], seen: Sequence[set[Claim]] | None, probe: Sequence[list[int]]
-) -> Measured:
+    made: Sequence[_PaintedSet], seen: Sequence[set[FindingSide]] | None, probe: Sequence[list[int]]
+) -> PartResult:
     if seen is None:
         missing = stated(None, 0, unscored=len(made))
         none: dict[str, Figure] = dict.fromkeys((READ, PROBE, SHUFFLED), missing)
-        return Measured(none, (), {READ: "this backbone has no probe"})
+        return PartResult(none, (), {READ: "this backbone has no probe"})
 
-    def score(shown: Sequence[set[Claim]]) -> Figure:
+    def score(shown: Sequence[set[FindingSide]]) -> Figure:
         rows = [counted(s, m.asked, m.hedged) for s, m in zip(shown, made, strict=True)]
         return figure(np.array(rows), people, f1)
 
     people = [str(i) for i in range(len(made))]
-    return Measured(
+    return PartResult(
         {
             READ: score(seen),
             PROBE: figure(np.array(probe), people, f1),
@@ -135,11 +144,11 @@ def _read_back(
 
 def _distance(
     assistant: Assistant, films: Sequence[Film], same: Sequence[Film], new: Sequence[Film]
-) -> Measured:
+) -> PartResult:
     n = len(films)
     if n < FEWEST:
         few = stated(None, 0, unscored=n)
-        return Measured({KID: few, FLOOR: few}, (), {KID: f"takes at least {FEWEST} paintings"})
+        return PartResult({KID: few, FLOOR: few}, (), {KID: f"takes at least {FEWEST} paintings"})
     real = features(assistant, [*same, *new])
     value, error = kid(real[n:], features(assistant, list(films)))
     chance = floor(real, n)
@@ -155,10 +164,12 @@ def _distance(
         KID: stated(value, n, between, bar=2 * limit),
         FLOOR: stated(limit, 2 * n, (float(chance[0]), float(chance[-1]))),
     }
-    return Measured(figures, (), {KID: note})
+    return PartResult(figures, (), {KID: note})
 
 
-def _cases(made: Sequence[_Made], seen: Sequence[set[Claim]] | None) -> list[dict[str, Any]]:
+def _cases(
+    made: Sequence[_PaintedSet], seen: Sequence[set[FindingSide]] | None
+) -> list[dict[str, Any]]:
     return [
         {
             "part": "painting",

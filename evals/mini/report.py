@@ -20,9 +20,9 @@ from assistant.iterables import batched
 from assistant.labeller.labeller import assertions
 from assistant.types import Report, Study
 from evals.bootstrap import f1, f1_gain, macro_f1, precision, ratio, recall
-from evals.counting import Claim, claims, counted, listed, of
-from evals.data.phantoms import Plan, Progress, as_film, phantoms
-from evals.results import Figure, Measured, figure
+from evals.counting import FindingSide, claims, counted, listed, of
+from evals.data.phantoms import MiniOptions, Progress, as_film, phantoms
+from evals.results import Figure, PartResult, figure
 
 FILMS = 1000
 BASE_FILMS = 300  # drafted a second time without the adapter
@@ -31,13 +31,13 @@ BESIDE = (*DISTRACTORS, *DEVICES)  # scored apart from the findings
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ReportRow:
     """One film: what is there, and what a draft says."""
 
-    sure: set[Claim]
-    faint: set[Claim]
-    said: set[Claim]
-    hedged: set[Claim]
+    sure: set[FindingSide]
+    faint: set[FindingSide]
+    said: set[FindingSide]
+    hedged: set[FindingSide]
     written: bool
     warned: bool
 
@@ -49,13 +49,13 @@ class Row:
         return counted(of(said, (finding,)), of(self.sure, (finding,)), self.faint)
 
 
-def measure(assistant: Assistant, plan: Plan, progress: Progress) -> Measured:
+def measure(assistant: Assistant, plan: MiniOptions, progress: Progress) -> PartResult:
     """Draft held-out phantoms with the adapter and some without it, and score what they say."""
     n = plan.films(FILMS)
     adapted = "report" in assistant.backbone.tasks
     base_n = min(n, BASE_FILMS) if adapted else 0
-    rows: list[Row] = []
-    base: list[Row] = []
+    rows: list[ReportRow] = []
+    base: list[ReportRow] = []
     own: list[list[int]] = []
     cases: list[dict[str, Any]] = []
     for block in batched(phantoms(plan.seed, range(n), plan.site)):
@@ -78,7 +78,7 @@ def measure(assistant: Assistant, plan: Plan, progress: Progress) -> Measured:
         reason = "this backbone has no report adapter, so that every draft is the base's"
         notes["report/adapter minus base, micro-F1"] = reason
     material = f"{n} phantoms, {base_n} of them without the adapter too"
-    return Measured(figures, cases, notes, material)
+    return PartResult(figures, cases, notes, material)
 
 
 def _drafts(assistant: Assistant, block: Sequence[Phantom], use_adapter: bool) -> Iterator[Report]:
@@ -86,14 +86,14 @@ def _drafts(assistant: Assistant, block: Sequence[Phantom], use_adapter: bool) -
     return assistant.draft_many(studies, neighbours=0, use_adapter=use_adapter)
 
 
-def _row(phantom: Phantom, report: Report | None) -> Row:
+def _row(phantom: Phantom, report: Report | None) -> ReportRow:
     """What a draft says of a phantom; without one, what its own report says."""
     there = truth_assertions(phantom)
     if report is None:
         said = list(assertions(phantom.report))
     else:
         said = [a for s in report.sentences for a in s.assertions]
-    return Row(
+    return ReportRow(
         sure=claims(there),
         faint=claims(there, "uncertain"),
         said=claims(said),
@@ -103,7 +103,7 @@ def _row(phantom: Phantom, report: Report | None) -> Row:
     )
 
 
-def _case(number: int, row: Row, report: Report) -> dict[str, Any]:
+def _case(number: int, row: ReportRow, report: Report) -> dict[str, Any]:
     return {
         "part": "report",
         "case": number,
@@ -116,16 +116,16 @@ def _case(number: int, row: Row, report: Report) -> dict[str, Any]:
     }
 
 
-def _figures(rows: Sequence[Row]) -> dict[str, Figure]:
+def _figures(rows: Sequence[ReportRow]) -> dict[str, Figure]:
     people = [str(i) for i in range(len(rows))]
 
-    def of_rows(counts: Callable[[Row], list[int]], statistic: Statistic) -> Figure:
+    def of_rows(counts: Callable[[ReportRow], list[int]], statistic: Statistic) -> Figure:
         return figure(np.array([counts(row) for row in rows]), people, statistic)
 
     each = [[row.counts(finding) for finding in FINDINGS] for row in rows]
     flat = np.array(each, float).reshape(len(rows), -1)
     figures = {
-        "report/present findings with side, micro-F1": of_rows(Row.counts, f1),
+        "report/present findings with side, micro-F1": of_rows(ReportRow.counts, f1),
         "report/present findings with side, macro-F1": figure(flat, people, macro_f1),
     }
     for at, finding in enumerate(FINDINGS):
@@ -152,7 +152,7 @@ def _figures(rows: Sequence[Row]) -> dict[str, Figure]:
     return figures
 
 
-def _against_base(rows: Sequence[Row], base: Sequence[Row]) -> dict[str, Figure]:
+def _against_base(rows: Sequence[ReportRow], base: Sequence[ReportRow]) -> dict[str, Figure]:
     """The same films with and without the adapter, in pairs."""
     pairs = [[*a.counts(), *b.counts()] for a, b in zip(rows, base, strict=False)]
     counts = np.array(pairs, float).reshape(len(base), 6)
@@ -168,7 +168,7 @@ def _against_base(rows: Sequence[Row], base: Sequence[Row]) -> dict[str, Figure]
     }
 
 
-def _sides(row: Row) -> list[int]:
+def _sides(row: ReportRow) -> list[int]:
     """Findings said on the wrong side only, and findings said that are there on some side."""
     true = row.sure | row.faint
     both = {f for f, s in of(row.said, FINDINGS) if s} & {f for f, s in true if s}
@@ -178,24 +178,24 @@ def _sides(row: Row) -> list[int]:
     return [wrong, len(both)]
 
 
-def _devices(row: Row) -> list[int]:
+def _devices(row: ReportRow) -> list[int]:
     """Devices by their kind; the side of a line or a drain is not scored."""
 
-    def kinds(found: set[Claim]) -> set[Claim]:
+    def kinds(found: set[FindingSide]) -> set[FindingSide]:
         return {(finding, None) for finding, _ in of(found, DEVICES)}
 
     return counted(kinds(row.said), kinds(row.sure), kinds(row.faint))
 
 
-def _distractors(row: Row) -> list[int]:
+def _distractors(row: ReportRow) -> list[int]:
     return counted(of(row.said, DISTRACTORS), of(row.sure, DISTRACTORS), row.faint)
 
 
-def _exact(row: Row) -> list[int]:
+def _exact(row: ReportRow) -> list[int]:
     return [not any(row.counts()[1:]), 1]
 
 
-def _generous(row: Row) -> list[int]:
+def _generous(row: ReportRow) -> list[int]:
     """As if a hedged finding were said, and a faint one had to be."""
     said = (row.said | row.hedged) - of(row.said | row.hedged, BESIDE)
     return counted(said, of(row.sure | row.faint, FINDINGS))

@@ -20,9 +20,9 @@ from assistant.intake.resize import square
 from assistant.iterables import batched
 from assistant.types import Film
 from evals.bootstrap import ratio
-from evals.counting import Claim
-from evals.data.phantoms import Plan, Progress, as_film, phantoms, truth
-from evals.results import Figure, Measured, figure
+from evals.counting import FindingSide
+from evals.data.phantoms import MiniOptions, Progress, as_film, phantoms, truth
+from evals.results import Figure, PartResult, figure
 from retrieval import Library, NewCase
 
 QUERIES, LIBRARY = 300, 3000
@@ -34,13 +34,13 @@ NAME = "retrieval/precision@5 by same findings and side"
 ILL = "retrieval/precision@5 among films with a finding"
 
 
-def measure(assistant: Assistant, plan: Plan, progress: Progress) -> Measured:
+def measure(assistant: Assistant, plan: MiniOptions, progress: Progress) -> PartResult:
     """Precision among the five most similar, of the embedding, of pixels and of chance."""
     queries = plan.films(QUERIES)
     held = LIBRARY if plan.n is None else min(LIBRARY, A_QUERY * queries)
     numbers = [*range(queries), *range(FIRST, FIRST + held)]
     films: list[str] = []
-    shown: list[frozenset[Claim]] = []
+    shown: list[frozenset[FindingSide]] = []
     learnt: list[np.ndarray] = []
     raw: list[np.ndarray] = []
     pictures: list[bytes] = []
@@ -77,10 +77,10 @@ def measure(assistant: Assistant, plan: Plan, progress: Progress) -> Measured:
         f"library of {held}; a query is unscored where fewer than {K} films of the library "
         "show the same"
     )
-    return Measured(figures, (), {NAME: note}, f"{queries} phantoms against {held} others")
+    return PartResult(figures, (), {NAME: note}, f"{queries} phantoms against {held} others")
 
 
-def _shown(phantom: Phantom) -> frozenset[Claim]:
+def _shown(phantom: Phantom) -> frozenset[FindingSide]:
     """What a film shows; what is faint counts, as two films that differ in it are not alike."""
     return frozenset(truth(phantom) | truth(phantom, "uncertain"))
 

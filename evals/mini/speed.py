@@ -6,14 +6,14 @@ import time
 from collections.abc import Callable
 
 from assistant import Assistant
-from evals.data.phantoms import Plan, Progress, as_film, phantoms
-from evals.results import Measured, median, stated
+from evals.data.phantoms import MiniOptions, Progress, as_film, phantoms
+from evals.results import PartResult, median, stated
 
 TIMES = 9
 MEGABYTE = 1_000_000
 
 
-def measure(assistant: Assistant, plan: Plan, progress: Progress) -> Measured:
+def measure(assistant: Assistant, plan: MiniOptions, progress: Progress) -> PartResult:
     """Median seconds for a draft and for a painting, each after one that does not count."""
     times = min(TIMES, plan.films(TIMES))
     made = list(phantoms(plan.seed, range(times + 1), plan.site))
@@ -29,7 +29,7 @@ def measure(assistant: Assistant, plan: Plan, progress: Progress) -> Measured:
         "speed/one draft, median seconds": median(drafting[1:]),
         "speed/one painting, median seconds": median(painting[1:]),
     }
-    return Measured(figures, (), {}, f"{times} phantoms")
+    return PartResult(figures, (), {}, f"{times} phantoms")
 
 
 def _seconds(job: Callable[[], object]) -> float:
@@ -38,10 +38,10 @@ def _seconds(job: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def weigh(assistant: Assistant, plan: Plan, progress: Progress) -> Measured:
+def weigh(assistant: Assistant, plan: MiniOptions, progress: Progress) -> PartResult:
     """The size of all files of a backbone, its adapters among them."""
     files = [path for path in plan.backbone.rglob("*") if path.is_file()]
     size = sum(path.stat().st_size for path in files) / MEGABYTE
     progress(1, 1)
     name = "size/all weights, MB"
-    return Measured({name: stated(size, len(files))}, (), {name: "n counts the files"})
+    return PartResult({name: stated(size, len(files))}, (), {name: "n counts the files"})

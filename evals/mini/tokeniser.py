@@ -15,9 +15,9 @@ from assistant.chest.phantoms.pathology import draw_pathology
 from assistant.iterables import batched
 from assistant.types import Film
 from evals.bootstrap import ratio
-from evals.counting import Claim
-from evals.data.phantoms import Plan, Progress, as_film, film_of, phantoms, reduced, seen_in
-from evals.results import Figure, Measured, figure
+from evals.counting import FindingSide
+from evals.data.phantoms import MiniOptions, Progress, as_film, film_of, phantoms, reduced, seen_in
+from evals.results import Figure, PartResult, figure
 
 FILMS = 200
 NODULES = 40  # films with a nodule of about 8 mm, which are rare
@@ -29,7 +29,7 @@ AFTER = "tokeniser/8 mm nodules that it reads after reconstruction"
 STILL = "tokeniser/8 mm nodules still read, of those read in the film"
 
 
-def measure(assistant: Assistant, plan: Plan, progress: Progress) -> Measured:
+def measure(assistant: Assistant, plan: MiniOptions, progress: Progress) -> PartResult:
     """Likeness of films and their reconstructions, and whether small nodules survive."""
     n = plan.films(FILMS)
     small = small_nodules(plan, min(NODULES, n))
@@ -54,10 +54,10 @@ def measure(assistant: Assistant, plan: Plan, progress: Progress) -> Measured:
     elif not read:
         notes[STILL] = f"no phantom among {SEARCHED} has such a nodule"
     figures |= _nodule_figures(read, len(small))
-    return Measured(figures, (), notes, f"{n} phantoms, and {len(small)} with an 8 mm nodule")
+    return PartResult(figures, (), notes, f"{n} phantoms, and {len(small)} with an 8 mm nodule")
 
 
-def small_nodules(plan: Plan, most: int) -> list[int]:
+def small_nodules(plan: MiniOptions, most: int) -> list[int]:
     """Numbers of test phantoms that are to have a nodule of about 8 mm.
 
     What a phantom has is drawn before anything is rendered, so that many can be looked through.
@@ -89,7 +89,7 @@ def _likeness(film: np.ndarray, made: np.ndarray) -> tuple[float, float]:
 
 
 def _nodules_read(
-    assistant: Assistant, plan: Plan, numbers: Sequence[int]
+    assistant: Assistant, plan: MiniOptions, numbers: Sequence[int]
 ) -> list[tuple[int, bool, bool]] | None:
     """For each small nodule: its film, whether it is read there, and in the reconstruction."""
     read: list[tuple[int, bool, bool]] = []
@@ -108,9 +108,9 @@ def _nodules_read(
     return read
 
 
-def _small(phantom: Phantom) -> set[Claim]:
+def _small(phantom: Phantom) -> set[FindingSide]:
     """The nodules of about 8 mm that a film does show, where no larger one is on that side."""
-    sizes: dict[Claim, float] = {}
+    sizes: dict[FindingSide, float] = {}
     for lesion in phantom.lesions:
         if lesion.finding == "nodule":
             claim = lesion.finding, lesion.side

@@ -14,7 +14,7 @@ import numpy as np
 
 from evals.report.claims import claimed
 from evals.report.clinical import Scored, present_with_side
-from evals.results import Tally, stated
+from evals.results import FigureTable, stated
 
 FREQUENT, PERMUTED = "most frequent report", "drafts of other cases"
 COMPOSITE, SIDED = "composite", "present with side, micro-F1"
@@ -54,7 +54,7 @@ def permuted(scored: Sequence[Scored], seed: int) -> list[str | None]:
 
 
 def baseline_figures(
-    tally: Tally,
+    tally: FigureTable,
     system: Sequence[Scored],
     baselines: Mapping[str, Sequence[Scored | None]],
     patients: Sequence[str],

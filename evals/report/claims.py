@@ -12,12 +12,14 @@ from typing import Literal
 from assistant.chest.vocabulary import NORMAL, finding_named
 from assistant.labeller.sentences import is_comparison
 from assistant.types import Assertion, Polarity
-from evals.report.parsed import Reading
+from evals.report.parsed import ParsedReport
 from evals.report.significance import DEVICES
 
 Detail = Literal["finding", "side", "zone", "degree"]
-Claim = tuple[str, ...]  # a finding; with detail its side ("" where none), and a zone or a degree
-Measurement = tuple[str, float]  # unit and number; lengths in mm
+ClaimDetail = tuple[
+    str, ...
+]  # a finding; with detail its side ("" where none), and a zone or a degree
+StatedLength = tuple[str, float]  # unit and number; lengths in mm
 
 _UNIT = r"mm|cm|millimet(?:er|re)s?|centimet(?:er|re)s?|%|percent|ml|cc|degrees?|\u00b0"
 _NUMBERS = re.compile(
@@ -30,13 +32,13 @@ _MM = {"mm": 1.0, "milli": 1.0, "cm": 10.0, "centi": 10.0}
 
 def claimed(
     assertions: Iterable[Assertion], polarity: Polarity = "present", detail: Detail = "side"
-) -> set[Claim]:
+) -> set[ClaimDetail]:
     """The findings that are claimed with a polarity, each once, in the detail that is asked for.
 
     `bilateral` counts as one claim a side. A claim that tells less is dropped where the same text
     tells more of that finding; "no acute finding" is no finding.
     """
-    found: set[Claim] = set()
+    found: set[ClaimDetail] = set()
     for a in assertions:
         if a.polarity != polarity or a.finding == NORMAL:
             continue
@@ -53,14 +55,14 @@ def claimed(
     return {claim for claim in found if not any(_less(claim, other) for other in found)}
 
 
-def _less(claim: Claim, other: Claim) -> bool:
+def _less(claim: ClaimDetail, other: ClaimDetail) -> bool:
     """Whether another claim is of the same finding and tells something that this one leaves out."""
     return claim != other and all(
         mine in ("", theirs) for mine, theirs in zip(claim, other, strict=True)
     )
 
 
-def counted(said: set[Claim], true: set[Claim]) -> list[int]:
+def counted(said: set[ClaimDetail], true: set[ClaimDetail]) -> list[int]:
     """True positives, false positives, false negatives."""
     return [len(said & true), len(said - true), len(true - said)]
 
@@ -90,12 +92,12 @@ def _by_side(claims: Iterable[Assertion]) -> dict[str, set[str]]:
     return sides
 
 
-def comparing(reading: Reading) -> int:
+def comparing(reading: ParsedReport) -> int:
     """How many sentences compare with an earlier film."""
     return sum(is_comparison(sentence.text) for sentence in reading.sentences)
 
 
-def measurements(text: str) -> list[Measurement]:
+def measurements(text: str) -> list[StatedLength]:
     """Every number with a unit of measurement, lengths in mm; of "12 x 8 mm" both."""
     found = []
     for numbers, unit in _NUMBERS.findall(text):
@@ -106,7 +108,7 @@ def measurements(text: str) -> list[Measurement]:
     return found
 
 
-def invented_measurements(reference: str, candidate: str) -> tuple[list[Measurement], int]:
+def invented_measurements(reference: str, candidate: str) -> tuple[list[StatedLength], int]:
     """The candidate's measurements that the reference does not state, and how many it has in all.
 
     Lengths agree within half a millimetre.

@@ -16,9 +16,9 @@ from assistant.chest.vocabulary import FINDINGS, NORMAL, finding_named
 from assistant.types import Polarity
 from evals.bootstrap import STATISTICS
 from evals.report.claims import (
-    Claim,
+    ClaimDetail,
     Detail,
-    Measurement,
+    StatedLength,
     claimed,
     comparing,
     counted,
@@ -29,9 +29,9 @@ from evals.report.claims import (
 )
 from evals.report.entailment import entailed
 from evals.report.pairs import Pair
-from evals.report.parsed import Reading
+from evals.report.parsed import ParsedReport
 from evals.report.significance import HARM, TIERS, Tier
-from evals.results import Tally, figure, stated
+from evals.results import FigureTable, figure, stated
 
 WITH_SIDE = "clinical/present with side, micro-F1"
 POLARITIES: tuple[Polarity, ...] = ("present", "absent", "uncertain")
@@ -65,34 +65,34 @@ class Scored:
     """A pair that can be scored, with both texts read."""
 
     pair: Pair
-    reference: Reading
-    candidate: Reading
+    reference: ParsedReport
+    candidate: ParsedReport
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class PairClaims:
     """A pair with its claims held against each other, so that no figure does it again."""
 
     scored: Scored
     counts: Mapping[str, Sequence[int]]  # by what is counted, of `_COUNTED`
-    said: Mapping[Polarity, set[Claim]]  # the candidate's findings
-    true: Mapping[Polarity, set[Claim]]  # the reference's
+    said: Mapping[Polarity, set[ClaimDetail]]  # the candidate's findings
+    true: Mapping[Polarity, set[ClaimDetail]]  # the reference's
     omissions: tuple[str, ...]  # claimed by the reference, not even suspected by the candidate
     fabrications: tuple[str, ...]  # the other way round
     wrong_side: tuple[str, ...]  # never on the same side
     sided: int  # findings that both claim with a side
-    invented: tuple[Measurement, ...]  # that the reference does not state
+    invented: tuple[StatedLength, ...]  # that the reference does not state
     measured: int  # measurements of the candidate, in all
 
 
-def hold(one: Scored) -> Held:
+def hold(one: Scored) -> PairClaims:
     """Hold the claims of a candidate against its reference's."""
     theirs, ours = one.reference.claims, one.candidate.claims
-    said: dict[Polarity, set[Claim]] = {p: claimed(ours, p, "finding") for p in POLARITIES}
-    true: dict[Polarity, set[Claim]] = {p: claimed(theirs, p, "finding") for p in POLARITIES}
+    said: dict[Polarity, set[ClaimDetail]] = {p: claimed(ours, p, "finding") for p in POLARITIES}
+    true: dict[Polarity, set[ClaimDetail]] = {p: claimed(theirs, p, "finding") for p in POLARITIES}
     wrong, sided = wrong_sides(theirs, ours)
     invented, measured = invented_measurements(one.reference.text, one.candidate.text)
-    return Held(
+    return PairClaims(
         scored=one,
         counts={
             name: counted(said[polarity], true[polarity])
@@ -117,7 +117,7 @@ def present_with_side(one: Scored) -> list[int]:
 
 
 def clinical_figures(
-    tally: Tally, held: Sequence[Held], patients: Sequence[str], unscored: int
+    tally: FigureTable, held: Sequence[PairClaims], patients: Sequence[str], unscored: int
 ) -> None:
     """Add the clinical figures of all pairs."""
     for name in _COUNTED:
@@ -134,8 +134,8 @@ def clinical_figures(
 
 
 def _per_finding(
-    tally: Tally,
-    held: Sequence[Held],
+    tally: FigureTable,
+    held: Sequence[PairClaims],
     polarity: Polarity,
     patients: Sequence[str],
     unscored: int,
@@ -162,7 +162,9 @@ def _per_finding(
                 )
 
 
-def _errors(tally: Tally, held: Sequence[Held], patients: Sequence[str], unscored: int) -> None:
+def _errors(
+    tally: FigureTable, held: Sequence[PairClaims], patients: Sequence[str], unscored: int
+) -> None:
     """Omissions and fabrications apart, as they are and by what they may do, and wrong sides."""
     lists = {
         "omissions": [one.omissions for one in held],
@@ -186,7 +188,9 @@ def _errors(tally: Tally, held: Sequence[Held], patients: Sequence[str], unscore
     tally.add("clinical/wrong side", sides, patients, "ratio", unscored=unscored)
 
 
-def _inventions(tally: Tally, held: Sequence[Held], patients: Sequence[str], unscored: int) -> None:
+def _inventions(
+    tally: FigureTable, held: Sequence[PairClaims], patients: Sequence[str], unscored: int
+) -> None:
     """Comparisons without a prior, measurements from nowhere, and how far sizes are off."""
     alone = [
         (comparing(one.scored.candidate), patient)
@@ -211,7 +215,9 @@ def _inventions(tally: Tally, held: Sequence[Held], patients: Sequence[str], uns
         tally.add(f"clinical/{name}", rows, patients, statistic, unscored=unscored)
 
 
-def _logical(tally: Tally, held: Sequence[Held], patients: Sequence[str], unscored: int) -> None:
+def _logical(
+    tally: FigureTable, held: Sequence[PairClaims], patients: Sequence[str], unscored: int
+) -> None:
     """Logical precision and recall over all claims; see `evals.report.entailment`."""
     both = [(one.scored.reference.claims, one.scored.candidate.claims) for one in held]
     precise = [[entailed(ours, theirs), len(ours)] for theirs, ours in both]

@@ -26,15 +26,15 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal, get_args
 
-from evals.report.parsed import Reader
+from evals.report.parsed import ReportParser
 from evals.report.significance import TIERS, Tier, nearness
-from evals.report.summary import Said, Summary, summarise
+from evals.report.summary import FindingStatement, Summary, summarise
 
-Kind = Literal[
+FaultKind = Literal[
     "false finding", "omitted finding", "wrong place", "wrong severity", "wrong certainty",
     "comparison", "device position", "silence", "wording",
 ]  # fmt: skip
-KINDS: tuple[Kind, ...] = get_args(Kind)
+KINDS: tuple[FaultKind, ...] = get_args(FaultKind)
 
 HALVED_BY = 2.0  # weighted errors that halve the score
 
@@ -74,12 +74,12 @@ _WORSE, _BETTER = frozenset(("larger", "new")), frozenset(("smaller", "resolved"
 class Fault:
     """One error of a candidate and what it counts."""
 
-    kind: Kind
+    kind: FaultKind
     finding: str  # a key of the vocabulary; empty where it is about none
     weight: float
 
 
-def composite(reference: str, candidate: str, reader: Reader | None = None) -> float:
+def composite(reference: str, candidate: str, reader: ReportParser | None = None) -> float:
     """The composite clinical score of a candidate, in [0, 1]; 1 is a report without an error.
 
     A candidate without a word scores 0 where the reference has one. Never raises.
@@ -94,9 +94,9 @@ def score(found: Iterable[Fault]) -> float:
     return 1.0 / (1.0 + sum(fault.weight for fault in found) / HALVED_BY)
 
 
-def faults(reference: str, candidate: str, reader: Reader | None = None) -> tuple[Fault, ...]:
+def faults(reference: str, candidate: str, reader: ReportParser | None = None) -> tuple[Fault, ...]:
     """The errors of a candidate report against a reference, each with its kind and weight."""
-    reader = reader or Reader()
+    reader = reader or ReportParser()
     return between(summarise(reference, reader), summarise(candidate, reader))
 
 
@@ -115,13 +115,13 @@ def between(theirs: Summary, ours: Summary) -> tuple[Fault, ...]:
     return tuple(fault for fault in found if fault.weight > 0)
 
 
-def _weight(said: Said) -> float:
+def _weight(said: FindingStatement) -> float:
     """What it counts to leave a finding out, or to invent it."""
     extent = 1.0 if said.degree is None else EXTENT[said.degree]
     return WEIGHT[TIERS[said.finding]] * extent * (1.0 if said.sure else SUSPECTED)
 
 
-def _alone(one: Summary, other: Summary, kind: Kind) -> list[Fault]:
+def _alone(one: Summary, other: Summary, kind: FaultKind) -> list[Fault]:
     """What only one of two reports claims, less what the other says in other words."""
     made: list[Fault] = []
     for finding, said in one.seen.items():
@@ -141,7 +141,7 @@ def _alone(one: Summary, other: Summary, kind: Kind) -> list[Fault]:
     return _once(made, one.seen)
 
 
-def _once(found: Iterable[Fault], seen: Mapping[str, Said]) -> list[Fault]:
+def _once(found: Iterable[Fault], seen: Mapping[str, FindingStatement]) -> list[Fault]:
     """Errors of one kind in kindred findings: the gravest whole, of the others what is new."""
     made: list[Fault] = []
     for fault in sorted(found, key=lambda f: (-f.weight, f.finding)):
@@ -153,14 +153,14 @@ def _once(found: Iterable[Fault], seen: Mapping[str, Said]) -> list[Fault]:
     return made
 
 
-def _shared(said: Said, counted: str) -> float:
+def _shared(said: FindingStatement, counted: str) -> float:
     """How much of an error in a finding is that in another, counted already."""
     if counted in said.partners:
         return SAME_STATEMENT
     return SAME_FAMILY * nearness(said.finding, counted)
 
 
-def _likeness(one: Said, other: Said) -> float:
+def _likeness(one: FindingStatement, other: FindingStatement) -> float:
     """How far another statement says the same in other words; little of it on another side."""
     near = nearness(one.finding, other.finding)
     return near if _meet(one.sides, other.sides) else near / 3
@@ -170,7 +170,7 @@ def _meet(one: frozenset[str], other: frozenset[str]) -> bool:
     return not one or not other or bool(one & other)
 
 
-def _details(ref: Said, cand: Said) -> list[Fault]:
+def _details(ref: FindingStatement, cand: FindingStatement) -> list[Fault]:
     """The errors in what is said of a finding that both reports claim.
 
     Together no more than leaving it out and inventing another.
@@ -191,7 +191,7 @@ def _details(ref: Said, cand: Said) -> list[Fault]:
     return made
 
 
-def _place(ref: Said, cand: Said) -> float:
+def _place(ref: FindingStatement, cand: FindingStatement) -> float:
     if not _meet(ref.sides, cand.sides):
         return OTHER_SIDE
     side = 0.0
@@ -207,7 +207,7 @@ def _place(ref: Said, cand: Said) -> float:
     return side + (FAR_ZONE if apart else NEXT_ZONE)
 
 
-def _severity(ref: Said, cand: Said) -> float:
+def _severity(ref: FindingStatement, cand: FindingStatement) -> float:
     worst = 0.0
     if ref.degree != cand.degree:
         if ref.degree is None or cand.degree is None:
@@ -269,9 +269,9 @@ def _changes(summary: Summary) -> set[str]:
     return told | ({"larger"} if "new" in told else set())
 
 
-def by_kind(found: Iterable[Fault]) -> dict[Kind, float]:
+def by_kind(found: Iterable[Fault]) -> dict[FaultKind, float]:
     """The weighted errors of each kind, in the order of `KINDS`."""
-    sums: dict[Kind, float] = dict.fromkeys(KINDS, 0.0)
+    sums: dict[FaultKind, float] = dict.fromkeys(KINDS, 0.0)
     for fault in found:
         sums[fault.kind] += fault.weight
     return sums

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from assistant.errors import SettingsError
 from evals.report.pairs import Pair
-from evals.results import Tally, stated
+from evals.results import FigureTable, stated
 
 Score = Callable[[Path, Sequence[Pair]], list[float | None]]
 # What a package may raise over weights that are not its own, or another version of a library.
@@ -102,7 +102,7 @@ NAMES = tuple(score.name for score in SCORES)
 
 
 def neural_figures(
-    tally: Tally,
+    tally: FigureTable,
     pairs: Sequence[Pair],
     patients: Sequence[str],
     unscored: int,

@@ -12,7 +12,7 @@ from assistant.types import Assertion
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ParsedReport:
     """One text taken apart."""
 
     text: str
@@ -24,15 +24,15 @@ class Reading:
         return tuple(claim for sentence in self.sentences for claim in sentence.assertions)
 
 
-class Reader:
+class ReportParser:
     """Reads texts, each only once."""
 
     def __init__(self) -> None:
-        self._known: dict[str, Reading] = {}
+        self._known: dict[str, ParsedReport] = {}
 
-    def __call__(self, text: str) -> Reading:
+    def __call__(self, text: str) -> ParsedReport:
         """Take a text apart; never raises."""
         found = self._known.get(text)
         if found is None:
-            found = self._known[text] = Reading(text, parse(text))
+            found = self._known[text] = ParsedReport(text, parse(text))
         return found

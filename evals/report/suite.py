@@ -22,14 +22,14 @@ from evals.report.baselines import (
     most_frequent,
     permuted,
 )
-from evals.report.clinical import Held, Scored, clinical_figures, hold
+from evals.report.clinical import PairClaims, Scored, clinical_figures, hold
 from evals.report.composite import KINDS, Fault, between, by_kind, score
 from evals.report.neural import neural_figures
 from evals.report.pairs import Pair
-from evals.report.parsed import Reader
+from evals.report.parsed import ReportParser
 from evals.report.summary import Summary, summarise
 from evals.report.text import text_figures
-from evals.results import Measured, Tally
+from evals.results import FigureTable, PartResult
 
 MEAN = "composite/mean"
 _NOTES: dict[str, str] = {
@@ -44,7 +44,7 @@ class _Composer:
     """Composite errors of pairs, with what a report says put together once a text."""
 
     def __init__(self) -> None:
-        self.reader = Reader()
+        self.reader = ReportParser()
         self._summaries: dict[str, Summary] = {}
 
     def scored(self, pair: Pair, candidate: str | None) -> Scored | None:
@@ -74,7 +74,7 @@ def score_pairs(
     weights: Mapping[str, Path] = _NONE,
     seed: int = 0,
     progress: Progress = lambda done, total: None,
-) -> Measured:
+) -> PartResult:
     """Score every pair that has an output, and the baselines on the same pairs.
 
     `baselines` has a candidate for every pair (None where there is none) under the name of what
@@ -103,7 +103,7 @@ def score_pairs(
     found = [composer.faults(one) for one in scored]
     values = [composer.composite(one, faults) for one, faults in zip(scored, found, strict=True)]
     held = [hold(one) for one in scored]
-    tally = Tally()
+    tally = FigureTable()
     notes = _composite_figures(tally, found, values, patients, unscored)
     clinical_figures(tally, held, patients, unscored)
     notes |= clinical.NOTES
@@ -112,7 +112,7 @@ def score_pairs(
     theirs = {name: [told[i] for i in taken] for name, told in baselines.items()}
     others = _others(composer, scored, theirs, seed)
     notes |= baseline_figures(tally, scored, others, patients, unscored, values, composer.composite)
-    return Measured(
+    return PartResult(
         tally.figures,
         [_case(*row) for row in zip(held, found, values, strict=True)],
         {name: note for name, note in notes.items() if name in tally.figures},
@@ -150,7 +150,7 @@ def _others(
 
 
 def _composite_figures(
-    tally: Tally,
+    tally: FigureTable,
     found: Sequence[Sequence[Fault]],
     values: Sequence[float],
     patients: Sequence[str],
@@ -167,7 +167,7 @@ def _composite_figures(
     return dict(_NOTES)
 
 
-def _case(held: Held, found: Sequence[Fault], value: float) -> dict[str, Any]:
+def _case(held: PairClaims, found: Sequence[Fault], value: float) -> dict[str, Any]:
     def names(findings: Sequence[str]) -> list[str]:
         return [finding_named(finding).name for finding in findings]
 
@@ -189,7 +189,7 @@ def _case(held: Held, found: Sequence[Fault], value: float) -> dict[str, Any]:
     }
 
 
-def _plots(tally: Tally, values: Sequence[float]) -> dict[str, plot_data.Plot]:
+def _plots(tally: FigureTable, values: Sequence[float]) -> dict[str, plot_data.Plot]:
     known = {finding_named(key).name for key in clinical.TIERS}
     found = {
         name: tally.figures[f"clinical/{name}, F1"]

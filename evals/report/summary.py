@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from assistant.chest.vocabulary import NORMAL, finding_named
 from assistant.labeller.sentences import ParsedSentence, is_comparison
 from assistant.types import Assertion
-from evals.report.parsed import Reader
+from evals.report.parsed import ReportParser
 from evals.report.significance import DEVICES, nearness
 
 DEGREES = ("small", "moderate", "large")
@@ -106,7 +106,7 @@ _IDLE = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class FindingStatement:
     """All that a report says of one finding it claims to see, or suspects."""
 
     finding: str
@@ -124,7 +124,7 @@ class Said:
 class Summary:
     """What one report says, finding by finding."""
 
-    seen: Mapping[str, Said]  # by finding
+    seen: Mapping[str, FindingStatement]  # by finding
     denied: Mapping[str, frozenset[str]]  # finding: the sides it is denied on, empty for anywhere
     resolved: frozenset[str]  # denied, and said to have been there before
     tones: frozenset[str]  # changes told without a finding: "No interval change."
@@ -133,7 +133,7 @@ class Summary:
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
+class _PlacedClaim:
     """One claim with what its sentence says about it."""
 
     claim: Assertion  # with the place of its sign or cause where it has none of its own
@@ -141,11 +141,11 @@ class _Told:
     faulty: bool
 
 
-def summarise(text: str, reader: Reader) -> Summary:
+def summarise(text: str, reader: ReportParser) -> Summary:
     """Put together what a report says of each finding; never raises."""
     for pattern, plain in _OTHER_WORDS:
         text = pattern.sub(plain, text)
-    claims: dict[str, list[_Told]] = {}
+    claims: dict[str, list[_PlacedClaim]] = {}
     tones: set[str] = set()
     words: set[str] = set()
     speaks = False
@@ -179,7 +179,7 @@ def summarise(text: str, reader: Reader) -> Summary:
     )
 
 
-def _told(sentence: ParsedSentence) -> list[_Told]:
+def _told(sentence: ParsedSentence) -> list[_PlacedClaim]:
     claims = [claim for claim in sentence.assertions if claim.finding != NORMAL]
     fault = _lies_wrong(sentence.text)
     made = []
@@ -193,7 +193,7 @@ def _told(sentence: ParsedSentence) -> list[_Told]:
                 side=place.side if kind.sided else None,
                 zone=place.zone if kind.zoned else None,
             )
-        made.append(_Told(claim, frozenset(other.finding for other in partners), fault))
+        made.append(_PlacedClaim(claim, frozenset(other.finding for other in partners), fault))
     return made
 
 
@@ -212,13 +212,13 @@ def _one_statement(one: Assertion, other: Assertion) -> bool:
     return nearness(one.finding, other.finding) >= (0.2 if doubt else 0.5)
 
 
-def _said(finding: str, found: Sequence[_Told]) -> Said:
+def _said(finding: str, found: Sequence[_PlacedClaim]) -> FindingStatement:
     """One entry of all claims that a finding is there; doubt falls where one claim has none."""
     claims = [told.claim for told in found]
     degrees = [DEGREES.index(c.degree) for c in claims if c.degree in DEGREES]
     sizes = [c.measurement_mm for c in claims if c.measurement_mm is not None]
     changes = {c.comparison for c in claims}
-    return Said(
+    return FindingStatement(
         finding=finding,
         sure=any(c.polarity == "present" for c in claims),
         sides=sides_of(claims),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from evals.results import Tally, stated
+from evals.results import FigureTable, stated
 
 ORDERS = (1, 2, 3, 4)
 CHARACTERS = 6  # the longest character n-gram of chrF
@@ -19,7 +19,7 @@ MISSING = "unavailable: install {} (pip install {})"
 
 
 def text_figures(
-    tally: Tally,
+    tally: FigureTable,
     pairs: Sequence[tuple[str, str]],
     patients: Sequence[str],
     unscored: int,
@@ -32,7 +32,7 @@ def text_figures(
 
 
 def _sacrebleu(
-    tally: Tally, pairs: Sequence[tuple[str, str]], patients: Sequence[str], unscored: int
+    tally: FigureTable, pairs: Sequence[tuple[str, str]], patients: Sequence[str], unscored: int
 ) -> dict[str, str]:
     """Post 2018, "A Call for Clarity in Reporting BLEU Scores"; chrF: Popovic 2015."""
     names = [BLEU.format(order) for order in ORDERS]
@@ -64,7 +64,7 @@ def _sacrebleu(
 
 
 def _rouge(
-    tally: Tally, pairs: Sequence[tuple[str, str]], patients: Sequence[str], unscored: int
+    tally: FigureTable, pairs: Sequence[tuple[str, str]], patients: Sequence[str], unscored: int
 ) -> dict[str, str]:
     """Lin 2004, "ROUGE: a Package for Automatic Evaluation of Summaries"."""
     try:
@@ -77,7 +77,7 @@ def _rouge(
     return {ROUGE: "rouge-score: F of the longest common subsequence, mean over cases, no stemmer"}
 
 
-def _without(tally: Tally, names: Sequence[str], package: str, cases: int) -> dict[str, str]:
+def _without(tally: FigureTable, names: Sequence[str], package: str, cases: int) -> dict[str, str]:
     for name in names:
         tally.figures[name] = stated(None, 0, unscored=cases)
     return dict.fromkeys(names, MISSING.format(package, package))

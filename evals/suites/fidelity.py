@@ -18,7 +18,7 @@ from assistant.types import Film
 from evals.bootstrap import ratio
 from evals.data.phantoms import as_film
 from evals.mini.kid import features, floor, kid
-from evals.results import Measured, figure
+from evals.results import PartResult, figure
 from retrieval import read_folder
 
 
@@ -30,7 +30,7 @@ def measure(
     seed: int,
     site: str,
     progress: Callable[[int, int], None],
-) -> Measured:
+) -> PartResult:
     """Compare the films of a folder with as many phantoms of a site, both by the encoder.
 
     KID stands beside that of two halves of the real films. The classifier is a logistic
@@ -77,7 +77,9 @@ def measure(
             _classified(theirs, ours, patients), patients, ratio, unscored=missing
         ),
     }
-    return Measured(figures, [], {}, f"folder {name} against phantoms of site {site}, seed {seed}")
+    return PartResult(
+        figures, [], {}, f"folder {name} against phantoms of site {site}, seed {seed}"
+    )
 
 
 def _classified(real: np.ndarray, made: np.ndarray, patients: list[str]) -> np.ndarray:

@@ -28,7 +28,7 @@ from assistant.types import Film, Gate
 from evals.bootstrap import ratio
 from evals.data.phantoms import as_film, film_of, phantoms
 from evals.data.real_films import tables_in
-from evals.results import Bar, Figure, Measured, figure, stated
+from evals.results import Bar, Figure, PartResult, figure, stated
 from retrieval import read_folder
 
 USUAL, HELD_OUT = 200, 1000  # films of a kind; phantoms of site A
@@ -58,7 +58,7 @@ SPOILS = {
     "invert and rotate 180": "invert and rotate 180",
     "invert and rotate 270": "invert and rotate 90",
 }
-Named = tuple[str, Film]  # what the interval is drawn over, and the film
+NamedFilm = tuple[str, Film]  # what the interval is drawn over, and the film
 
 
 def measure(
@@ -68,7 +68,7 @@ def measure(
     n: int | None,
     seed: int,
     progress: Callable[[int, int], None],
-) -> Measured:
+) -> PartResult:
     """Judge `n` films of each kind, or as many as each holds right, and those of `data`.
 
     `data` is a folder with a table of films, or one that holds such folders.
@@ -77,7 +77,7 @@ def measure(
     figures: dict[str, Figure] = {}
     notes: dict[str, str] = {}
     cases: list[dict[str, Any]] = []
-    made: dict[str, Iterator[Named]] = {
+    made: dict[str, Iterator[NamedFilm]] = {
         "blank": _blanks(seed, usual),
         "noise": _noise(seed, usual),
         "photograph": _photographs(seed, usual),
@@ -106,11 +106,11 @@ def measure(
         figures |= _real(assistant, folder, n, cases)
         progress(done, total)
     material = f"{usual} films a kind, {held_out} phantoms of site A"
-    return Measured(figures, cases, notes, material)
+    return PartResult(figures, cases, notes, material)
 
 
 def _judged(
-    assistant: Assistant, films: Iterable[Named], kind: str, cases: list[dict[str, Any]]
+    assistant: Assistant, films: Iterable[NamedFilm], kind: str, cases: list[dict[str, Any]]
 ) -> list[tuple[str, Gate]]:
     """What the gate says of films, each with what the interval is drawn over."""
     backbone = assistant.backbone
@@ -162,7 +162,7 @@ def _real(
 ) -> dict[str, Figure]:
     """Films of a folder as they lie, and each once more in one of the seven wrong ways."""
     rows = read_folder(data)[:n]
-    films: list[Named] = []
+    films: list[NamedFilm] = []
     for row in rows:
         try:
             film = read_film(row.image)
@@ -192,7 +192,7 @@ def _real(
     }
 
 
-def _blanks(seed: int, count: int) -> Iterator[Named]:
+def _blanks(seed: int, count: int) -> Iterator[NamedFilm]:
     """One grey, with the faint noise that a detector has, and at times a marker's bright corner."""
     for number in range(count):
         rng = np.random.default_rng([seed, 1, number])
@@ -203,7 +203,7 @@ def _blanks(seed: int, count: int) -> Iterator[Named]:
         yield str(number), film_of(np.clip(pixels, 0, 1))
 
 
-def _noise(seed: int, count: int) -> Iterator[Named]:
+def _noise(seed: int, count: int) -> Iterator[NamedFilm]:
     """Noise of every grain, from single pixels to clouds a tenth of the film wide."""
     for number in range(count):
         rng = np.random.default_rng([seed, 2, number])
@@ -214,7 +214,7 @@ def _noise(seed: int, count: int) -> Iterator[Named]:
         yield str(number), film_of(np.clip(0.5 + pixels * spread, 0, 1))
 
 
-def _photographs(seed: int, count: int) -> Iterator[Named]:
+def _photographs(seed: int, count: int) -> Iterator[NamedFilm]:
     """Crops of photographs as grey films, in turn from each of the pictures that are there."""
     pictures = [(name, path) for package, name in _PICTURES if (path := _file(package, name))]
     greys = [(name, np.asarray(Image.open(path).convert("L"))) for name, path in pictures]
@@ -243,14 +243,14 @@ def _crop(rng: np.random.Generator, grey: np.ndarray) -> Film:
     return film_of(part[:, ::-1] if rng.random() < 0.5 else part)
 
 
-def _elsewhere(seed: int, count: int) -> Iterator[Named]:
+def _elsewhere(seed: int, count: int) -> Iterator[NamedFilm]:
     for number in range(count):
         site = tuple(SITES)[number % len(SITES)]
         part, film = make_elsewhere(seed, number, site, "test")
         yield f"{part}-{number}", film_of(film.astype(np.float32) / 255)
 
 
-def _laterals(seed: int, count: int) -> Iterator[Named]:
+def _laterals(seed: int, count: int) -> Iterator[NamedFilm]:
     for number in range(count):
         site = tuple(SITES)[number % len(SITES)]
         yield str(number), film_of(make_lateral(seed, number, site, "test") / np.float32(255))

@@ -16,8 +16,8 @@ import numpy as np
 from assistant.labeller.labeller import assertions
 from evals.bootstrap import f1, f1_gain, precision, ratio, recall
 from evals.data import openi
-from evals.data.openi import Collection, Labelled
-from evals.results import Bar, Figure, Measured, figure, median, stated
+from evals.data.openi import Collection, LabelledReport
+from evals.results import Bar, Figure, PartResult, figure, median, stated
 from evals.suites import negex
 
 BARS = {
@@ -33,7 +33,7 @@ _SEEN = (
 _SPEED = f"single thread, seconds of processor time, median of {PASSES} passes"
 
 
-def measure(*, data: Path, n: int | None, progress: Callable[[int, int], None]) -> Measured:
+def measure(*, data: Path, n: int | None, progress: Callable[[int, int], None]) -> PartResult:
     """Label the first `n` reports of the Open-i folder, or all, with the labeller and keywords.
 
     Figures are micro-averages over the columns that name a report at all, and F1 for each, with
@@ -68,11 +68,13 @@ def measure(*, data: Path, n: int | None, progress: Callable[[int, int], None]) 
         notes[f"labeller/F1 {column}"] = "unscored: the gold column names no report"
     figures |= _baseline(found, scored, ours, blank, missing, notes)
     cases = _differing(scored, ours, known)
-    return Measured(figures, cases, notes, f"Open-i reports with gold labels, {len(scored)} scored")
+    return PartResult(
+        figures, cases, notes, f"Open-i reports with gold labels, {len(scored)} scored"
+    )
 
 
 def _labelled(
-    reports: Sequence[Labelled], progress: Callable[[int, int], None]
+    reports: Sequence[LabelledReport], progress: Callable[[int, int], None]
 ) -> tuple[list[frozenset[str]], list[frozenset[str]], list[float]]:
     """The findings present in every report, those only hedged, and the speed of every pass."""
     found: list[frozenset[str]] = []
@@ -94,7 +96,7 @@ def _labelled(
 
 
 def _differing(
-    reports: Sequence[Labelled], said: Sequence[frozenset[str]], known: frozenset[str]
+    reports: Sequence[LabelledReport], said: Sequence[frozenset[str]], known: frozenset[str]
 ) -> list[dict[str, Any]]:
     """The reports to read: what was said there against the labels, and what was missed."""
     return [
@@ -112,9 +114,9 @@ def _differing(
 def _quality(
     who: str,
     found: Collection,
-    reports: Sequence[Labelled],
+    reports: Sequence[LabelledReport],
     said: Sequence[frozenset[str]],
-    blank: Sequence[Labelled],
+    blank: Sequence[LabelledReport],
     missing: int,
 ) -> dict[str, Figure]:
     """Micro-F1, precision and recall over all reports, and micro-F1 of both halves."""
@@ -137,7 +139,7 @@ def _quality(
 
 
 def _counts(
-    reports: Sequence[Labelled], said: Sequence[frozenset[str]], keys: Sequence[str]
+    reports: Sequence[LabelledReport], said: Sequence[frozenset[str]], keys: Sequence[str]
 ) -> np.ndarray:
     """(N, 3): findings of each report that were said rightly, said wrongly, and missed."""
     known = frozenset(keys)
@@ -150,9 +152,9 @@ def _counts(
 
 def _baseline(
     found: Collection,
-    reports: Sequence[Labelled],
+    reports: Sequence[LabelledReport],
     ours: Sequence[frozenset[str]],
-    blank: Sequence[Labelled],
+    blank: Sequence[LabelledReport],
     missing: int,
     notes: dict[str, str],
 ) -> dict[str, Figure]:

@@ -19,10 +19,10 @@ from assistant.chest.phantoms import FINDINGS, Phantom, truth_assertions
 from assistant.chest.truth_check import is_false
 from assistant.types import Film, Report, Sentence
 from evals.bootstrap import ratio
-from evals.counting import Claim, claims
+from evals.counting import FindingSide, claims
 from evals.data.phantoms import as_film, film_of, phantoms
 from evals.data.temporary_library import cases_of, passing_library
-from evals.results import Bar, Figure, Measured, figure
+from evals.results import Bar, Figure, PartResult, figure
 
 FILMS = 120
 CASES, A_FILM = 300, 10  # of the library whose reports are exchanged: in all, and for each film
@@ -40,7 +40,7 @@ OTHER = {"right": "left", "left": "right"}
 
 def measure(
     assistant: Assistant, *, n: int | None, seed: int, progress: Callable[[int, int], None]
-) -> Measured:
+) -> PartResult:
     """Draft `n` held-out phantoms of site A, and the same with what is wrong in place of it."""
     count = FILMS if n is None else n
     made = list(phantoms(seed, range(count)))
@@ -65,7 +65,7 @@ def measure(
         if kind == "mirrored":
             figures[SWAPPED] = _swapped(said, [_said(report) for report in found])
     figures[MISLED] = _misled(assistant, made, films, seed, progress, total)
-    return Measured(figures, (), {}, f"{count} phantoms of site A, seed {seed}, split test")
+    return PartResult(figures, (), {}, f"{count} phantoms of site A, seed {seed}, split test")
 
 
 def _drafts(assistant: Assistant, films: Sequence[Film], progress, done: int, total: int):
@@ -76,7 +76,7 @@ def _drafts(assistant: Assistant, films: Sequence[Film], progress, done: int, to
     return reports
 
 
-def _said(report: Report) -> set[Claim]:
+def _said(report: Report) -> set[FindingSide]:
     """The findings that a draft asserts, with their sides."""
     told = [a for s in report.sentences for a in s.assertions if a.finding in FINDINGS]
     return claims(told)
@@ -91,7 +91,7 @@ def _noise(seed: int, number: int, shape: tuple[int, ...]) -> Film:
     return film_of(np.random.default_rng([seed, 11, number]).random(shape))
 
 
-def _swapped(said: Sequence[set[Claim]], mirrored: Sequence[set[Claim]]) -> Figure:
+def _swapped(said: Sequence[set[FindingSide]], mirrored: Sequence[set[FindingSide]]) -> Figure:
     """The share of findings, on one side only, that the mirrored film has on the other only."""
     counts, people = [], []
     for number, (before, after) in enumerate(zip(said, mirrored, strict=True)):
@@ -102,7 +102,7 @@ def _swapped(said: Sequence[set[Claim]], mirrored: Sequence[set[Claim]]) -> Figu
     return _share(counts, people)
 
 
-def _one_sided(said: set[Claim]) -> set[Claim]:
+def _one_sided(said: set[FindingSide]) -> set[FindingSide]:
     """The findings that are on one side only."""
     return {(f, s) for f, s in said if s in OTHER and (f, OTHER[s]) not in said}
 

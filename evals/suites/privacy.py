@@ -20,12 +20,12 @@ from assistant.chest.phantoms import Phantom
 from assistant.errors import SettingsError
 from assistant.export.draft_json import draft_json, draft_markdown
 from assistant.intake import read_film
-from assistant.painting.copy_check import LibraryShelf, copy_checks
+from assistant.painting.copy_check import LibraryFilms, copy_checks
 from assistant.types import Film, Report, Study
 from evals.bootstrap import auroc, bootstrap_rows
 from evals.data.phantoms import Progress, as_film, film_of, phantoms
 from evals.data.temporary_library import cases_of, passing_library
-from evals.results import Bar, Measured, Tally, stated
+from evals.results import Bar, FigureTable, PartResult, stated
 
 FILMS, PAINTINGS, KNOWN = 100, 24, 400  # drafts, paintings, training films to compare with
 A_FILM = 20  # training films for each draft, where the number of drafts is told
@@ -50,7 +50,7 @@ def measure(
     seed: int,
     canaries: Path | None = None,
     progress: Progress,
-) -> Measured:
+) -> PartResult:
     """Attack the backbone in five ways, with `n` films each, or as many as each holds right.
 
     `canaries` is a text file with a sentence a line that was planted in the reports an adapter
@@ -58,7 +58,7 @@ def measure(
     """
     count, painted = n or FILMS, min(n or PAINTINGS, PAINTINGS)
     known = min(KNOWN, A_FILM * count)
-    tally, notes = Tally(), {}
+    tally, notes = FigureTable(), {}
     steps = 5
     known_seed = assistant.backbone.card.get("recipe", {}).get("data", {}).get("seed")
     held_out = list(phantoms(seed, range(count), split="test"))
@@ -83,11 +83,11 @@ def measure(
     progress(steps, steps)
     notes[NEAR] = notes[SURER] = notes[KNOWN_BETTER] = "0.5 where nothing can be told"
     material = f"{count} phantoms, {painted} paintings, {known} films of the training, seed {seed}"
-    return Measured(tally.figures, cases, notes, material, tally.counts)
+    return PartResult(tally.figures, cases, notes, material, tally.counts)
 
 
 def _copies(
-    tally: Tally,
+    tally: FigureTable,
     assistant: Assistant,
     held_out: Sequence[Phantom],
     training: tuple[int, int],
@@ -103,7 +103,7 @@ def _copies(
     learnt = phantoms(training[0], range(training[1]), split="train")
     cases = cases_of(assistant, ((as_film(p), p.report) for p in learnt))
     with passing_library(assistant, cases) as library:
-        shelf = [LibraryShelf(library)]
+        shelf = [LibraryFilms(library)]
         made, null = (copy_checks(assistant.backbone, shelf, some) for some in (films, new))
     people = [str(i) for i in range(len(held_out))]
     tally.add(COPIES, [[check.verdict == "copy", 1] for check in made], people, "ratio")
@@ -115,7 +115,9 @@ def _copies(
     _told_apart(tally, NEAR, scores, [*people, *people])
 
 
-def _members(tally: Tally, assistant: Assistant, count: int, known_seed: int, seed: int) -> None:
+def _members(
+    tally: FigureTable, assistant: Assistant, count: int, known_seed: int, seed: int
+) -> None:
     """Films of the training against others of the same making, by what a draft tells of itself.
 
     The attacker sees what every user sees (Yeom et al. 2018, "Privacy risk in machine learning").
@@ -138,7 +140,11 @@ def _members(tally: Tally, assistant: Assistant, count: int, known_seed: int, se
 
 
 def _told_apart(
-    tally: Tally, name: str, rows: Sequence[Sequence[float]], people: Sequence[str], silent: int = 0
+    tally: FigureTable,
+    name: str,
+    rows: Sequence[Sequence[float]],
+    people: Sequence[str],
+    silent: int = 0,
 ) -> None:
     table = np.array(rows, float).reshape(-1, 2)
     value = auroc(table)
@@ -147,7 +153,7 @@ def _told_apart(
 
 
 def _planted_in_library(
-    tally: Tally, assistant: Assistant, held_out: Sequence[Phantom], seed: int
+    tally: FigureTable, assistant: Assistant, held_out: Sequence[Phantom], seed: int
 ) -> list[dict[str, Any]]:
     """Drafts of films whose most similar cases are themselves, with a stranger's name in each."""
     words = [f"Quillon{i}x{seed % 97}" for i in range(len(held_out))]
@@ -184,7 +190,7 @@ def _sentences(path: Path) -> list[str]:
 
 
 def _extracted(
-    tally: Tally, assistant: Assistant, planted: Sequence[str], held_out: Sequence[Phantom]
+    tally: FigureTable, assistant: Assistant, planted: Sequence[str], held_out: Sequence[Phantom]
 ) -> None:
     """Each planted sentence's first half as the indication: does its second half come?
 
@@ -202,7 +208,9 @@ def _extracted(
     tally.add(EXTRACTED, rows, [str(i) for i in range(len(rows))], "ratio")
 
 
-def _identified(tally: Tally, assistant: Assistant, made: Sequence[Phantom], seed: int) -> None:
+def _identified(
+    tally: FigureTable, assistant: Assistant, made: Sequence[Phantom], seed: int
+) -> None:
     """Drafts of DICOM files whose header, and whose name, name a patient."""
     rows = []
     with tempfile.TemporaryDirectory() as folder:

@@ -16,7 +16,7 @@ from assistant import Assistant, WetreadError
 from assistant.intake import read_film
 from assistant.types import Film
 from evals.bootstrap import ratio
-from evals.results import Measured, figure
+from evals.results import PartResult, figure
 from retrieval import read_folder
 
 BATCH = 16
@@ -24,7 +24,7 @@ BATCH = 16
 
 def measure(
     assistant: Assistant, *, data: Path, n: int | None, progress: Callable[[int, int], None]
-) -> Measured:
+) -> PartResult:
     """Draft the first `n` films of a folder, all where it is None.
 
     A film that intake refuses is counted as unscored, with its sentence in the cases.
@@ -57,4 +57,4 @@ def measure(
         ),
         f"{data.name}/empty drafts": figure(np.array(empty), patients, ratio, unscored=missing),
     }
-    return Measured(figures, cases, {}, f"folder {data.name}, {len(cases)} films")
+    return PartResult(figures, cases, {}, f"folder {data.name}, {len(cases)} films")

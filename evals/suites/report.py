@@ -25,7 +25,7 @@ from evals.data.real_films import has_table
 from evals.data.temporary_library import cases_of, passing_library
 from evals.report.pairs import Pair, read_predictions
 from evals.report.suite import score_pairs
-from evals.results import Measured
+from evals.results import PartResult
 from retrieval import read_folder
 
 FILMS, KNOWN = 120, 300  # films that are drafted; cases of the library
@@ -34,7 +34,7 @@ NEAREST, BASE, ALONE = "nearest case's report", "base without its adapter", "wit
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ReportedFilm:
     """A film with its own report."""
 
     film: Film
@@ -51,7 +51,7 @@ def measure(
     seed: int,
     weights: Mapping[str, Path],
     progress: Progress,
-) -> Measured:
+) -> PartResult:
     """Draft `n` held-out phantoms of site A, or the films of a folder that have reports.
 
     Phantoms are drafted with a library of training phantoms; films of a folder with one of the
@@ -61,11 +61,11 @@ def measure(
     count = n or FILMS
     if data is None or not has_table(data):
         told = [
-            Told(as_film(p), f"phantom-{i}", p.report, p.indication)
+            ReportedFilm(as_film(p), f"phantom-{i}", p.report, p.indication)
             for i, p in enumerate(phantoms(seed, range(count)))
         ]
         shelf = [
-            Told(as_film(p), f"training-{i}", p.report)
+            ReportedFilm(as_film(p), f"training-{i}", p.report)
             for i, p in enumerate(phantoms(seed, range(min(KNOWN, 10 * count)), split="train"))
         ]
         material = f"{len(told)} phantoms, with a library of {len(shelf)} training phantoms"
@@ -93,7 +93,9 @@ def measure(
     return replace(found, material=material, cases=_with_films(found.cases, told))
 
 
-def _with_films(cases: Sequence[Mapping[str, Any]], told: Sequence[Told]) -> list[dict[str, Any]]:
+def _with_films(
+    cases: Sequence[Mapping[str, Any]], told: Sequence[ReportedFilm]
+) -> list[dict[str, Any]]:
     """The cases, the best and the worst of them with a small picture of their film."""
     order = sorted(range(len(cases)), key=lambda i: cases[i]["composite"])
     shown = {*order[:PICTURED], *order[-PICTURED:]}
@@ -131,15 +133,15 @@ def measure_predictions(
     seed: int,
     weights: Mapping[str, Path],
     progress: Progress,
-) -> Measured:
+) -> PartResult:
     """Score reports that were made elsewhere; `data` holds their references where they do not."""
     pairs = read_predictions(predictions, data)[:n]
     found = score_pairs(pairs, weights=weights, seed=seed, progress=progress)
     return replace(found, material=f"{len(pairs)} reports of {predictions.name}")
 
 
-def _of_folder(data: Path, n: int | None) -> list[Told]:
-    found: list[Told] = []
+def _of_folder(data: Path, n: int | None) -> list[ReportedFilm]:
+    found: list[ReportedFilm] = []
     for row in read_folder(data):
         if not row.report.strip() or (n is not None and len(found) >= n):
             continue
@@ -147,13 +149,13 @@ def _of_folder(data: Path, n: int | None) -> list[Told]:
             film = read_film(row.image)
         except WetreadError:
             continue
-        found.append(Told(film, row.patient or film.sha256, row.report))
+        found.append(ReportedFilm(film, row.patient or film.sha256, row.report))
     if not found:
         raise SettingsError(f"{data} has no film with a report; name a folder that has some.")
     return found
 
 
-def _kin(told: Sequence[Told], shelf: Sequence[Told]) -> list[tuple[str, ...]]:
+def _kin(told: Sequence[ReportedFilm], shelf: Sequence[ReportedFilm]) -> list[tuple[str, ...]]:
     """Of each film the cases that are of the same patient."""
     return [
         tuple(case.film.sha256[:16] for case in shelf if case.patient == one.patient)
@@ -161,10 +163,12 @@ def _kin(told: Sequence[Told], shelf: Sequence[Told]) -> list[tuple[str, ...]]:
     ]
 
 
-def _nearest(assistant: Assistant, told: Sequence[Told], shelf: Sequence[Told]) -> list[str | None]:
+def _nearest(
+    assistant: Assistant, told: Sequence[ReportedFilm], shelf: Sequence[ReportedFilm]
+) -> list[str | None]:
     """Of each film the report of the most similar case of another patient."""
 
-    def embedded(films: Sequence[Told]) -> np.ndarray:
+    def embedded(films: Sequence[ReportedFilm]) -> np.ndarray:
         codes = (
             c
             for block in batched(films)

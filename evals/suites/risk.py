@@ -23,7 +23,7 @@ from assistant.types import Assertion, Film, Report, Sentence, Study
 from evals.bootstrap import auroc, bootstrap_rows, calibration_error, ratio
 from evals.data.phantoms import Progress, as_film, phantoms
 from evals.plot_data import reliability, risk_coverage
-from evals.results import Bar, Figure, Measured, figure, median, stated
+from evals.results import Bar, Figure, PartResult, figure, median, stated
 
 FILMS, TIMED = 300, 9
 SITES = {"A": "of site A", "B": "of site B, on which nothing was calibrated"}
@@ -45,7 +45,7 @@ BARS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class JudgedSentence:
     """One sentence of a draft of which it is known whether it is false."""
 
     film: str
@@ -53,14 +53,14 @@ class Row:
     false: bool
 
 
-def measure(assistant: Assistant, *, n: int | None, seed: int, progress: Progress) -> Measured:
+def measure(assistant: Assistant, *, n: int | None, seed: int, progress: Progress) -> PartResult:
     """Draft `n` held-out phantoms of each site and hold the risks against the truth."""
     count = FILMS if n is None else n
     figures: dict[str, Figure] = {}
     cases: list[dict] = []
     plots: dict[str, Mapping[str, Any]] = {}
     for site, words in SITES.items():
-        rows: list[Row] = []
+        rows: list[JudgedSentence] = []
         hits: list[tuple[str, bool]] = []
         silent = 0
         for block in batched(phantoms(seed, range(count), site)):
@@ -80,10 +80,10 @@ def measure(assistant: Assistant, *, n: int | None, seed: int, progress: Progres
         plots |= _plots(rows, site)
     figures[COST] = _cost(assistant, [as_film(p) for p in phantoms(seed, range(min(count, TIMED)))])
     material = f"{count} phantoms a site, seed {seed}, split test"
-    return Measured(figures, cases, {}, material, {}, plots)
+    return PartResult(figures, cases, {}, material, {}, plots)
 
 
-def _plots(rows: Sequence[Row], site: str) -> dict[str, Mapping[str, Any]]:
+def _plots(rows: Sequence[JudgedSentence], site: str) -> dict[str, Mapping[str, Any]]:
     risks, false = [r.sentence.risk for r in rows], [r.false for r in rows]
     return {
         f"reliability, site {site}": reliability(
@@ -95,13 +95,13 @@ def _plots(rows: Sequence[Row], site: str) -> dict[str, Mapping[str, Any]]:
     }
 
 
-def _rows(film: str, phantom: Phantom, report: Report) -> list[Row]:
+def _rows(film: str, phantom: Phantom, report: Report) -> list[JudgedSentence]:
     known = truth_assertions(phantom)
     made = []
     for sentence in report.sentences:
         wrong = [is_false(claim, known, complete=True) for claim in sentence.assertions]
         if sentence.risk is not None and any(one is not None for one in wrong):
-            made.append(Row(film, sentence, any(wrong)))
+            made.append(JudgedSentence(film, sentence, any(wrong)))
     return made
 
 
@@ -155,7 +155,9 @@ def _inside(box: tuple[float, float, float, float], mask: np.ndarray) -> bool:
     return bool(across and rows.min() <= y <= rows.max() + 1)
 
 
-def _figures(rows: Sequence[Row], silent: int, words: str, films: int) -> dict[str, Figure]:
+def _figures(
+    rows: Sequence[JudgedSentence], silent: int, words: str, films: int
+) -> dict[str, Figure]:
     people = [r.film for r in rows]
     table = np.array([[r.sentence.risk, r.false] for r in rows], float).reshape(-1, 2)
     kept = [[r.false and r.sentence.action == "keep", r.sentence.action == "keep"] for r in rows]
@@ -183,7 +185,7 @@ def _figures(rows: Sequence[Row], silent: int, words: str, films: int) -> dict[s
     return figures
 
 
-def _saved(rows: Sequence[Row], silent: int, films: int) -> dict[str, Figure]:
+def _saved(rows: Sequence[JudgedSentence], silent: int, films: int) -> dict[str, Figure]:
     """False sentences that a reader sees without a mark, with the risk and without."""
     counts = {f"A{number}": [0, 0, 1] for number in range(films)}
     for row in rows:

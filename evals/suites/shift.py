@@ -25,11 +25,11 @@ from assistant.intake import read_film
 from assistant.labeller.labeller import assertions
 from assistant.types import Assertion, Film, Report, Study
 from evals.bootstrap import auroc, bootstrap_rows, calibration_error
-from evals.counting import Claim, claims, counted, of
+from evals.counting import FindingSide, claims, counted, of
 from evals.data.phantoms import Progress, as_film, film_of, phantoms, truth
 from evals.data.real_films import tables_in
 from evals.plot_data import bars
-from evals.results import Measured, Tally, stated
+from evals.results import FigureTable, PartResult, stated
 from retrieval import FolderRow, read_folder
 
 FILMS, REAL = 48, 100  # of each condition; of each folder of real films
@@ -79,7 +79,7 @@ SPOILS: MappingProxyType[str, tuple[Spoil, tuple[tuple[float, str], ...]]] = Map
 
 def measure(
     assistant: Assistant, *, data: Path | None, n: int | None, seed: int, progress: Progress
-) -> Measured:
+) -> PartResult:
     """Draft `n` held-out phantoms of every site, those of site A spoilt, and real films.
 
     Unless `n` is told, these are 48 phantoms a condition and 100 films a folder. `data` is a
@@ -88,7 +88,7 @@ def measure(
     count = FILMS if n is None else n
     folders = [] if data is None else tables_in(data)
     conditions = [*_phantom_conditions(seed, count)]
-    tally, total = Tally(), len(conditions) + len(folders)
+    tally, total = FigureTable(), len(conditions) + len(folders)
     cases: list[dict[str, Any]] = []
     for done, (name, made, films) in enumerate(conditions, start=1):
         reports = list(_drafts(assistant, films, [p.indication for p in made]))
@@ -105,7 +105,7 @@ def measure(
         if name.endswith(F1)
     }
     plot = bars(f"From condition to condition: {F1}", "F1", told)
-    return Measured(tally.figures, cases, {}, material, tally.counts, {"shift": plot})
+    return PartResult(tally.figures, cases, {}, material, tally.counts, {"shift": plot})
 
 
 def _phantom_conditions(seed: int, count: int) -> Iterator[tuple[str, list[Phantom], list[Film]]]:
@@ -129,7 +129,7 @@ def _drafts(assistant: Assistant, films: Sequence[Film], why: Sequence[str]) -> 
 
 
 def _score(
-    tally: Tally,
+    tally: FigureTable,
     cases: list[dict[str, Any]],
     name: str,
     made: Sequence[Phantom],
@@ -165,14 +165,14 @@ def _score(
     ]
 
 
-def _gates(tally: Tally, name: str, reports: Sequence[Report], people: Sequence[str]) -> None:
+def _gates(tally: FigureTable, name: str, reports: Sequence[Report], people: Sequence[str]) -> None:
     answers = [report.gate.answer for report in reports]
     for words, kinds in (("warned of", ("warn",)), ("refused", ("refuse",))):
         tally.add(f"shift/{name}, {words}", [[a in kinds, 1] for a in answers], people, "ratio")
 
 
 def _real(
-    tally: Tally, cases: list[dict[str, Any]], assistant: Assistant, folder: Path, n: int
+    tally: FigureTable, cases: list[dict[str, Any]], assistant: Assistant, folder: Path, n: int
 ) -> None:
     rows: list[FolderRow] = []
     films: list[Film] = []
@@ -192,7 +192,7 @@ def _real(
         if known is None:
             continue
         told = claims(a for s in report.sentences for a in s.assertions)
-        said: set[Claim] = {(finding, None) for finding, _ in of(told, FINDINGS)}
+        said: set[FindingSide] = {(finding, None) for finding, _ in of(told, FINDINGS)}
         counts.append(counted(said, known))
         owners.append(person)
     unknown = missing + len(rows) - len(counts)
@@ -204,7 +204,7 @@ def _real(
     ]
 
 
-def _labelled(row: FolderRow) -> set[Claim] | None:
+def _labelled(row: FolderRow) -> set[FindingSide] | None:
     """The findings that labels and report of a film name; None where it has neither."""
     if not row.labels and not row.report.strip():
         return None

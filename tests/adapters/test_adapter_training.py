@@ -50,7 +50,7 @@ def base(tmp_path_factory) -> Path:
 def test_answers_learnt_together_are_learnt_as_if_each_were_asked_alone(base):
     from transformers import AutoTokenizer
 
-    from adapters.data.cases import Case
+    from adapters.data.cases import TrainingCase
     from adapters.lora.batches import Tokens, answer_examples, collate_text
     from adapters.lora.model import IGNORE, load_pupil
 
@@ -58,7 +58,7 @@ def test_answers_learnt_together_are_learnt_as_if_each_were_asked_alone(base):
     tokens = Tokens(
         AutoTokenizer.from_pretrained(base), pupil.config.vision_config.num_image_tokens
     )
-    case = Case("p", complete=True, claims=())
+    case = TrainingCase("p", complete=True, claims=())
     features = np.random.default_rng(0).standard_normal((1, 64, 32)).astype(np.float16)
     packed = answer_examples([case], tokens)(0, np.random.default_rng(5))
     assert max(packed["branches"]) > 2
@@ -109,15 +109,15 @@ def test_more_patients_move_nobody_to_the_other_side():
 
 
 def test_similar_cases_are_of_other_patients_and_are_drawn_in_four_ways():
-    from adapters.data.cases import Case
+    from adapters.data.cases import TrainingCase
     from adapters.data.tasks import Precedents
     from assistant.types import Assertion
 
     rng = np.random.default_rng(1)
     zones = [(s, z) for s in ("right", "left") for z in ("upper", "mid", "lower")]
     cases = [
-        Case(f"p{i // 4}", claims=(Assertion("nodule", "present", *zones[i % 6]),), complete=True)
-        for i in range(60)
+        TrainingCase(f"p{i // 4}", claims=(Assertion("nodule", "present", *zones[i % 6]),),
+        complete=True) for i in range(60)
     ]
     vectors = rng.standard_normal((60, 8)).astype(np.float32)
     vectors[0:4] = vectors[0]  # a patient's own films are the nearest, and never taken

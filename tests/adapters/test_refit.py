@@ -13,15 +13,15 @@ from adapters.adapter_recipe import FolderData
 from adapters.calibration.calibrate import known_cases
 from adapters.calibration.probe import refit_probe, teach_half, truth_of
 from adapters.calibration.similarity_floor import likeness_floor
-from adapters.data.cases import Case, CaseSet, Pictures, load_cases
+from adapters.data.cases import CaseSet, Pictures, TrainingCase, load_cases
 from adapters.data.phantom_arrays import CHANNELS, FILM_LABELS
-from adapters.pretrain.probe import Lessons, logits_of, loss_of, teach
+from adapters.pretrain.probe import ProbeDataset, logits_of, loss_of, teach
 from assistant import Assistant
 from assistant.backbones.loading import load_backbone
 from assistant.backbones.probe.probe import Label, Probe
 from assistant.cases.ingest import add_folder
 from assistant.chest.phantoms import make_phantom, write_phantoms
-from assistant.drafting.draft import Options
+from assistant.drafting.draft import DraftOptions
 from assistant.errors import SettingsError
 from assistant.labeller.labeller import assertions
 from assistant.types import Assertion, Film, Study
@@ -48,7 +48,7 @@ def test_a_mirrored_film_reads_as_the_same_with_its_sides_exchanged(assistant):
 
 
 def test_a_label_is_true_false_or_unknown_as_the_case_says():
-    case = Case("p", claims=assertions("Small right pleural effusion. No pneumothorax."))
+    case = TrainingCase("p", claims=assertions("Small right pleural effusion. No pneumothorax."))
     labels = (
         Label("pleural_effusion", "right"),
         Label("pleural_effusion", "left"),
@@ -61,16 +61,16 @@ def test_a_label_is_true_false_or_unknown_as_the_case_says():
     assert (right, left, graded, pneumothorax) == (1, 0, 0, 0)
     assert np.isnan(nodule)
     assert np.isnan(heart)
-    whole = Case("p", claims=case.claims, complete=True)
+    whole = TrainingCase("p", claims=case.claims, complete=True)
     assert truth_of(whole, labels)[4:] == [0, 0]
 
 
 def test_a_finding_without_a_side_says_of_no_side_that_it_is_there():
-    case = Case("p", claims=(Assertion("pleural_effusion"),))
+    case = TrainingCase("p", claims=(Assertion("pleural_effusion"),))
     assert np.isnan(truth_of(case, [Label("pleural_effusion", "right")])).all()
 
 
-def lessons(count: int, seed: int, probe: Probe) -> Lessons:
+def lessons(count: int, seed: int, probe: Probe) -> ProbeDataset:
     """Films of which a patch shows a right effusion; in a mirror another shows a left one."""
     rng = np.random.default_rng(seed)
     features = rng.standard_normal((2, count, 9, TOY.vision_width)).astype(np.float16)
@@ -81,7 +81,7 @@ def lessons(count: int, seed: int, probe: Probe) -> Lessons:
     features[0, there, 4, 0] += 6
     features[1, there, 4, 1] += 6
     truth[:, right], truth[:, left] = there, False
-    return Lessons(features, truth)
+    return ProbeDataset(features, truth)
 
 
 def test_a_probe_learns_from_films_and_from_their_mirror_images_and_its_patches_stay():
@@ -124,7 +124,7 @@ def test_a_probe_is_never_put_in_the_place_of_another_backbone(cases, tmp_path):
 
 
 def test_cases_that_name_no_finding_teach_no_probe(cases, tmp_path):
-    nothing = CaseSet(tuple(Case(c.patient) for c in cases.cases), cases.pictures)
+    nothing = CaseSet(tuple(TrainingCase(c.patient) for c in cases.cases), cases.pictures)
     with pytest.raises(SettingsError, match="reports or labels"):
         refit_probe(toy_base(tmp_path / "base"), nothing, tmp_path / "out", 0, print)
     assert not (tmp_path / "out").exists()
@@ -141,7 +141,7 @@ def filed(tmp_path_factory, assistant):
 def test_cases_over_the_floor_agree_with_a_film_better_than_those_under_it(filed):
     made = [make_phantom(5, number, "A", "validation") for number in range(16)]
     known = CaseSet(
-        tuple(Case(str(i), claims=assertions(p.report)) for i, p in enumerate(made)),
+        tuple(TrainingCase(str(i), claims=assertions(p.report)) for i, p in enumerate(made)),
         Pictures([np.stack([p.film for p in made])]),
     )
     floor = likeness_floor(filed, known, seed=0)
@@ -157,7 +157,7 @@ def test_cases_over_the_floor_agree_with_a_film_better_than_those_under_it(filed
 
 def test_a_film_that_no_case_is_like_enough_has_no_similar_cases(filed):
     study = Study((film_of(make_phantom(5, 0, "A", "validation").film),))
-    ((drafted,),) = [list(filed.examine([study], Options(floor=1.1)))]
+    ((drafted,),) = [list(filed.examine([study], DraftOptions(floor=1.1)))]
     assert all(signals.neighbours is None for claims in drafted for _, signals in claims.claims)
     assert filed.similar(study)
 

@@ -12,7 +12,7 @@ from conftest import BACKBONE, SHARED
 from PIL import Image
 
 import evals
-from adapters.view_classifier.films import KEPT, Material, draw_pattern
+from adapters.view_classifier.films import KEPT, ViewFilms, draw_pattern
 from adapters.view_classifier.train import SHARES, batch_of
 from assistant.chest.lateral import make_lateral
 from assistant.chest.other_body_parts import PARTS, make_elsewhere
@@ -213,7 +213,7 @@ def test_a_batch_of_training_holds_every_kind_and_needs_no_real_film():
     rng = np.random.default_rng(0)
     films = rng.integers(0, 256, (3, KEPT, KEPT), dtype=np.uint8)
     patterns = np.stack([draw_pattern(rng) for _ in range(12)])
-    material = Material(films, films[:0], films, films, patterns)
+    material = ViewFilms(films, films[:0], films, films, patterns)
     squares, kinds = batch_of(rng, material)
     assert squares.shape == (sum(SHARES.values()), 64, 64)
     assert 0 <= squares.min() <= squares.max() <= 1

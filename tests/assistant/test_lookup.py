@@ -17,7 +17,7 @@ from library_adder import DIM, film
 
 from assistant import Assistant
 from assistant.cases.search import search_cases
-from assistant.cases.similar import Sought, as_neighbour, nearest, shared_findings
+from assistant.cases.similar import FindingQuery, as_neighbour, nearest, shared_findings
 from assistant.chest.vocabulary import FINDINGS
 from assistant.errors import LibraryError, SettingsError
 from assistant.labeller.labeller import assertions
@@ -145,13 +145,13 @@ def test_reading_only_the_sentences_that_matter_misses_nothing(pieces, finding, 
     report = " ".join(pieces)
     case = Case("0" * 16, None, report, (), "", "")
     claims = [c for c in assertions(report) if (c.finding, c.polarity) == (finding.key, polarity)]
-    asserted = Sought([Assertion(finding.key, polarity)]).asserted_by(case)
+    asserted = FindingQuery([Assertion(finding.key, polarity)]).asserted_by(case)
     assert asserted == bool(claims)
 
 
 def test_every_label_and_key_of_the_vocabulary_finds_its_case():
     for finding in FINDINGS:
-        sought = Sought([Assertion(finding.key)])
+        sought = FindingQuery([Assertion(finding.key)])
         for label in (finding.key, finding.name, *finding.labels):
             case = Case("0" * 16, None, "", (label,), "", "")
             assert sought.asserted_by(case), label

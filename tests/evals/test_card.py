@@ -18,7 +18,7 @@ from assistant.errors import SettingsError
 from assistant.intake.png import png
 from evals.card import card
 from evals.plot_data import bars, histogram, reliability, risk_coverage
-from evals.results import SCHEMA, Tally, judged, shown, stated
+from evals.results import SCHEMA, FigureTable, judged, shown, stated
 from evals.results_file import read_results, write_results
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -63,7 +63,7 @@ def results_of(figures: dict[str, Any], **more: Any) -> dict[str, Any]:
 
 
 def full_results() -> dict[str, Any]:
-    tally, rng = Tally(), np.random.default_rng(0)
+    tally, rng = FigureTable(), np.random.default_rng(0)
     people = [str(i // 2) for i in range(60)]
     for finding in ("nodule", "pleural effusion", "mass"):
         tally.add(f"report/{finding}, F1", rng.integers(0, 2, (60, 3)), people, "f1")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from assistant.errors import SettingsError
 from evals.compare import compare, lines
-from evals.results import SCHEMA, Tally, stated
+from evals.results import SCHEMA, FigureTable, stated
 
 F1, MEAN = "report/findings, F1", "report/score, mean"
 
@@ -20,7 +20,7 @@ def run_of(
     table: np.ndarray, patients: list[str], *, suite: str = "report", **about: Any
 ) -> dict[str, Any]:
     """Results as a suite writes them: the mean of the first column, and the F1 of three."""
-    tally = Tally()
+    tally = FigureTable()
     tally.add(MEAN, [[row[0], 1] for row in table], patients, "mean")
     if table.shape[1] == 3:
         tally.add(F1, table, patients, "f1")

@@ -23,7 +23,7 @@ from evals.image import feature, measure, measure_folders, pixel, task
 from evals.image.encoders import encoders
 from evals.image.feature import frechet, manifold
 from evals.image.pixel import error_map, fitted, likeness, scales_for
-from evals.image.task import Labelled, halved, read_back, train_on_synthetic
+from evals.image.task import LabelledFilms, halved, read_back, train_on_synthetic
 from evals.image.tiers import findings_in, labels_of
 
 FLAT = np.full((128, 128), 0.5, np.float32)
@@ -301,7 +301,7 @@ def test_what_is_read_back_is_counted_by_hand():
     assert (only["value"], only["n"], only["unscored"]) == (None, 0, 3)
 
 
-def _films(count: int, seed: int, name: str, signal=(2.0, 0.0), **changes) -> Labelled:
+def _films(count: int, seed: int, name: str, signal=(2.0, 0.0), **changes) -> LabelledFilms:
     """Films of two findings, of which a feature each tells with a strength."""
     rng = np.random.default_rng(seed)
     labels = rng.random((count, 2)) < 0.4
@@ -313,7 +313,7 @@ def _films(count: int, seed: int, name: str, signal=(2.0, 0.0), **changes) -> La
         "findings": ("nodule", "mass"),
         "patients": tuple(f"{name} {i}" for i in range(count)),
     }
-    return Labelled(**{**known, **changes})
+    return LabelledFilms(**{**known, **changes})
 
 
 def test_films_that_teach_as_real_ones_do_score_as_they_do():

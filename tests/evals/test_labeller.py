@@ -264,5 +264,5 @@ def test_a_folder_without_the_reports_ends_with_two(capfd, tmp_path) -> None:
 @QUICK
 @given(st.text(max_size=12))
 def test_the_half_of_a_report_is_told_by_its_name_alone(name: str) -> None:
-    first, second = (openi.Labelled(name, text, frozenset()) for text in ("", "a"))
+    first, second = (openi.LabelledReport(name, text, frozenset()) for text in ("", "a"))
     assert first.held_out == second.held_out

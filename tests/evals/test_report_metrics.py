@@ -18,7 +18,7 @@ from evals.report.claims import claimed, invented_measurements, measurements
 from evals.report.entailment import entailed, logical
 from evals.report.significance import TIERS
 from evals.report.text import text_figures
-from evals.results import Tally
+from evals.results import FigureTable
 
 # Findings without a side whose name alone claims just them.
 UNSIDED = ("oedema", "heart_failure", "cardiomegaly", "scoliosis", "kyphosis", "osteopenia")
@@ -46,7 +46,7 @@ def figures_of(texts, **more):
 
 
 def text_value(texts, name):
-    tally = Tally()
+    tally = FigureTable()
     text_figures(tally, texts, [str(i) for i in range(len(texts))], 0)
     return tally.figures[name]["value"]
 
@@ -59,7 +59,7 @@ def text_value(texts, name):
 def test_bleu_and_chrf_are_those_of_sacrebleu(texts):
     sacrebleu = pytest.importorskip("sacrebleu")
     refs, cands = [[ref for ref, _ in texts]], [cand for _, cand in texts]
-    tally = Tally()
+    tally = FigureTable()
     text_figures(tally, texts, [str(i) for i in range(len(texts))], 0)
     found = {name: figure["value"] for name, figure in tally.figures.items()}
     for order in (1, 2, 3, 4):

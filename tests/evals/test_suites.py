@@ -12,9 +12,9 @@ from conftest import BACKBONE, REPO
 import evals
 from assistant.errors import SettingsError
 from evals import registry
-from evals.checkpoint import Kept
+from evals.checkpoint import PartStore
 from evals.data.real_films import tables_in
-from evals.results import Tally
+from evals.results import FigureTable
 from evals.suites import privacy, shift
 
 
@@ -41,15 +41,15 @@ def test_a_run_that_was_stopped_goes_on_after_the_parts_that_are_done(tmp_path):
 
 
 def test_a_part_is_taken_up_only_by_a_run_that_asks_for_the_same(tmp_path):
-    tally = Tally()
+    tally = FigureTable()
     tally.add("a/b", np.array([[1, 0, 1]]), ["x"], "f1")
-    part = registry.Measured(tally.figures, ({"case": 1},), {"a/b": "note"}, "m", tally.counts)
-    Kept(tmp_path, {"seed": 1}).put("mini/report", part)
-    found = Kept(tmp_path, {"seed": 1}).get("mini/report")
+    part = registry.PartResult(tally.figures, ({"case": 1},), {"a/b": "note"}, "m", tally.counts)
+    PartStore(tmp_path, {"seed": 1}).put("mini/report", part)
+    found = PartStore(tmp_path, {"seed": 1}).get("mini/report")
     assert found is not None
     assert found.counts == part.counts
     assert found.figures == part.figures
-    assert Kept(tmp_path, {"seed": 2}).get("mini/report") is None
+    assert PartStore(tmp_path, {"seed": 2}).get("mini/report") is None
 
 
 REPORTS = (

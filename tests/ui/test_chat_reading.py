@@ -380,9 +380,9 @@ def test_a_large_film_is_shrunk_for_the_page():
     from assistant.types import Film
     from ui.film_view import viewer_html
     from ui.markup import SHOWN_EDGE
-    from ui.session import Desk
+    from ui.session import Session
 
-    desk = Desk()
+    desk = Session()
     desk.put((Film(np.zeros((2600, 3000), np.float32), "0" * 64),))
     shown = viewer_html(desk).partition("base64,")[2].partition('"')[0]
     assert max(read_film_bytes(base64.b64decode(shown)).pixels.shape) <= SHOWN_EDGE

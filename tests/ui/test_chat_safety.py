@@ -50,7 +50,7 @@ from ui.batch_view import batch_html
 from ui.cases_view import cases_html, shelf_html
 from ui.draft_view import draft_html, writing_html
 from ui.film_view import rail_html, viewer_html
-from ui.session import Desk
+from ui.session import Session
 from ui.talk_view import talk_html
 
 EVIL = "<img src=x onerror=alert(1)>"
@@ -327,7 +327,7 @@ def test_nothing_that_was_written_elsewhere_is_taken_as_html():
     sentence = Sentence(
         EVIL, "findings", evidence=(said,), citations=(EVIL,), reason=EVIL, written=EVIL
     )
-    desk = Desk()
+    desk = Session()
     visit = desk.put((film, film))
     visit.report = Report(
         study=visit.study(), sentences=(sentence,), neighbours=(near,), gate=gate, provenance=made,

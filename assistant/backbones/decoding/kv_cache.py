@@ -30,7 +30,7 @@ class Prefix:
         return self.keys.shape[2]
 
 
-class Kept(Protocol):
+class KVCache(Protocol):
     """What rows see: the keys and values of their prompts and of their own tokens so far."""
 
     def see(
@@ -47,12 +47,14 @@ class Kept(Protocol):
         ...
 
 
-def kept_of(prefixes: Sequence[Prefix], draws: int, room: int) -> Kept:
+def kept_of(prefixes: Sequence[Prefix], draws: int, room: int) -> KVCache:
     """Room for so many tokens a row after prompts, `draws` rows of each."""
-    return Alone(prefixes, room) if draws == 1 else Shared(prefixes, draws, room)
+    return (
+        PlainKVCache(prefixes, room) if draws == 1 else SharedPrefixKVCache(prefixes, draws, room)
+    )
 
 
-class Alone:
+class PlainKVCache:
     """One row a prompt."""
 
     def __init__(self, prefixes: Sequence[Prefix], room: int) -> None:
@@ -67,7 +69,7 @@ class Alone:
     def see(
         self, layer: int, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, done: int
     ) -> torch.Tensor:
-        """See `Kept.see`."""
+        """See `PartStore.see`."""
         at, keys, values = self._prompt + done, self._keys[layer], self._values[layer]
         keys[:, :, at : at + 1], values[:, :, at : at + 1] = k, v
         keys, values = keys[:, :, : at + 1], values[:, :, : at + 1]
@@ -79,14 +81,14 @@ class Alone:
         return seen.view(len(q), -1)
 
     def keep(self, prompts: Sequence[int], rows: Sequence[int], done: int) -> None:
-        """See `Kept.keep`."""
+        """See `PartStore.keep`."""
         far = self._prompt + done
         self._keys = [_first(keys, rows, far) for keys in self._keys]
         self._values = [_first(values, rows, far) for values in self._values]
         self._mask = None if self._mask is None else self._mask[list(rows)]
 
 
-class Shared:
+class SharedPrefixKVCache:
     """Several rows a prompt, which is kept once."""
 
     def __init__(self, prefixes: Sequence[Prefix], draws: int, room: int) -> None:
@@ -103,7 +105,7 @@ class Shared:
     def see(
         self, layer: int, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, done: int
     ) -> torch.Tensor:
-        """See `Kept.see`."""
+        """See `PartStore.see`."""
         keys, values = self._keys[layer], self._values[layer]
         own_keys, own_values = self._own_keys[layer], self._own_values[layer]
         own_keys[:, :, done : done + 1], own_values[:, :, done : done + 1] = k, v
@@ -136,7 +138,7 @@ class Shared:
         )
 
     def keep(self, prompts: Sequence[int], rows: Sequence[int], done: int) -> None:
-        """See `Kept.keep`."""
+        """See `PartStore.keep`."""
         if len(prompts) < self._prompts:
             far = self._keys[0].shape[2]
             self._keys = [_first(keys, prompts, far) for keys in self._keys]

@@ -15,8 +15,8 @@ import torch
 from torch.nn import functional as F
 
 from assistant.backbones.adapters import Adapters, weight_now
-from assistant.backbones.decoding.kv_cache import Kept, Prefix, kept_of
-from assistant.backbones.decoding.packed_linear import Product, product_of
+from assistant.backbones.decoding.kv_cache import KVCache, Prefix, kept_of
+from assistant.backbones.decoding.packed_linear import LinearOp, product_of
 from assistant.errors import BackboneError
 
 _PROMPT_TOKENS = 1200  # of prompts that are read together: about what a core's cache holds
@@ -28,10 +28,10 @@ WeightOf = Callable[[Any], torch.Tensor]  # a linear layer's effective weight (o
 class _Layer:
     norm: torch.Tensor
     mlp_norm: torch.Tensor
-    qkv: Product
-    out: Product
-    gate_up: Product
-    down: Product
+    qkv: LinearOp
+    out: LinearOp
+    gate_up: LinearOp
+    down: LinearOp
     size: int  # numbers in its weights
 
 
@@ -126,7 +126,7 @@ class Decoder:
         shared = self._groups != self._heads
         return F.scaled_dot_product_attention(q, k, v, enable_gqa=shared, **mask)
 
-    def step(self, x: torch.Tensor, at: torch.Tensor, kept: Kept, done: int) -> torch.Tensor:
+    def step(self, x: torch.Tensor, at: torch.Tensor, kept: KVCache, done: int) -> torch.Tensor:
         """What the layers make of one token a row, (rows, width), at positions (rows,)."""
         cos, sin = self._cos[at][:, None, None], self._sin[at][:, None, None]
         for number, layer in enumerate(self._layers):
@@ -192,7 +192,7 @@ class Decoders:
         return self._made[task]
 
 
-class Rows:
+class DecodingBatch:
     """Texts or pictures that go on from prompts, `draws` from each; one step is a token a row.
 
     The rows are numbered prompt by prompt: row p * draws + d is the d-th from prompt p.

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from assistant.backbones.device import has_bfloat16
 
-Product = Callable[[torch.Tensor], torch.Tensor]  # x (N, in) to (N, out)
+LinearOp = Callable[[torch.Tensor], torch.Tensor]  # x (N, in) to (N, out)
 
 _NATIVE = has_bfloat16()
 _ONEDNN = torch.backends.mkldnn.is_available()
@@ -19,7 +19,7 @@ _SMALL = 1 << 20  # numbers in a weight that may be held in two orders
 _ROWS = 32  # for which oneDNN orders a weight; more rows lose nothing by it
 
 
-def product_of(weights: Sequence[torch.Tensor], *, alone: bool = False) -> Product:
+def product_of(weights: Sequence[torch.Tensor], *, alone: bool = False) -> LinearOp:
     """One product by several weights, each (out, in): all their outputs beside each other.
 
     A model's own parameters become parts of what is made, else a large model would be held twice.
@@ -38,7 +38,7 @@ def product_of(weights: Sequence[torch.Tensor], *, alone: bool = False) -> Produ
     return _either(whole)
 
 
-def head_of(weight: torch.Tensor) -> Product:
+def head_of(weight: torch.Tensor) -> LinearOp:
     """The product by a weight that others go on using."""
     return _packed(weight.detach(), 1) if _bfloat16(weight) else _either(weight.detach())
 
@@ -73,12 +73,12 @@ def _gains(weight: torch.Tensor) -> bool:
     return on_cpu and weight.numel() <= _SMALL and _WIDE and _ONEDNN
 
 
-def _packed(weight: torch.Tensor, rows: int, bias: torch.Tensor | None = None) -> Product:
+def _packed(weight: torch.Tensor, rows: int, bias: torch.Tensor | None = None) -> LinearOp:
     made = torch.ops.mkldnn._reorder_linear_weight(weight, rows)
     return lambda x: torch.ops.mkldnn._linear_pointwise(x, made, bias, "none", [], "")
 
 
-def _either(weight: torch.Tensor) -> Product:
+def _either(weight: torch.Tensor) -> LinearOp:
     """The product by a weight as it lies for one row, in oneDNN's order for several."""
     plain = _plain(weight)
     if not _gains(weight):
@@ -87,7 +87,7 @@ def _either(weight: torch.Tensor) -> Product:
     return lambda x: plain(x) if len(x) == 1 else packed(x)
 
 
-def _plain(weight: torch.Tensor) -> Product:
+def _plain(weight: torch.Tensor) -> LinearOp:
     converted = weight.dtype == torch.bfloat16 and weight.device.type == "cpu"
 
     def product(x: torch.Tensor) -> torch.Tensor:

@@ -14,13 +14,13 @@ import numpy as np
 import torch
 
 from assistant.backbones.decoding.kv_cache import Prefix
-from assistant.backbones.decoding.llama import Decoder, Rows
+from assistant.backbones.decoding.llama import Decoder, DecodingBatch
 
 _WORTH = 0.75  # of the rows still go on, at most, when the others are let go
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Wanted:
+class GenerationSettings:
     """How texts are written, or pictures painted."""
 
     embed: Callable[[torch.Tensor], torch.Tensor]  # tokens (rows,) to vectors (rows, width)
@@ -31,7 +31,7 @@ class Wanted:
 
 
 @dataclass(slots=True)
-class Text:
+class RowText:
     """A text as it grows: its tokens without the end, and the natural log of their chance."""
 
     ids: list[int]
@@ -67,19 +67,19 @@ def write_on(
     decoder: Decoder,
     prefixes: Sequence[Prefix],
     of_prompt: Sequence[Sequence[int]],
-    wanted: Wanted,
+    wanted: GenerationSettings,
     drawn: np.ndarray | None,
     heard: Callable[[Sequence[int]], None] | None = None,
-) -> list[Text]:
+) -> list[RowText]:
     """Write texts that go on from prompts: `of_prompt` are the numbers of each one's texts.
 
     `drawn` (texts, most) are the numbers that each is drawn with, None at temperature 0. `heard`
     hears at every token what the first text has, whichever texts still go on.
     """
     draws = max(len(texts) for texts in of_prompt)
-    rows = Rows(decoder, prefixes, draws, wanted.most)
-    texts = [Text([], []) for numbered in of_prompt for _ in numbered]
-    spare = Text([], [], ended=True)  # fills up the rows of a prompt that has fewer texts
+    rows = DecodingBatch(decoder, prefixes, draws, wanted.most)
+    texts = [RowText([], []) for numbered in of_prompt for _ in numbered]
+    spare = RowText([], [], ended=True)  # fills up the rows of a prompt that has fewer texts
     grid = [[*numbered, *[-1] * (draws - len(numbered))] for numbered in of_prompt]
     chances = None if drawn is None else torch.from_numpy(drawn).to(rows.last.device)
     hidden = rows.last
@@ -133,7 +133,7 @@ def paint_on(
     decoder: Decoder,
     prompt: Prefix,
     unguided: Prefix | None,
-    wanted: Wanted,
+    wanted: GenerationSettings,
     guidance: float,
     drawn: np.ndarray | None,
     count: int,
@@ -148,7 +148,7 @@ def paint_on(
     """
     # The prompt is short beside the picture: a copy for each is cheaper than to share it.
     both = [prompt] if unguided is None else [prompt, unguided]
-    rows = Rows(decoder, [prefix for prefix in both for _ in range(count)], 1, wanted.most)
+    rows = DecodingBatch(decoder, [prefix for prefix in both for _ in range(count)], 1, wanted.most)
     chances = None if drawn is None else torch.from_numpy(drawn).to(rows.last.device)
     hidden, painted = rows.last, []
     for at in range(wanted.most):

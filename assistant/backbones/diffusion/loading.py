@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from safetensors import SafetensorError, safe_open
 
-from assistant.backbones.hub import Place, place_of
+from assistant.backbones.hub import CheckpointLocation, place_of
 from assistant.backbones.protocols import Identity
 from assistant.errors import BackboneError
 
@@ -30,7 +30,7 @@ LORA = "default"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Loaded:
+class LoadedPipeline:
     """A pipeline that is ready to paint."""
 
     pipeline: Any
@@ -38,7 +38,7 @@ class Loaded:
     adapter: str | None  # what the provenance calls the LoRA
 
 
-def load_pipeline(settings: DiffusionSettings) -> Loaded:
+def load_pipeline(settings: DiffusionSettings) -> LoadedPipeline:
     """The pipeline of the settings on its device, with its LoRA and what it is.
 
     Raises BackboneError in one sentence for whatever is missing or does not fit.
@@ -78,7 +78,7 @@ def load_pipeline(settings: DiffusionSettings) -> Loaded:
             'say device = "auto", or "cpu".'
         ) from None
     identity = Identity(name, _revision(folder, name), place.licence)
-    return Loaded(pipeline, identity, adapter)
+    return LoadedPipeline(pipeline, identity, adapter)
 
 
 def _dtype(named: str, device: str) -> torch.dtype:
@@ -87,7 +87,7 @@ def _dtype(named: str, device: str) -> torch.dtype:
     return getattr(torch, named)
 
 
-def _read(family: Any, place: Place, dtype: torch.dtype) -> Any:
+def _read(family: Any, place: CheckpointLocation, dtype: torch.dtype) -> Any:
     try:
         return family.from_pretrained(
             str(place.folder), dtype=dtype, local_files_only=True, use_safetensors=True

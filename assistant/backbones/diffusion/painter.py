@@ -15,7 +15,7 @@ import numpy as np
 from assistant.backbones.diffusion.settings import DiffusionSettings
 from assistant.backbones.protocols import Identity
 from assistant.errors import BackboneError
-from assistant.types import Progress
+from assistant.types import OnProgress
 
 
 class DiffusionPainter:
@@ -59,7 +59,7 @@ class DiffusionPainter:
         guidance: float,
         temperature: float,
         site: str = "",
-        progress: Progress | None = None,
+        progress: OnProgress | None = None,
     ) -> list[np.ndarray]:
         """Paint `count` films, each float32 (H, W) in [0, 1], air dark.
 
@@ -128,7 +128,7 @@ class DiffusionPainter:
 class _Steps:
     """Tells of the steps of one film, of those of all."""
 
-    def __init__(self, progress: Progress | None, film: int, count: int) -> None:
+    def __init__(self, progress: OnProgress | None, film: int, count: int) -> None:
         self._progress = progress
         self._film = film
         self._count = count

@@ -27,7 +27,7 @@ from assistant.backbones.adapters import Adapters, find_adapters, sha256_of, wei
 from assistant.backbones.decoding.llama import Decoders
 from assistant.backbones.decoding.packed_linear import pack
 from assistant.backbones.device import Dtype, device, dtype_of
-from assistant.backbones.hub import Place
+from assistant.backbones.hub import CheckpointLocation
 from assistant.backbones.janus.grain import add_grain
 from assistant.backbones.janus.painter import JanusPainter
 from assistant.backbones.janus.writer import JanusWriter
@@ -41,7 +41,15 @@ from assistant.backbones.vlm.loading import UNLOADABLE, load_processor
 from assistant.errors import BackboneError
 from assistant.evidence.risk import FILE, RiskModel
 from assistant.intake.resize import batch_of, processed
-from assistant.types import Film, Look, Progress, Seen, Study, Told, Written
+from assistant.types import (
+    Film,
+    GeneratedText,
+    OnProgress,
+    OnText,
+    ProbeFinding,
+    ProbeOutput,
+    Study,
+)
 
 _SEEN_TOGETHER = 8  # films: about what a core's cache holds of their layers
 FROZEN = ("model.vision_model", "model.vqmodel")  # what every task shares
@@ -82,7 +90,7 @@ class JanusBackbone:
         adapters: Sequence[Path] = (),
         *,
         own: bool = True,
-        place: Place | None = None,
+        place: CheckpointLocation | None = None,
         dtype: Dtype | None = None,
     ) -> None:
         """Load a checkpoint folder with its own adapters, and those of the folders given.
@@ -144,7 +152,7 @@ class JanusBackbone:
             told += [path for path in (probe, measures) if path.is_file()]
             self.identity = Identity(self.card["name"], sha256_of(told), self.card["licence"])
         else:
-            where = place or Place(folder, folder.resolve().name)
+            where = place or CheckpointLocation(folder, folder.resolve().name)
             revision = where.commit or weights_sha256(folder)
             self.identity = Identity(where.name, revision, where.licence)
 
@@ -212,7 +220,7 @@ class JanusBackbone:
         return torch.cat([vision(pixel_values=part).last_hidden_state.cpu() for part in parts])
 
     @torch.inference_mode()
-    def read_findings(self, films: Sequence[Film]) -> list[tuple[Seen, ...]] | None:
+    def read_findings(self, films: Sequence[Film]) -> list[tuple[ProbeFinding, ...]] | None:
         """What the probe sees in films: each finding at each place it knows, or None without one.
 
         The probe shares no weights with the writer or the painter.
@@ -220,7 +228,7 @@ class JanusBackbone:
         return self.read(self.encode(films)) if self._probe else None
 
     @torch.inference_mode()
-    def read(self, encoded: Sequence[Encoded]) -> list[tuple[Seen, ...]] | None:
+    def read(self, encoded: Sequence[Encoded]) -> list[tuple[ProbeFinding, ...]] | None:
         """`read_findings` of films that are encoded already."""
         if not encoded:
             return [] if self._probe else None
@@ -229,14 +237,14 @@ class JanusBackbone:
         return self.read_logits(np.stack([np.asarray(c.logits).mean(axis=0) for c in encoded]))
 
     @torch.inference_mode()
-    def read_logits(self, logits: np.ndarray) -> list[tuple[Seen, ...]] | None:
+    def read_logits(self, logits: np.ndarray) -> list[tuple[ProbeFinding, ...]] | None:
         """`read_findings` of films by what the probe said of them, float (N, L)."""
         if self._probe is None:
             return None
         return self._probe.read(torch.from_numpy(np.asarray(logits, np.float32)))
 
     @torch.inference_mode()
-    def look(self, encoded: Sequence[Encoded]) -> list[Look] | None:
+    def look(self, encoded: Sequence[Encoded]) -> list[ProbeOutput] | None:
         """All that the probe says of encoded films, patch by patch too; None without one."""
         if self._probe is None:
             return None
@@ -276,8 +284,8 @@ class JanusBackbone:
         requests: Sequence[str],
         sampling: Sampling,
         tasks: Sequence[str | None] | None = None,
-        told: Told | None = None,
-    ) -> list[Written]:
+        told: OnText | None = None,
+    ) -> list[GeneratedText]:
         """Write one text for each film and its request, in one batch.
 
         `tasks` names the adapter of each row, None the base alone; they may differ within the
@@ -303,7 +311,7 @@ class JanusBackbone:
         guidance: float,
         temperature: float,
         site: str = "",
-        progress: Progress | None = None,
+        progress: OnProgress | None = None,
     ) -> list[np.ndarray]:
         """Paint `count` films, each float32 (H, W) in [0, 1], air dark; the same for a seed.
 

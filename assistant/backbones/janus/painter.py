@@ -10,9 +10,9 @@ import torch
 
 from assistant.backbones.adapters import Adapters
 from assistant.backbones.decoding.llama import Decoders
-from assistant.backbones.decoding.sampling import Wanted, numbers, paint_on
+from assistant.backbones.decoding.sampling import GenerationSettings, numbers, paint_on
 from assistant.prompts import paint_prompt
-from assistant.types import Progress
+from assistant.types import OnProgress
 
 _LOOKED_UP = 16  # vectors made together in the time that one takes alone, at least
 
@@ -35,7 +35,7 @@ class JanusPainter:
         guidance: float,
         temperature: float,
         site: str = "",
-        progress: Progress | None = None,
+        progress: OnProgress | None = None,
     ) -> torch.Tensor:
         """The tokens of pictures, int64 (count, tokens); see `JanusBackbone.paint`."""
         model, tokenizer = self._model, self._tokenizer
@@ -56,7 +56,9 @@ class JanusPainter:
             decoder = self._decoders.of(task)
             read = decoder.read([model.get_input_embeddings()(one) for one in prompts])
             embed = self._embedding(most * count)
-            wanted = Wanted(embed, model.model.generation_head, most, temperature=temperature)
+            wanted = GenerationSettings(
+                embed, model.model.generation_head, most, temperature=temperature
+            )
             heard = progress and (lambda done: progress(done * count, most * count))
             painted = paint_on(
                 *(decoder, read[0], read[1] if guidance > 1 else None, wanted),

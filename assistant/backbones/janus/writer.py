@@ -17,13 +17,13 @@ import torch
 from assistant.backbones.adapters import Adapters, weight_now
 from assistant.backbones.decoding.kv_cache import Prefix
 from assistant.backbones.decoding.llama import Decoders
-from assistant.backbones.decoding.packed_linear import Product, head_of
-from assistant.backbones.decoding.sampling import Text, Wanted, numbers, write_on
+from assistant.backbones.decoding.packed_linear import LinearOp, head_of
+from assistant.backbones.decoding.sampling import GenerationSettings, RowText, numbers, write_on
 from assistant.backbones.protocols import Encoded, Sampling
 from assistant.prompts import film_prompt
-from assistant.types import Told, Written
+from assistant.types import GeneratedText, OnText
 
-Asked = tuple[str | None, str]  # the task and the request
+RowRequest = tuple[str | None, str]  # the task and the request
 
 
 class JanusWriter:
@@ -34,9 +34,9 @@ class JanusWriter:
         self._tokenizer = tokenizer
         self._adapters = adapters
         self._decoders = decoders
-        self._head: tuple[torch.Tensor, Product] | None = None
+        self._head: tuple[torch.Tensor, LinearOp] | None = None
         # What the last calls asked, read: gone with the film, or when another thing is asked.
-        self._read: WeakKeyDictionary[Encoded, dict[Asked, Prefix]] = WeakKeyDictionary()
+        self._read: WeakKeyDictionary[Encoded, dict[RowRequest, Prefix]] = WeakKeyDictionary()
 
     def write(
         self,
@@ -44,15 +44,15 @@ class JanusWriter:
         requests: Sequence[str],
         sampling: Sampling,
         tasks: Sequence[str | None],
-        told: Told | None = None,
-    ) -> list[Written]:
+        told: OnText | None = None,
+    ) -> list[GeneratedText]:
         """Write one text for each film and its request; see `JanusBackbone.write`."""
         asked = [
             (code, (task, request))
             for code, task, request in zip(encoded, tasks, requests, strict=True)
         ]
         self._prepare(asked)
-        written: dict[int, Written] = {}
+        written: dict[int, GeneratedText] = {}
         for task in dict.fromkeys(tasks):  # the first row's is written first
             rows = [row for row, own in enumerate(tasks) if own == task]
             texts = self._texts([asked[row] for row in rows], task, sampling, told)
@@ -60,7 +60,7 @@ class JanusWriter:
             told = None
         return [written[row] for row in range(len(encoded))]
 
-    def _prepare(self, asked: Sequence[tuple[Encoded, Asked]]) -> None:
+    def _prepare(self, asked: Sequence[tuple[Encoded, RowRequest]]) -> None:
         """Read the prompts that are new; where there are any, those of other calls are let go."""
         new = dict.fromkeys(
             (code, what) for code, what in asked if what not in self._read.get(code, {})
@@ -99,18 +99,18 @@ class JanusWriter:
 
     def _texts(
         self,
-        asked: Sequence[tuple[Encoded, Asked]],
+        asked: Sequence[tuple[Encoded, RowRequest]],
         task: str | None,
         sampling: Sampling,
-        told: Told | None,
-    ) -> list[Text]:
+        told: OnText | None,
+    ) -> list[RowText]:
         """One text for each row, in their order; those of one prompt go on from it together."""
-        of_prompt: dict[tuple[Encoded, Asked], list[int]] = {}
+        of_prompt: dict[tuple[Encoded, RowRequest], list[int]] = {}
         for row, one in enumerate(asked):
             of_prompt.setdefault(one, []).append(row)
         drawn = None
         if sampling.temperature > 0:
-            which: Counter[tuple[Encoded, Asked]] = Counter()
+            which: Counter[tuple[Encoded, RowRequest]] = Counter()
             lines = []
             for one in asked:
                 lines.append(numbers(sampling.seed, one[1][1], which[one], sampling.max_tokens))
@@ -121,7 +121,7 @@ class JanusWriter:
         # The bytes of a sign may lie in several tokens: what is not whole yet is held back.
         heard = told and (lambda ids: told(decode(ids).rstrip("\ufffd")))
         with self._adapters.only(task):
-            wanted = Wanted(
+            wanted = GenerationSettings(
                 embed=model.get_input_embeddings(),
                 head=self._scores(),
                 most=sampling.max_tokens,
@@ -131,15 +131,15 @@ class JanusWriter:
             decoder = self._decoders.of(task)
             return write_on(decoder, prefixes, list(of_prompt.values()), wanted, drawn, heard)
 
-    def _scores(self) -> Product:
+    def _scores(self) -> LinearOp:
         """Vectors to scores, by the head's weight as it is now: adapters leave it alone, mostly."""
         weight = weight_now(self._model.lm_head)
         if self._head is None or self._head[0] is not weight:
             self._head = weight, head_of(weight)
         return self._head[1]
 
-    def _written(self, text: Text) -> Written:
+    def _written(self, text: RowText) -> GeneratedText:
         """A text with the characters of every token."""
         lengths = [len(self._tokenizer.decode(text.ids[:n])) for n in range(len(text.ids) + 1)]
         spans = tuple(pairwise(lengths))
-        return Written(self._tokenizer.decode(text.ids), spans, tuple(text.logs))
+        return GeneratedText(self._tokenizer.decode(text.ids), spans, tuple(text.logs))

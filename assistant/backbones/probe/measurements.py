@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from assistant.errors import BackboneError
-from assistant.types import Measure, Measured
+from assistant.types import Measurement, MeasurementTarget
 
 FILE = "measures.safetensors"
 SHARE = 0.9  # of films whose truth lies within the error that is stated
@@ -26,14 +26,16 @@ SHARE = 0.9  # of films whose truth lies within the error that is stated
 class Measures:
     """Fitted measurements: weights float32 (M, F) over features (F,), and what they measure."""
 
-    def __init__(self, measures: Sequence[Measure], weights: np.ndarray, bias: np.ndarray) -> None:
+    def __init__(
+        self, measures: Sequence[MeasurementTarget], weights: np.ndarray, bias: np.ndarray
+    ) -> None:
         self.measures, self._weights, self._bias = tuple(measures), weights, bias
 
-    def take(self, logits: np.ndarray, mean: np.ndarray) -> tuple[Measured, ...]:
+    def take(self, logits: np.ndarray, mean: np.ndarray) -> tuple[Measurement, ...]:
         """Measure one film by its label logits (L,) and mean patch feature (W,)."""
         values = self._weights @ np.concatenate([logits, mean]) + self._bias
         return tuple(
-            Measured(one, float(value)) for one, value in zip(self.measures, values, strict=True)
+            Measurement(one, float(value)) for one, value in zip(self.measures, values, strict=True)
         )
 
     def save(self, path: Path) -> None:
@@ -49,7 +51,7 @@ class Measures:
             with safe_open(str(path), "np") as file:
                 told = json.loads((file.metadata() or {})["measures"])
                 weights, bias = file.get_tensor("weights"), file.get_tensor("bias")
-            return cls([Measure(**row) for row in told], weights, bias)
+            return cls([MeasurementTarget(**row) for row in told], weights, bias)
         except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
             raise BackboneError(
                 f"The measurements of the backbone in {path.parent.name!r} are damaged "

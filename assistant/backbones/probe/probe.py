@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from assistant.errors import BackboneError
-from assistant.types import Chance, Look, Seen
+from assistant.types import LabelProbability, ProbeFinding, ProbeOutput
 
 LEARNT = 0.25  # of the embedding, what is learnt from reports; the rest is what the probe says
 
@@ -111,13 +111,13 @@ class Probe(nn.Module):
         about = torch.cat([torch.tanh(logits / 4), mean], dim=1)
         return nn.functional.normalize(self.embedder(about), dim=-1)
 
-    def read(self, logits: torch.Tensor) -> list[tuple[Seen, ...]]:
+    def read(self, logits: torch.Tensor) -> list[tuple[ProbeFinding, ...]]:
         """What label logits (B, L) say of each film: every finding at every place it knows."""
         chances = torch.sigmoid(logits)
         over = chances > self.thresholds
         return [
             tuple(
-                Seen(
+                ProbeFinding(
                     *(label.finding, label.side, label.zone, round(chance, 4), yes),
                     degree=self._degree(label, on) if yes else None,
                 )
@@ -127,7 +127,7 @@ class Probe(nn.Module):
             for row, on in zip(chances.tolist(), over.tolist(), strict=True)
         ]
 
-    def look(self, hidden: torch.Tensor, logits: torch.Tensor) -> Look:
+    def look(self, hidden: torch.Tensor, logits: torch.Tensor) -> ProbeOutput:
         """All that is known of one film: features (N, W), N a square grid, and logits (V, L).
 
         Chances are told against the probe's thresholds: 0.5 is where it decides.
@@ -138,9 +138,9 @@ class Probe(nn.Module):
         spreads = chances.std(dim=0, correction=0).tolist()
         edge = round(hidden.shape[0] ** 0.5)
         lit = torch.sigmoid(self.patches(hidden)).T.view(-1, edge, edge).numpy()
-        return Look(
+        return ProbeOutput(
             tuple(
-                Chance(*(one.finding, one.side, one.zone, one.degrees), mean, spread)
+                LabelProbability(*(one.finding, one.side, one.zone, one.degrees), mean, spread)
                 for one, mean, spread in zip(self.labels, means, spreads, strict=True)
             ),
             dict(zip(self.channels, lit, strict=True)),

@@ -14,7 +14,7 @@ import torch
 
 from assistant.backbones.probe.probe import Probe
 
-See = Callable[[torch.Tensor], torch.Tensor]
+EncodePatches = Callable[[torch.Tensor], torch.Tensor]
 
 
 def moved(pixels: torch.Tensor, patch: int) -> Iterator[torch.Tensor]:
@@ -27,7 +27,7 @@ def moved(pixels: torch.Tensor, patch: int) -> Iterator[torch.Tensor]:
 
 
 def label_logits(
-    probe: Probe, see: See, pixels: torch.Tensor, hidden: torch.Tensor, patch: int
+    probe: Probe, see: EncodePatches, pixels: torch.Tensor, hidden: torch.Tensor, patch: int
 ) -> torch.Tensor:
     """What a probe says of films, (B, V, L): of each as it is, moved, and the same in a mirror.
 

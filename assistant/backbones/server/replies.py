@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from assistant.types import Written
+from assistant.types import GeneratedText
 
 Token = tuple[bytes, float]  # what it wrote, and its natural log-probability
 
@@ -34,14 +34,16 @@ class Reply:
         self.tokens += [_token(one) for one in told or ()]
         self.ended = self.ended or getattr(choice, "finish_reason", None) is not None
 
-    def written(self) -> Written:
+    def written(self) -> GeneratedText:
         """The text with its tokens; without any where they do not make up the text."""
         found = spans(self.text, [wrote for wrote, _ in self.tokens])
         if found is None:
-            return Written(self.text, (), ())
+            return GeneratedText(self.text, (), ())
         logs = [log for _, log in self.tokens]
         kept = [(span, log) for span, log in zip(found, logs, strict=True) if span is not None]
-        return Written(self.text, tuple(span for span, _ in kept), tuple(log for _, log in kept))
+        return GeneratedText(
+            self.text, tuple(span for span, _ in kept), tuple(log for _, log in kept)
+        )
 
 
 def _token(one: Any) -> Token:

@@ -25,14 +25,14 @@ from assistant.backbones.server.settings import ServerSettings
 from assistant.backbones.study_prompt import asked_of
 from assistant.errors import BackboneError
 from assistant.intake.png import preview
-from assistant.types import Film, Told, Written
+from assistant.types import Film, GeneratedText, OnText
 
 # A server's tokenizer reads marks in a text as its own, and only its template may set them.
 MARKS = re.compile(r"<[^<>\s]+>|\[/?[A-Z_]+\]")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Ask:
+class _ServerRequest:
     """What is asked of the server at once: the same words about the same film, for some rows."""
 
     rows: tuple[int, ...]
@@ -80,8 +80,8 @@ class ServerWriter:
         requests: Sequence[str],
         sampling: Sampling,
         tasks: Sequence[str | None] | None = None,
-        told: Told | None = None,
-    ) -> list[Written]:
+        told: OnText | None = None,
+    ) -> list[GeneratedText]:
         """Write one text for each film and its request, several at the same time.
 
         `tasks` names the adapter of each row, None the base alone. Greedy at temperature 0;
@@ -94,7 +94,7 @@ class ServerWriter:
         """
         adapted = tasks if tasks is not None else [None] * len(encoded)
         groups = self._groups(encoded, requests, adapted, sampling)
-        texts: dict[int, Written] = {}
+        texts: dict[int, GeneratedText] = {}
         while groups:
             for rows, found in self._at_once(groups, sampling, told, texts.get(0)):
                 # Greedily all rows are alike; else a server may have written fewer than asked.
@@ -116,7 +116,7 @@ class ServerWriter:
         requests: Sequence[str],
         tasks: Sequence[str | None],
         sampling: Sampling,
-    ) -> list[_Ask]:
+    ) -> list[_ServerRequest]:
         """The rows put together that differ in nothing, or apart where the server cannot."""
         alike: dict[tuple[int, str, str | None], list[int]] = {}
         for row, key in enumerate(zip(map(id, encoded), requests, tasks, strict=True)):
@@ -126,7 +126,7 @@ class ServerWriter:
             # An adapter has learnt to be shown one film, a base may be shown the whole study.
             told, films = asked_of(encoded[rows[0]], request, whole=task is None)
             content = _content(told[0]["content"], [self._picture(film) for film in films])
-            whole = _Ask(tuple(rows), self._model(task), content, sampling.seed)
+            whole = _ServerRequest(tuple(rows), self._model(task), content, sampling.seed)
             if "n" not in self._lacks or sampling.temperature <= 0:
                 groups.append(whole)
             else:
@@ -153,8 +153,12 @@ class ServerWriter:
         return self.settings.adapters[task]
 
     def _at_once(
-        self, groups: Sequence[_Ask], sampling: Sampling, told: Told | None, first: Written | None
-    ) -> Iterator[tuple[tuple[int, ...], list[Written]]]:
+        self,
+        groups: Sequence[_ServerRequest],
+        sampling: Sampling,
+        told: OnText | None,
+        first: GeneratedText | None,
+    ) -> Iterator[tuple[tuple[int, ...], list[GeneratedText]]]:
         """Rows with their texts, in order; the first row's is told of while it is written."""
         pool = ThreadPoolExecutor(self.settings.concurrency, thread_name_prefix="server-writer")
         aloud = told is not None and first is None  # the first group has the first row
@@ -171,7 +175,9 @@ class ServerWriter:
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
-    def _asked(self, ask: _Ask, sampling: Sampling, told: Told | None = None) -> list[Written]:
+    def _asked(
+        self, ask: _ServerRequest, sampling: Sampling, told: OnText | None = None
+    ) -> list[GeneratedText]:
         """One to `len(ask.rows)` texts; a server that refuses is asked for less."""
         many = len(ask.rows) if sampling.temperature > 0 else 1
         extras: dict[str, Any] = {"n": many} if many > 1 else {}
@@ -200,7 +206,7 @@ class ServerWriter:
         self._lacks.update(without)  # only now is it known that they were the reason
         return [reply.written() for reply in found][:many]
 
-    def _heard(self, request: dict[str, Any], told: Told | None) -> list[Reply]:
+    def _heard(self, request: dict[str, Any], told: OnText | None) -> list[Reply]:
         """The texts of one answer, in the order of their numbers."""
         replies: dict[int, Reply] = {}
         with closing(self._client.answers(request)) as answers:

@@ -18,26 +18,26 @@ import torch
 from transformers import GenerationConfig
 
 from assistant.backbones.adapters import Adapters, find_adapters, weights_sha256
-from assistant.backbones.decoding.sampling import Text, numbers
+from assistant.backbones.decoding.sampling import RowText, numbers
 from assistant.backbones.device import Dtype, Quantise, dtype_of
-from assistant.backbones.hub import Place
+from assistant.backbones.hub import CheckpointLocation
 from assistant.backbones.protocols import Encoded, Identity, Sampling
 from assistant.backbones.study_prompt import asked_of
-from assistant.backbones.vlm.generation import Choosing, generate
-from assistant.backbones.vlm.inputs import Chat, look
+from assistant.backbones.vlm.generation import TokenChooser, generate
+from assistant.backbones.vlm.inputs import StudyChat, look
 from assistant.backbones.vlm.loading import load_vlm
 from assistant.errors import BackboneError
-from assistant.types import Film, Look, Seen, Study, Told, Written
+from assistant.types import Film, GeneratedText, OnText, ProbeFinding, ProbeOutput, Study
 
 _TOGETHER = 16  # rows of a batch: each holds its own films and their tokens
 
 
-class VisionLanguage:
+class VlmBackbone:
     """An image-text-to-text model that writes, and may encode; one call at a time."""
 
     def __init__(
         self,
-        place: Place,
+        place: CheckpointLocation,
         adapters: Sequence[Path] = (),
         *,
         dtype: Dtype | None = None,
@@ -51,7 +51,7 @@ class VisionLanguage:
         """
         found = find_adapters(place.folder, adapters)
         self._model, processor = load_vlm(place.folder, dtype_of(dtype), quantise)
-        self._chat = Chat(processor)
+        self._chat = StudyChat(processor)
         self._adapters = Adapters(self._model, found)
         self._most = max_tokens or 0
         self._lock = threading.Lock()
@@ -102,15 +102,15 @@ class VisionLanguage:
             made.append(Encoded(Study((film,)), None, unit, seen))
         return made
 
-    def read_findings(self, films: Sequence[Film]) -> list[tuple[Seen, ...]] | None:
+    def read_findings(self, films: Sequence[Film]) -> list[tuple[ProbeFinding, ...]] | None:
         """None: it has no probe."""
         return None
 
-    def read(self, encoded: Sequence[Encoded]) -> list[tuple[Seen, ...]] | None:
+    def read(self, encoded: Sequence[Encoded]) -> list[tuple[ProbeFinding, ...]] | None:
         """None: it has no probe."""
         return None
 
-    def look(self, encoded: Sequence[Encoded]) -> list[Look] | None:
+    def look(self, encoded: Sequence[Encoded]) -> list[ProbeOutput] | None:
         """None: it has no probe."""
         return None
 
@@ -121,8 +121,8 @@ class VisionLanguage:
         requests: Sequence[str],
         sampling: Sampling,
         tasks: Sequence[str | None] | None = None,
-        told: Told | None = None,
-    ) -> list[Written]:
+        told: OnText | None = None,
+    ) -> list[GeneratedText]:
         """Write one text for each film and its request, those of one adapter in batches.
 
         Texts of one film and request go on from one reading of both. The base alone is shown the
@@ -135,7 +135,7 @@ class VisionLanguage:
         """
         adapted = tasks if tasks is not None else [None] * len(encoded)
         drawn = _drawn(encoded, requests, sampling, self._longest(sampling))
-        texts: dict[int, Written] = {}
+        texts: dict[int, GeneratedText] = {}
 
         def heard(ids: Sequence[int]) -> None:
             if told is not None:  # others may be written now: the first row's text stays
@@ -175,7 +175,7 @@ class VisionLanguage:
         sampling: Sampling,
         drawn: np.ndarray | None,
         heard: Callable[[Sequence[int]], None],
-    ) -> list[Text]:
+    ) -> list[RowText]:
         chat, model = self._chat, self._model
         prompts = list(dict.fromkeys(asked))  # each is read once
         of_row = [prompts.index(one) for one in asked]
@@ -197,13 +197,13 @@ class VisionLanguage:
         settings = GenerationConfig(
             max_length=None,
             max_new_tokens=self._longest(sampling),
-            do_sample=False,  # the tokens are chosen by `Choosing`
+            do_sample=False,  # the tokens are chosen by `TokenChooser`
             num_beams=1,
             repetition_penalty=1.0,
             eos_token_id=sorted(self._ends),
             pad_token_id=chat.pad,
         )
-        choosing = Choosing(len(asked), sampling.temperature, drawn, self._ends, heard)
+        choosing = TokenChooser(len(asked), sampling.temperature, drawn, self._ends, heard)
         placed = {key: self._placed(value) for key, value in inputs.items()}
         with self._adapters.only(task):
             generate(model, placed, of_row, settings, choosing)
@@ -217,14 +217,14 @@ class VisionLanguage:
     def _decode(self, ids: Sequence[int]) -> str:
         return self._chat.tokenizer.decode(list(ids), skip_special_tokens=True)
 
-    def _written(self, text: Text) -> Written:
+    def _written(self, text: RowText) -> GeneratedText:
         """A text with the characters of every token."""
         whole = self._decode(text.ids)
         lengths = [0]
         for n in range(1, len(text.ids) + 1):
             so_far = self._decode(text.ids[:n]).rstrip("\ufffd")  # a sign may be of several tokens
             lengths.append(min(max(lengths[-1], len(so_far)), len(whole)))
-        return Written(whole, tuple(pairwise(lengths)), tuple(text.logs))
+        return GeneratedText(whole, tuple(pairwise(lengths)), tuple(text.logs))
 
 
 def _drawn(

@@ -13,12 +13,12 @@ import numpy as np
 import torch
 from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 
-from assistant.backbones.decoding.sampling import Text, choose
+from assistant.backbones.decoding.sampling import RowText, choose
 
 _LOOKS_AGAIN = "cross_attention_mask"  # an input of models whose layers look at the films
 
 
-class Choosing(LogitsProcessor):
+class TokenChooser(LogitsProcessor):
     """Chooses every row's next token itself, and leaves `generate` that one only.
 
     So that every row is drawn with numbers of its own, and no table of scores is kept.
@@ -32,7 +32,7 @@ class Choosing(LogitsProcessor):
         ends: set[int],
         heard: Callable[[Sequence[int]], None],
     ) -> None:
-        self.texts = [Text([], []) for _ in range(rows)]
+        self.texts = [RowText([], []) for _ in range(rows)]
         self._temperature = temperature
         self._drawn = None if drawn is None else torch.from_numpy(drawn)
         self._ends = ends
@@ -66,7 +66,7 @@ def generate(
     inputs: Mapping[str, torch.Tensor],
     of_row: Sequence[int],
     settings: GenerationConfig,
-    choosing: Choosing,
+    choosing: TokenChooser,
 ) -> None:
     """Write a text for each row into `choosing.texts`; row i goes on from prompt `of_row[i]`.
 
@@ -102,6 +102,8 @@ def generate(
     )
 
 
-def _generate(model: Any, settings: GenerationConfig, choosing: Choosing, **inputs: Any) -> None:
+def _generate(
+    model: Any, settings: GenerationConfig, choosing: TokenChooser, **inputs: Any
+) -> None:
     processors = LogitsProcessorList([choosing])
     model.generate(**inputs, generation_config=settings, logits_processor=processors)

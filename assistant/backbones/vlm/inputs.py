@@ -20,7 +20,7 @@ from assistant.types import Film
 LARGEST_FILM = 1024  # pixels along an edge; the model's own processor makes of it what it takes
 
 
-class Chat:
+class StudyChat:
     """What one processor makes of conversations about films."""
 
     def __init__(self, processor: Any) -> None:
@@ -81,7 +81,7 @@ def tokenwise(value: torch.Tensor, length: int) -> bool:
 
 
 @torch.no_grad()
-def look(model: Any, chat: Chat, picture: np.ndarray) -> np.ndarray:
+def look(model: Any, chat: StudyChat, picture: np.ndarray) -> np.ndarray:
     """One vector of a film from the model's own eyes, float32 (D,): its image tokens' mean."""
     eyes = model if hasattr(model, "get_image_features") else model.model
     inputs = chat.image_inputs(picture, model.device)

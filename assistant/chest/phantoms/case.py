@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from assistant.chest.phantoms.chest import Chest, build_chest
-from assistant.chest.phantoms.drawn import Added, add_pathology
+from assistant.chest.phantoms.drawn import PathologyEffect, add_pathology
 from assistant.chest.phantoms.film import Site, expose, mark, site_named
 from assistant.chest.phantoms.lesions import BONE, LUNG, TISSUE, Lesion
 from assistant.chest.phantoms.pathology import Pathology, draw_pathology, earlier
 from assistant.chest.phantoms.person import draw_person, with_pathology
-from assistant.chest.phantoms.reports import Told, compose
+from assistant.chest.phantoms.reports import PhantomReport, compose
 from assistant.chest.phantoms.texture import noise_field, vessels
 
 SIZE = 256
@@ -67,7 +67,7 @@ class _Scene:
     """One body on one day, projected."""
 
     chest: Chest
-    added: Added
+    added: PathologyEffect
 
 
 def _scene(seed: list[int], site: Site, pathology: Pathology) -> _Scene:
@@ -143,7 +143,12 @@ def make_phantom(
 
 
 def _finish(
-    stream: list[int], number: int, site: Site, scene: _Scene, told: Told, prior: Prior | None
+    stream: list[int],
+    number: int,
+    site: Site,
+    scene: _Scene,
+    told: PhantomReport,
+    prior: Prior | None,
 ) -> Phantom:
     rng = np.random.default_rng([*stream, number])
     return Phantom(

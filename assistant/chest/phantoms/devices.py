@@ -10,14 +10,14 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from assistant.chest.phantoms.chest import Chest, ball, smooth_step
-from assistant.chest.phantoms.lesions import BONE, Drawn, place
-from assistant.chest.phantoms.pathology import SIGN, Ill
+from assistant.chest.phantoms.lesions import BONE, DrawnShape, place
+from assistant.chest.phantoms.pathology import SIGN, Abnormality
 from assistant.chest.phantoms.texture import curve, stroke
 
 TOP = 75.0  # above the apices: beyond the upper border of the film
 
 
-def endotracheal_tube(rng, chest: Chest, ill: Ill) -> Drawn:
+def endotracheal_tube(rng, chest: Chest, ill: Abnormality) -> DrawnShape:
     """A tube in the windpipe; `size` is how far its tip lies above the carina, in mm."""
     person = chest.person
     tip = person.carina - ill.size
@@ -32,7 +32,7 @@ def endotracheal_tube(rng, chest: Chest, ill: Ill) -> Drawn:
     return extra, extra > 0.10, (("tip_to_carina_mm", round(ill.size, 1)),)
 
 
-def central_line(rng, chest: Chest, ill: Ill) -> Drawn:
+def central_line(rng, chest: Chest, ill: Abnormality) -> DrawnShape:
     """A catheter from the neck or under the clavicle into the superior vena cava."""
     person, sign = chest.person, SIGN[str(ill.side)]
     cava = -19 + 0.3 * person.rotation
@@ -50,7 +50,7 @@ def central_line(rng, chest: Chest, ill: Ill) -> Drawn:
     return extra, extra > 0.08, ()
 
 
-def pacemaker(rng, chest: Chest, ill: Ill) -> Drawn:
+def pacemaker(rng, chest: Chest, ill: Abnormality) -> DrawnShape:
     """A generator under the clavicle and its leads into the right heart."""
     person, sign = chest.person, SIGN[str(ill.side)]
     x, y = sign * rng.uniform(82, 98), person.apex + rng.uniform(34, 52)
@@ -79,7 +79,7 @@ def pacemaker(rng, chest: Chest, ill: Ill) -> Drawn:
     return extra, extra > 0.12, ()
 
 
-def sternotomy_wires(rng, chest: Chest, ill: Ill) -> Drawn:
+def sternotomy_wires(rng, chest: Chest, ill: Abnormality) -> DrawnShape:
     """Five to seven twisted wires in the midline."""
     person = chest.person
     extra = np.zeros_like(chest.body)
@@ -97,7 +97,7 @@ def sternotomy_wires(rng, chest: Chest, ill: Ill) -> Drawn:
     return extra, extra > 0.12, ()
 
 
-def chest_drain(rng, chest: Chest, ill: Ill) -> Drawn:
+def chest_drain(rng, chest: Chest, ill: Abnormality) -> DrawnShape:
     """A tube through the side wall, up towards the apex for air or along the base for fluid."""
     person, sign = chest.person, SIGN[str(ill.side)]
     dome = person.dome[0 if sign < 0 else 1]
@@ -117,7 +117,7 @@ def chest_drain(rng, chest: Chest, ill: Ill) -> Drawn:
     return extra, extra > 0.10, ()
 
 
-def granuloma(rng, chest: Chest, ill: Ill) -> Drawn | None:
+def granuloma(rng, chest: Chest, ill: Abnormality) -> DrawnShape | None:
     """A small ball of chalk: denser than any nodule of its size."""
     centre = place(rng, chest, ill, ill.size + 4)
     if centre is None:
@@ -128,7 +128,7 @@ def granuloma(rng, chest: Chest, ill: Ill) -> Drawn | None:
     return extra, chord > 0, (("diameter_mm", round(ill.size, 1)),)
 
 
-def fracture(rng, chest: Chest, ill: Ill) -> Drawn | None:
+def fracture(rng, chest: Chest, ill: Abnormality) -> DrawnShape | None:
     """The callus of a healed rib fracture: a spindle of bone across a rib at the side."""
     sign = SIGN[str(ill.side)]
     x = chest.grid.x * sign
@@ -158,7 +158,7 @@ def fracture(rng, chest: Chest, ill: Ill) -> Drawn | None:
     return extra, chord > 0, ()
 
 
-def scoliosis(chest: Chest) -> Drawn:
+def scoliosis(chest: Chest) -> DrawnShape:
     """The curve of the spine itself; the chest was built with it, so nothing is added."""
     bend = chest.person.spine_bend * np.sin(chest.grid.y / 70)
     spine = smooth_step((19 - np.abs(chest.grid.x - bend)) / 2) > 0.5

@@ -1,4 +1,4 @@
-"""From a pathology to attenuation and lesions: each `Ill` drawn by its own function."""
+"""From a pathology to attenuation and lesions: each `Abnormality` drawn by its own function."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from scipy.ndimage import binary_dilation
 
 from assistant.chest.phantoms import devices, lesions
 from assistant.chest.phantoms.chest import Chest
-from assistant.chest.phantoms.lesions import Drawn, Lesion
-from assistant.chest.phantoms.pathology import DEVICES, FINDINGS, Ill, Pathology
+from assistant.chest.phantoms.lesions import DrawnShape, Lesion
+from assistant.chest.phantoms.pathology import DEVICES, FINDINGS, Abnormality, Pathology
 
 VISIBLE_PIXELS = 16  # a lesion that shows on fewer is left out of film and truth alike
 SMALLEST = {"granuloma": 4, "sternotomy_wires": 8}  # what shows on fewer by its brightness
 FAINT = {"nodule": 0.50, "consolidation": 0.57}  # contrast to the shadows around, below which it is
 
-Draw = Callable[[np.random.Generator, Chest, Ill], Drawn | None]
+Draw = Callable[[np.random.Generator, Chest, Abnormality], DrawnShape | None]
 DRAW: dict[str, Draw] = {
     "oedema": lambda rng, chest, ill: lesions.oedema(rng, chest, ill.size),
     "interstitial_pattern": lambda rng, chest, ill: lesions.interstitial(rng, chest, ill.size),
@@ -44,7 +44,7 @@ DRAW: dict[str, Draw] = {
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Added:
+class PathologyEffect:
     """What a pathology adds to the healthy chest."""
 
     extra: np.ndarray  # attenuation (H, W)
@@ -54,12 +54,12 @@ class Added:
     devices: tuple[Lesion, ...]
 
 
-def _shape(mask: np.ndarray, name: str, value: float) -> Drawn:
+def _shape(mask: np.ndarray, name: str, value: float) -> DrawnShape:
     """A finding that is the body's own shape: nothing is added to the ray."""
     return np.zeros(mask.shape, np.float32), mask, ((name, round(value, 3)),)
 
 
-def _faint(ill: Ill, extra: np.ndarray, mask: np.ndarray, around: np.ndarray) -> bool:
+def _faint(ill: Abnormality, extra: np.ndarray, mask: np.ndarray, around: np.ndarray) -> bool:
     """Whether a lesion hardly stands out from the shadows around it (`around`: their sum)."""
     limit = FAINT.get(ill.finding)
     if limit is None:
@@ -75,7 +75,7 @@ def _faint(ill: Ill, extra: np.ndarray, mask: np.ndarray, around: np.ndarray) ->
     return float(extra[box][inside].mean() / max(around[box][ring].std(), 1e-3)) < limit
 
 
-def add_pathology(chest: Chest, pathology: Pathology, healthy: np.ndarray) -> Added:
+def add_pathology(chest: Chest, pathology: Pathology, healthy: np.ndarray) -> PathologyEffect:
     """Draw everything that is not the healthy chest.
 
     `healthy` is the attenuation (H, W) of the chest alone. What finds no room, or shows on too
@@ -101,7 +101,7 @@ def add_pathology(chest: Chest, pathology: Pathology, healthy: np.ndarray) -> Ad
         extra += added.astype(np.float32)
         if air is not None:
             marked *= 1 - 0.97 * air
-    return Added(
+    return PathologyEffect(
         extra,
         marked,
         tuple(x for x in made if x.finding in FINDINGS),

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from assistant.chest.phantoms.chest import Chest, ball, smooth_step
-from assistant.chest.phantoms.pathology import SIGN, ZONES, Ill
+from assistant.chest.phantoms.pathology import SIGN, ZONES, Abnormality
 from assistant.chest.phantoms.texture import curve, noise_field, stroke
 
 TISSUE = 0.0185  # mm^-1, water at the effective energy of a chest film
@@ -33,10 +33,12 @@ class Lesion:
     faint: bool = False  # so hard to see that a careful reader hedges
 
 
-Drawn = tuple[np.ndarray, np.ndarray, tuple[tuple[str, float], ...]]  # extra, mask, measurements
+DrawnShape = tuple[
+    np.ndarray, np.ndarray, tuple[tuple[str, float], ...]
+]  # extra, mask, measurements
 
 
-def place(rng, chest: Chest, ill: Ill, margin: float) -> tuple[float, float] | None:
+def place(rng, chest: Chest, ill: Abnormality, margin: float) -> tuple[float, float] | None:
     """A point in a zone of a lung with enough air on the ray for a lesion to show, in mm."""
     side, zone = str(ill.side), str(ill.zone)
     low = ZONES.index(zone) / 3
@@ -57,7 +59,7 @@ def place(rng, chest: Chest, ill: Ill, margin: float) -> tuple[float, float] | N
     return float(chest.grid.x[rows[at], columns[at]]), float(chest.grid.y[rows[at], columns[at]])
 
 
-def effusion(chest: Chest, ill: Ill) -> Drawn:
+def effusion(chest: Chest, ill: Abnormality) -> DrawnShape:
     """Fluid that fills the pleural space from below, higher at the wall than in the middle."""
     person, lung, height = chest.person, chest.lung(str(ill.side)), ill.size
     sign = SIGN[str(ill.side)]
@@ -72,7 +74,7 @@ def effusion(chest: Chest, ill: Ill) -> Drawn:
     return extra, (extra > 0.12) & (depth > 0), (("height_mm", round(height, 1)),)
 
 
-def pneumothorax(chest: Chest, ill: Ill) -> tuple[Drawn, np.ndarray]:
+def pneumothorax(chest: Chest, ill: Abnormality) -> tuple[DrawnShape, np.ndarray]:
     """Air outside a collapsed lung, and where vessels are gone."""
     lung, gap = chest.lung(str(ill.side)), ill.size
     x = chest.grid.x * SIGN[str(ill.side)]
@@ -90,7 +92,7 @@ def pneumothorax(chest: Chest, ill: Ill) -> tuple[Drawn, np.ndarray]:
     return (extra, (air > 0.5) & (lung > 12), (("apical_gap_mm", round(gap, 1)),)), air
 
 
-def consolidation(rng, chest: Chest, ill: Ill) -> Drawn | None:
+def consolidation(rng, chest: Chest, ill: Abnormality) -> DrawnShape | None:
     """Air spaces filled over a ragged part of one zone."""
     centre = place(rng, chest, ill, 0.6 * ill.size)
     if centre is None:
@@ -106,20 +108,20 @@ def consolidation(rng, chest: Chest, ill: Ill) -> Drawn | None:
     return extra, (extra > 0.22) & (lung > 8), ()
 
 
-def _solid(chest: Chest, centre, diameter: float, attenuation: float) -> Drawn:
+def _solid(chest: Chest, centre, diameter: float, attenuation: float) -> DrawnShape:
     radius = diameter / 2
     chord = 2 * ball(chest.grid, centre, (radius, radius, radius))
     extra = attenuation * np.clip(gaussian_filter(chord, 0.5), 0, None)
     return extra, chord > 0, (("diameter_mm", round(diameter, 1)),)
 
 
-def nodule(rng, chest: Chest, ill: Ill) -> Drawn | None:
+def nodule(rng, chest: Chest, ill: Abnormality) -> DrawnShape | None:
     """A solid ball in the lung, under 3 cm."""
     centre = place(rng, chest, ill, ill.size / 2 + 8)
     return None if centre is None else _solid(chest, centre, ill.size, 1.6 * (TISSUE - LUNG))
 
 
-def mass(rng, chest: Chest, ill: Ill) -> Drawn | None:
+def mass(rng, chest: Chest, ill: Abnormality) -> DrawnShape | None:
     """A lobulated solid lesion of 3 cm and more, with a sharp border."""
     centre = place(rng, chest, ill, 0.42 * ill.size)
     if centre is None:
@@ -136,7 +138,7 @@ def mass(rng, chest: Chest, ill: Ill) -> Drawn | None:
     return extra, chord > 0, (("diameter_mm", round(ill.size, 1)),)
 
 
-def atelectasis(rng, chest: Chest, ill: Ill) -> Drawn | None:
+def atelectasis(rng, chest: Chest, ill: Abnormality) -> DrawnShape | None:
     """Plates of airless lung above a raised dome, nearly level."""
     sign = SIGN[str(ill.side)]
     dome = chest.person.dome[0 if sign < 0 else 1]
@@ -156,7 +158,7 @@ def atelectasis(rng, chest: Chest, ill: Ill) -> Drawn | None:
     return extra, extra > 0.15, ()
 
 
-def oedema(rng, chest: Chest, severity: float) -> Drawn:
+def oedema(rng, chest: Chest, severity: float) -> DrawnShape:
     """Fluid in both lungs, thickest about the hila, with short lines at the bases."""
     lung = chest.lungs[0] + chest.lungs[1]
     size = lung.shape[0]
@@ -171,7 +173,7 @@ def oedema(rng, chest: Chest, severity: float) -> Drawn:
     return extra, (extra > 0.16) & (lung > 8), (("severity", round(severity, 2)),)
 
 
-def interstitial(rng, chest: Chest, severity: float) -> Drawn:
+def interstitial(rng, chest: Chest, severity: float) -> DrawnShape:
     """A net of thickened septa, densest at the bases and under the pleura."""
     lung = chest.lungs[0] + chest.lungs[1]
     size = lung.shape[0]

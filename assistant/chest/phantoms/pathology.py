@@ -1,7 +1,7 @@
 """What is wrong with a phantom and what has been put into it, as numbers, before any film.
 
-An `Ill` is one disease or device with its place and size. Findings occur together as they do in
-people, and sizes keep clear of the borders between degrees, where two readers would differ.
+An `Abnormality` is one disease or device with its place and size. Findings occur together as they
+do in people, and sizes keep clear of the borders between degrees, where two readers would differ.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ TIP_MM: Sizes = {"too low": (-12, 20), "in place": (32, 66), "too high": (78, 98
 
 
 @dataclass(frozen=True, slots=True)
-class Ill:
+class Abnormality:
     """One disease, variant or device of a phantom."""
 
     finding: str  # a key of the vocabulary
@@ -71,9 +71,9 @@ class Ill:
 class Pathology:
     """All that a phantom has; empty for a healthy one."""
 
-    ills: tuple[Ill, ...] = ()
+    ills: tuple[Abnormality, ...] = ()
 
-    def of(self, *findings: str) -> tuple[Ill, ...]:
+    def of(self, *findings: str) -> tuple[Abnormality, ...]:
         """Those of some kinds."""
         return tuple(ill for ill in self.ills if ill.finding in findings)
 
@@ -82,16 +82,16 @@ def _seed(rng: np.random.Generator) -> int:
     return int(rng.integers(2**31))
 
 
-def _sized(rng: np.random.Generator, finding: str, side: str | None = None) -> Ill:
+def _sized(rng: np.random.Generator, finding: str, side: str | None = None) -> Abnormality:
     """A finding whose degree follows its size."""
     degree = str(rng.choice(DEGREES, p=SHARES[finding]))
     size = float(rng.uniform(*SIZES[finding][degree]))
-    return Ill(finding, side, None, degree, size, seed=_seed(rng))
+    return Abnormality(finding, side, None, degree, size, seed=_seed(rng))
 
 
 def draw_pathology(rng: np.random.Generator, devices: float = 1.0) -> Pathology:
     """Draw what a phantom has: a quarter have no finding; `devices` scales how many have those."""
-    ills: list[Ill] = []
+    ills: list[Abnormality] = []
     if rng.random() > 0.25:
         while not ills:
             ills = _findings(rng)
@@ -99,20 +99,22 @@ def draw_pathology(rng: np.random.Generator, devices: float = 1.0) -> Pathology:
     return Pathology(tuple(ills + _devices(rng, ills, devices)))
 
 
-def _findings(rng: np.random.Generator) -> list[Ill]:
-    ills: list[Ill] = []
+def _findings(rng: np.random.Generator) -> list[Abnormality]:
+    ills: list[Abnormality] = []
     wet = rng.random() < 0.13
     airy = not wet and rng.random() < 0.13
     if wet:
-        ills.append(Ill("oedema", size=float(rng.uniform(0.5, 1.0)), seed=_seed(rng)))
+        ills.append(Abnormality("oedema", size=float(rng.uniform(0.5, 1.0)), seed=_seed(rng)))
     # Oedema is mostly the failing heart's: it brings a large heart and fluid with it.
     if not airy and rng.random() < (0.6 if wet else 0.18):
         ills.append(_sized(rng, "cardiomegaly"))
     if airy:
-        ills.append(Ill("hyperinflation", size=float(rng.uniform(0.55, 1.0)), seed=_seed(rng)))
+        ills.append(
+            Abnormality("hyperinflation", size=float(rng.uniform(0.55, 1.0)), seed=_seed(rng))
+        )
     if not wet and rng.random() < 0.12:
         severity = float(rng.uniform(0.55, 1.0))
-        ills.append(Ill("interstitial_pattern", size=severity, seed=_seed(rng)))
+        ills.append(Abnormality("interstitial_pattern", size=severity, seed=_seed(rng)))
     fluid = [side for side, _ in SIDES if rng.random() < (0.38 if wet else 0.16)]
     ills += [_sized(rng, "pleural_effusion", side) for side in fluid]
     dry = [side for side, _ in SIDES if side not in fluid]
@@ -123,9 +125,9 @@ def _findings(rng: np.random.Generator) -> list[Ill]:
     return ills + _focal(rng, ills, wet, collapsed)
 
 
-def _focal(rng, ills: list[Ill], wet: bool, collapsed: str | None) -> list[Ill]:
+def _focal(rng, ills: list[Abnormality], wet: bool, collapsed: str | None) -> list[Abnormality]:
     """What has a place of its own in a lung that is neither wet nor collapsed."""
-    out: list[Ill] = []
+    out: list[Abnormality] = []
     fluid = {ill.side: ill.degree for ill in ills if ill.finding == "pleural_effusion"}
     free = [(s, z) for s, _ in SIDES if s != collapsed for z in _above(fluid.get(s))]
     order = list(rng.permutation(len(free)))
@@ -141,7 +143,7 @@ def _focal(rng, ills: list[Ill], wet: bool, collapsed: str | None) -> list[Ill]:
     def put(finding: str, place, size: float, density: float = 1.0) -> None:
         if place is not None:
             side, zone = place
-            out.append(Ill(finding, side, zone, None, size, density, _seed(rng)))
+            out.append(Abnormality(finding, side, zone, None, size, density, _seed(rng)))
 
     if not wet and rng.random() < 0.2:
         for _ in range(1 + (rng.random() < 0.25)):
@@ -163,49 +165,51 @@ def _above(fluid: str | None) -> tuple[str, ...]:
     return ("upper", "mid") if fluid == "small" else ("upper",)
 
 
-def _distractors(rng: np.random.Generator) -> list[Ill]:
-    out: list[Ill] = []
+def _distractors(rng: np.random.Generator) -> list[Abnormality]:
+    out: list[Abnormality] = []
     if rng.random() < 0.10:
         side, zone = str(rng.choice(["right", "left"])), str(rng.choice(ZONES))
-        out.append(Ill("granuloma", side, zone, None, float(rng.uniform(4, 7)), seed=_seed(rng)))
+        out.append(
+            Abnormality("granuloma", side, zone, None, float(rng.uniform(4, 7)), seed=_seed(rng))
+        )
     if rng.random() < 0.07:
         bend = float(rng.choice([-1, 1]) * rng.uniform(17, 30))
-        out.append(Ill("scoliosis", size=bend, seed=_seed(rng)))
+        out.append(Abnormality("scoliosis", size=bend, seed=_seed(rng)))
     if rng.random() < 0.08:
         side = str(rng.choice(["right", "left"]))
-        out.append(Ill("fracture", side, size=float(rng.uniform(12, 18)), seed=_seed(rng)))
+        out.append(Abnormality("fracture", side, size=float(rng.uniform(12, 18)), seed=_seed(rng)))
     return out
 
 
-def _devices(rng: np.random.Generator, ills: list[Ill], rate: float) -> list[Ill]:
+def _devices(rng: np.random.Generator, ills: list[Abnormality], rate: float) -> list[Abnormality]:
     """Tubes, lines and wires; drains lie where there was air or fluid."""
-    out: list[Ill] = []
+    out: list[Abnormality] = []
     sick = any(ill.finding in ("oedema", "consolidation") for ill in ills)
     hearts = any(ill.finding == "cardiomegaly" for ill in ills)
     if rng.random() < rate * (0.2 if sick else 0.08):
         at = str(rng.choice(list(TIP_MM), p=[0.25, 0.55, 0.2]))
         tip = float(rng.uniform(*TIP_MM[at]))
-        out.append(Ill("endotracheal_tube", None, None, at, tip, seed=_seed(rng)))
+        out.append(Abnormality("endotracheal_tube", None, None, at, tip, seed=_seed(rng)))
     if rng.random() < rate * (0.2 if sick else 0.09):
         side = str(rng.choice(["right", "left"], p=[0.65, 0.35]))
-        out.append(Ill("central_line", side, seed=_seed(rng)))
+        out.append(Abnormality("central_line", side, seed=_seed(rng)))
     if rng.random() < rate * (0.18 if hearts else 0.06):
         side = str(rng.choice(["right", "left"], p=[0.2, 0.8]))
-        out.append(Ill("pacemaker", side, seed=_seed(rng)))
+        out.append(Abnormality("pacemaker", side, seed=_seed(rng)))
     if rng.random() < rate * (0.2 if hearts else 0.06):
-        out.append(Ill("sternotomy_wires", seed=_seed(rng)))
+        out.append(Abnormality("sternotomy_wires", seed=_seed(rng)))
     for ill in ills:
         drained = ill.finding in ("pleural_effusion", "pneumothorax") and ill.degree != "small"
         if drained and rng.random() < rate * 0.35:
             aim = "upper" if ill.finding == "pneumothorax" else "lower"
-            out.append(Ill("chest_drain", ill.side, aim, seed=_seed(rng)))
+            out.append(Abnormality("chest_drain", ill.side, aim, seed=_seed(rng)))
             break
     return out
 
 
 def earlier(rng: np.random.Generator, now: Pathology) -> Pathology:
     """What the patient had on an earlier film: some of it came since, went, grew or shrank."""
-    then: list[Ill] = []
+    then: list[Abnormality] = []
     for ill in now.ills:
         if ill.finding in DEVICES:
             if ill.finding in ("pacemaker", "sternotomy_wires") or rng.random() < 0.5:
@@ -237,7 +241,7 @@ _EXCLUDES: Mapping[str, set[str]] = {
 }
 
 
-def _resized(rng: np.random.Generator, ill: Ill) -> Ill:
+def _resized(rng: np.random.Generator, ill: Abnormality) -> Abnormality:
     """The same finding at another degree, or at clearly another size where it has none."""
     if ill.finding in SIZES:
         degree = str(rng.choice([d for d in DEGREES if d != ill.degree]))

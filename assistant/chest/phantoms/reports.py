@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from assistant.chest.phantoms import wording
-from assistant.chest.phantoms.drawn import Added
+from assistant.chest.phantoms.drawn import PathologyEffect
 from assistant.chest.phantoms.lesions import Lesion
 from assistant.chest.phantoms.pathology import DEGREES
 
-Say = Callable[[Sequence[str]], str]
+PickPhrase = Callable[[Sequence[str]], str]
 LUNGS = (
     "hyperinflation",
     "oedema",
@@ -26,7 +26,7 @@ LUNGS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class PhantomReport:
     """All that is said of one film."""
 
     indication: str
@@ -37,8 +37,11 @@ class Told:
 
 
 def compose(
-    rng: np.random.Generator, added: Added, split: str, before: Added | None = None
-) -> Told:
+    rng: np.random.Generator,
+    added: PathologyEffect,
+    split: str,
+    before: PathologyEffect | None = None,
+) -> PhantomReport:
     """Write the report of a film.
 
     Everything in the film is named once in the findings; what is absent is said often, not
@@ -50,7 +53,7 @@ def compose(
         return str(rng.choice(np.array(known, dtype=object)))
 
     tables = wording.DEVICE_INDICATIONS if added.devices else wording.INDICATIONS
-    return Told(
+    return PhantomReport(
         indication=str(rng.choice(np.array(tables, dtype=object))),
         findings=_findings(rng, say, added),
         impression=_impression(rng, say, added),
@@ -59,7 +62,7 @@ def compose(
     )
 
 
-def _findings(rng, say: Say, added: Added) -> str:
+def _findings(rng, say: PickPhrase, added: PathologyEffect) -> str:
     named = (*added.lesions, *added.distractors)
     found = {lesion.finding for lesion in added.lesions}
     heart = [_sentence(say, x) for x in named if x.finding == "cardiomegaly"]
@@ -80,7 +83,7 @@ def _findings(rng, say: Say, added: Added) -> str:
     return " ".join(sentence for part in parts for sentence in part)
 
 
-def _pleura(say: Say, lesions: Sequence[Lesion]) -> list[str]:
+def _pleura(say: PickPhrase, lesions: Sequence[Lesion]) -> list[str]:
     effusions = [x for x in lesions if x.finding == "pleural_effusion"]
     air = [x for x in lesions if x.finding == "pneumothorax"]
     if len(effusions) == 2 and effusions[0].degree == effusions[1].degree:
@@ -90,7 +93,7 @@ def _pleura(say: Say, lesions: Sequence[Lesion]) -> list[str]:
     return said + [_sentence(say, x) for x in air]
 
 
-def _negatives(rng, say: Say, found: set[str], lungs: list[str], pleura: list[str]):
+def _negatives(rng, say: PickPhrase, found: set[str], lungs: list[str], pleura: list[str]):
     """Pertinent negatives, each absent finding denied at most once."""
     left = {"pleural_effusion", "pneumothorax", "consolidation", "nodule", "mass", "oedema"} - found
     lungs, pleura = list(lungs), list(pleura)
@@ -102,7 +105,7 @@ def _negatives(rng, say: Say, found: set[str], lungs: list[str], pleura: list[st
     return lungs, pleura
 
 
-def _sentence(say: Say, lesion: Lesion) -> str:
+def _sentence(say: PickPhrase, lesion: Lesion) -> str:
     if lesion.finding == "endotracheal_tube":
         return say(wording.TUBE[str(lesion.degree)])
     faint = lesion.faint and lesion.finding in wording.FAINT
@@ -138,7 +141,7 @@ def _label(lesion: Lesion, *, degree: bool = False) -> str:
     return " ".join(word for word in words if word)
 
 
-def _impression(rng, say: Say, added: Added) -> str:
+def _impression(rng, say: PickPhrase, added: PathologyEffect) -> str:
     if not added.lesions:
         return say(wording.NORMAL_IMPRESSION)
     detailed = rng.random() < 0.5
@@ -155,7 +158,7 @@ def _impression(rng, say: Say, added: Added) -> str:
     return " ".join(items)
 
 
-def _caption(rng, added: Added) -> str:
+def _caption(rng, added: PathologyEffect) -> str:
     """A few words in any order; now and then something is not mentioned."""
     named = (*added.lesions, *added.devices, *added.distractors)
     words = [_label(x, degree=rng.random() < 0.7) for x in named if rng.random() < 0.85]
@@ -184,7 +187,7 @@ def changes(now: Sequence[Lesion], before: Sequence[Lesion]) -> list[tuple[str, 
     return out + [("resolved", lesion) for lesion in then.values()]
 
 
-def _comparison(rng, say: Say, added: Added, before: Added) -> str:
+def _comparison(rng, say: PickPhrase, added: PathologyEffect, before: PathologyEffect) -> str:
     sure = [x for x in added.lesions if not x.faint]
     past = [x for x in before.lesions if not x.faint]
     said = []

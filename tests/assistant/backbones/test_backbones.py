@@ -28,7 +28,7 @@ from assistant.backbones.loading import backbone_folder, load_backbone
 from assistant.backbones.protocols import Sampling
 from assistant.backbones.settings import read_settings
 from assistant.backbones.study_prompt import asked_of
-from assistant.backbones.vlm.inputs import Chat
+from assistant.backbones.vlm.inputs import StudyChat
 from assistant.errors import BackboneError, SettingsError, Stopped
 from assistant.export.draft_json import draft_dict
 from assistant.types import Film, Study
@@ -103,8 +103,8 @@ def test_texts_of_one_film_go_on_from_one_reading_of_it(family, toys, monkeypatc
     a, b = backbone.encode([film(), film(1)])
     longer = "Write a much longer report of this film, please."
     alone = [backbone.write([c], [r], SHORT)[0] for c, r in ((a, "Report."), (b, longer))]
-    read, inputs = [], Chat.inputs
-    monkeypatch.setattr(Chat, "inputs", lambda *args: read.append(args[2]) or inputs(*args))
+    read, inputs = [], StudyChat.inputs
+    monkeypatch.setattr(StudyChat, "inputs", lambda *args: read.append(args[2]) or inputs(*args))
     requests = ["Report.", longer, "Report.", "Report.", longer]
     written = backbone.write([a, b, a, a, b], requests, SHORT)
     assert [len(pictures) for pictures in read] == [2]

@@ -20,9 +20,9 @@ from transformers import (
     LlamaModel,
 )
 
-from assistant.backbones.decoding.llama import Decoder, Rows
+from assistant.backbones.decoding.llama import Decoder, DecodingBatch
 from assistant.backbones.decoding.packed_linear import head_of, pack, product_of
-from assistant.backbones.decoding.sampling import Wanted, numbers, write_on
+from assistant.backbones.decoding.sampling import GenerationSettings, numbers, write_on
 from assistant.backbones.loading import backbone_folder
 from assistant.backbones.protocols import Sampling
 from assistant.errors import BackboneError
@@ -155,7 +155,7 @@ def written_on(
     decoder = Decoder(language.model, lambda linear: linear.weight)
     embed = language.get_input_embeddings()
     prefixes = decoder.read([embed(torch.tensor(prompt)) for prompt in prompts])
-    wanted = Wanted(embed, language.lm_head, most=12, end=3, temperature=temperature)
+    wanted = GenerationSettings(embed, language.lm_head, most=12, end=3, temperature=temperature)
     ends = np.cumsum(counts)
     numbered = [list(range(end - n, end)) for end, n in zip(ends, counts, strict=True)]
     drawn = None
@@ -255,6 +255,6 @@ def test_a_bfloat16_model_says_what_it_says_in_float32(groups):
     made = {}
     for dtype in (torch.float32, torch.bfloat16):
         decoder = Decoder(model.to(dtype), lambda linear: linear.weight)
-        rows = Rows(decoder, decoder.read([p.to(dtype) for p in prompts]), 1, 3)
+        rows = DecodingBatch(decoder, decoder.read([p.to(dtype) for p in prompts]), 1, 3)
         made[dtype] = torch.stack([rows.step(rows.last) for _ in range(3)]).float()
     torch.testing.assert_close(*made.values(), rtol=0.1, atol=0.1)

@@ -34,7 +34,7 @@ from assistant.backbones.server.writer import ServerWriter
 from assistant.errors import BackboneError, SettingsError, Stopped
 from assistant.evidence.signals import confidence_signal
 from assistant.prompts import messages
-from assistant.types import Film, Study, Written
+from assistant.types import Film, GeneratedText, Study
 
 REQUEST = "Write the report of this chest film."
 NAMED = "Indication: Zebulon Quagmire"  # must reach the server and nobody else
@@ -267,7 +267,7 @@ def wrong(status: int, **headers: str) -> tuple[int, dict, dict]:
     return status, headers, {"error": {"message": f"bad: {NAMED}"}}
 
 
-def written_by(answer: Answer, **settings: Any) -> Written:
+def written_by(answer: Answer, **settings: Any) -> GeneratedText:
     with serving(answer) as server:
         return server.writer(**settings).write([encoded()], [REQUEST], GREEDY)[0]
 
@@ -320,7 +320,7 @@ def test_tokens_tell_how_sure_they_were_of_which_characters():
 
 def test_tokens_that_do_not_make_up_the_text_are_not_believed():
     found = written_by(lambda body, number: said("Clear.", tokens=[(b"Other", -0.1)]))
-    assert found == Written("Clear.", (), ())
+    assert found == GeneratedText("Clear.", (), ())
 
 
 def test_drafts_of_one_film_are_sampled_in_one_request():
@@ -376,7 +376,7 @@ def test_streamed_tokens_and_drafts_are_put_together():
         heard: list[str] = []
         code, warm = encoded(), Sampling(temperature=0.7)
         found = server.writer().write([code] * 2, [REQUEST] * 2, warm, told=heard.append)
-    assert found == [Written("No mass.", ((0, 3), (3, 8)), (-0.5, -0.5))] * 2
+    assert found == [GeneratedText("No mass.", ((0, 3), (3, 8)), (-0.5, -0.5))] * 2
     assert heard[0] == "No "
     assert heard[-1] == "No mass."
 

@@ -22,7 +22,7 @@ from assistant.backbones.janus.backbone import JanusBackbone
 from assistant.batch.manifest import listing_of
 from assistant.batch.run import How, draft_folder, draft_lines
 from assistant.drafting.prefetch import read_ahead
-from assistant.drafting.sources import Failed, Unread
+from assistant.drafting.sources import FailedStudy, FileSource
 from assistant.errors import IntakeError, SettingsError
 from assistant.export.draft_json import draft_dict
 from assistant.intake import read_film
@@ -48,14 +48,14 @@ def test_a_failed_study_is_raised_in_its_place_or_given_there(assistant, paths, 
     with pytest.raises(IntakeError, match=r"bad\.png"):
         next(drafts)
     given = list(assistant.draft_many(sources, errors="give", neighbours=0))
-    assert isinstance(given[1], Failed)
+    assert isinstance(given[1], FailedStudy)
     assert given[1].number == 1
     assert "bad.png" in given[1].why
     assert [isinstance(one, Report) for one in given] == [True, False, True]
 
 
 def test_order_window_and_processes_change_no_draft(assistant, paths):
-    sources = [Unread(path, "Cough." if n % 3 else "") for n, path in enumerate(paths[:6])]
+    sources = [FileSource(path, "Cough." if n % 3 else "") for n, path in enumerate(paths[:6])]
     plainly = [plain(r) for r in assistant.draft_many(sources, batch=2)]
     widely = list(assistant.draft_many(sources, batch=2, window=3, workers=1, order="completion"))
     place = {r.study.films[0].sha256: number for number, r in enumerate(widely)}
@@ -83,7 +83,7 @@ def test_films_read_elsewhere_are_those_read_here_and_never_far_ahead(paths, tmp
     def sources():
         for number, file in enumerate(files):
             taken.append(number)
-            yield Unread(file, f"reason {number}", "before")
+            yield FileSource(file, f"reason {number}", "before")
 
     here = list(read_ahead(sources(), 0, 2))
     taken.clear()
@@ -92,7 +92,7 @@ def test_films_read_elsewhere_are_those_read_here_and_never_far_ahead(paths, tmp
         there.append(one)
         assert len(taken) <= len(there) + 2
     for a, b in zip(here, there, strict=True):
-        if isinstance(a, Failed):
+        if isinstance(a, FailedStudy):
             assert a == b
             continue
         assert isinstance(b, Study)
@@ -212,7 +212,7 @@ def test_parquet_is_drafted_as_its_films_are(assistant, paths, tmp_path, form):
     assert (done.cases, done.failed) == (3, form != "struct")
     called = {"struct": names, "path": images, "bytes": ["row 1", names[1], "row 3"]}[form]
     assert [row["image"] for row in rows] == called
-    by_path = [Unread(path, "Cough." if n == 0 else "") for n, path in enumerate(paths[:3])]
+    by_path = [FileSource(path, "Cough." if n == 0 else "") for n, path in enumerate(paths[:3])]
     for row, report in zip(rows, assistant.draft_many(by_path, neighbours=0), strict=True):
         if "draft" in row:
             row["draft"]["provenance"].pop("time")
@@ -226,7 +226,7 @@ def test_a_table_gives_prior_reports_too(assistant, paths, tmp_path):
     (tmp_path / "a.png").write_bytes(paths[0].read_bytes())
     (tmp_path / "cases.csv").write_text("image,prior_report\na.png,Large left effusion.\n")
     one = next(listing_of(tmp_path).rows())
-    assert one.source == Unread(tmp_path / "a.png", "", "Large left effusion.")
+    assert one.source == FileSource(tmp_path / "a.png", "", "Large left effusion.")
     (tmp_path / "a.png").unlink()  # lost while the batch runs
     row = next(draft_lines(assistant, [one], How(0)))
     assert set(row) == {"image", "error"}

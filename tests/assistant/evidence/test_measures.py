@@ -12,28 +12,28 @@ from adapters.pretrain.measurements import FEWEST, fit_measures
 from assistant.backbones.probe.measurements import Measures
 from assistant.chest.phantoms import make_phantom
 from assistant.errors import BackboneError
-from assistant.evidence.collect import ground_of
+from assistant.evidence.collect import gather_sources
 from assistant.evidence.rules import judge_sentences
-from assistant.types import Film, Look, Measure, Measured, Study, Written
+from assistant.types import Film, GeneratedText, Measurement, MeasurementTarget, ProbeOutput, Study
 
-RATIO = Measure("cardiothoracic ratio", "cardiomegaly", None, False, 0.03, 0.5)
-HEIGHT = Measure("height", "pleural_effusion", "right", True, 0.02)
+RATIO = MeasurementTarget("cardiothoracic ratio", "cardiomegaly", None, False, 0.03, 0.5)
+HEIGHT = MeasurementTarget("height", "pleural_effusion", "right", True, 0.02)
 FILM = Film(np.zeros((200, 100), np.float32), "0" * 64, spacing_mm=(2.0, 2.0))
 
 
-def said(text: str, look: Look, film: Film = FILM) -> list[tuple[str, str]]:
-    written = Written(text, ((0, len(text)),), (-0.1,))
-    ground = ground_of(look, (), (), Study((film,)))
+def said(text: str, look: ProbeOutput, film: Film = FILM) -> list[tuple[str, str]]:
+    written = GeneratedText(text, ((0, len(text)),), (-0.1,))
+    ground = gather_sources(look, (), (), Study((film,)))
     (sentence,) = judge_sentences(written, ground, has_prior=False)[0]
     return [(e.says, e.detail) for e in sentence.evidence if e.kind == "measurement"]
 
 
-def look(*measured: Measured) -> Look:
-    return Look((), {}, measured)
+def look(*measured: Measurement) -> ProbeOutput:
+    return ProbeOutput((), {}, measured)
 
 
 def test_a_measurement_speaks_for_or_against_with_its_error():
-    large, normal = (look(Measured(RATIO, value)) for value in (0.6, 0.4))
+    large, normal = (look(Measurement(RATIO, value)) for value in (0.6, 0.4))
     (found,) = said("The heart is enlarged.", large)
     assert found == ("supports", "Measured cardiothoracic ratio: 0.60, give or take 0.03.")
     assert said("The heart is enlarged.", normal)[0][0] == "contradicts"
@@ -42,7 +42,7 @@ def test_a_measurement_speaks_for_or_against_with_its_error():
 
 
 def test_a_length_is_told_in_mm_and_only_where_the_spacing_is_known():
-    effusion = look(Measured(HEIGHT, 0.1))
+    effusion = look(Measurement(HEIGHT, 0.1))
     text = "There is a right pleural effusion."
     (found,) = said(text, effusion)
     # The longer edge is 200 pixels of 2 mm.

@@ -9,17 +9,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.calibration.risk import About, Judged, ablation, fit_risk, thresholds
+from adapters.calibration.risk import FitDescription, JudgedClaim, ablation, fit_risk, thresholds
 from assistant.chest.truth_check import is_false
 from assistant.errors import BackboneError, SettingsError
-from assistant.evidence.collect import Ground, box_of, ground_of
+from assistant.evidence.collect import EvidenceSources, box_of, gather_sources
 from assistant.evidence.risk import RiskModel, Weights
 from assistant.evidence.rules import judge_sentences
 from assistant.evidence.signals import SIGNALS, Signals, known_signal
-from assistant.types import Assertion, Chance, Film, Gate, Look, Neighbour, Study, Written
+from assistant.types import (
+    Assertion,
+    Film,
+    Gate,
+    GeneratedText,
+    LabelProbability,
+    Neighbour,
+    ProbeOutput,
+    Study,
+)
 
 EFFUSION = Assertion("pleural_effusion", side="right")
-ABOUT = About("revision", "report@1", "100 made-up films", 5, 0.05)
+ABOUT = FitDescription("revision", "report@1", "100 made-up films", 5, 0.05)
 PLAIN = Weights(-1.0, dict.fromkeys(SIGNALS, 0.5), {}, {})
 MODEL = RiskModel(
     "revision", None, "nothing", 100, 5, 0.05, 0.3, 0.8, (1.0, 0.0),
@@ -29,14 +38,14 @@ CHANCES = st.one_of(st.none(), st.floats(0, 1))
 SIGNAL_SETS = st.builds(Signals, *(CHANCES for _ in SIGNALS))
 
 
-def look(right: float, left: float = 0.01) -> Look:
+def look(right: float, left: float = 0.01) -> ProbeOutput:
     places = np.zeros((16, 16), np.float32)
     places[10:12, 2:4], places[5, 14] = right, left
     chances = [
-        Chance("pleural_effusion", side, None, (), value, 0.0)
+        LabelProbability("pleural_effusion", side, None, (), value, 0.0)
         for side, value in (("right", right), ("left", left))
     ]
-    return Look(tuple(chances), {"pleural_effusion": places})
+    return ProbeOutput(tuple(chances), {"pleural_effusion": places})
 
 
 def risk_of(signals: Signals) -> float:
@@ -45,8 +54,8 @@ def risk_of(signals: Signals) -> float:
     return risk
 
 
-def judged(text: str, ground: Ground, risk: RiskModel | None = MODEL):
-    written = Written(text, ((0, len(text)),), (-0.1,))
+def judged(text: str, ground: EvidenceSources, risk: RiskModel | None = MODEL):
+    written = GeneratedText(text, ((0, len(text)),), (-0.1,))
     return judge_sentences(written, ground, risk, has_prior=False)[0]
 
 
@@ -65,41 +74,41 @@ def test_a_sentence_is_as_risky_as_its_riskiest_claim(one, other):
 
 
 def test_without_a_risk_model_every_sentence_is_unchecked_and_has_its_evidence():
-    (sentence,) = judged("There is a right pleural effusion.", ground_of(look(0.99), ()), None)
+    (sentence,) = judged("There is a right pleural effusion.", gather_sources(look(0.99), ()), None)
     assert (sentence.verdict, sentence.risk, sentence.action) == ("unchecked", None, None)
     assert {e.kind for e in sentence.evidence} == {"probe", "region"}
 
 
 def test_a_backbone_without_a_probe_leaves_sentences_unchecked():
-    (sentence,) = judged("There is a right pleural effusion.", ground_of(None, ()))
+    (sentence,) = judged("There is a right pleural effusion.", gather_sources(None, ()))
     assert sentence.verdict == "unchecked"
 
 
 def test_the_film_alone_supports_and_contradicts():
     near = tuple(Neighbour(f"{i:016x}", 0.9, "Right pleural effusion.") for i in range(5))
     for value, verdict in ((0.99, "supported"), (0.02, "contradicted")):
-        ground = ground_of(look(value), near)
+        ground = gather_sources(look(value), near)
         (sentence,) = judged("There is a right pleural effusion.", ground)
         assert sentence.verdict == verdict
         assert len(sentence.citations) == 5
 
 
 def test_the_wrong_side_is_contradicted():
-    (sentence,) = judged("There is a left pleural effusion.", ground_of(look(0.99), ()))
+    (sentence,) = judged("There is a left pleural effusion.", gather_sources(look(0.99), ()))
     assert sentence.verdict == "contradicted"
 
 
 def test_a_denial_is_held_against_the_film():
     for value, verdict in ((0.01, "supported"), (0.99, "contradicted")):
-        (sentence,) = judged("No pleural effusion.", ground_of(look(value), ()))
+        (sentence,) = judged("No pleural effusion.", gather_sources(look(value), ()))
         assert sentence.verdict == verdict
 
 
 def test_other_drafts_that_disagree_raise_the_risk():
     text = "There is a right pleural effusion."
-    same, other = (Written(t, (), ()) for t in (text, "The lungs are clear."))
+    same, other = (GeneratedText(t, (), ()) for t in (text, "The lungs are clear."))
     risks = [
-        judged(text, ground_of(look(0.9), (), drafts))[0].risk or 0.0
+        judged(text, gather_sources(look(0.9), (), drafts))[0].risk or 0.0
         for drafts in ([same] * 5, [same, *[other] * 4])
     ]
     assert risks[0] < risks[1]
@@ -107,8 +116,8 @@ def test_other_drafts_that_disagree_raise_the_risk():
 
 def test_similar_cases_are_cut_where_their_likeness_falls_off():
     near = [Neighbour(f"{i:016x}", s, "") for i, s in enumerate((0.9, 0.8, 0.3))]
-    assert [n.similarity for n, _ in ground_of(None, near).neighbours] == [0.9, 0.8]
-    assert ground_of(None, ()).neighbours == ()
+    assert [n.similarity for n, _ in gather_sources(None, near).neighbours] == [0.9, 0.8]
+    assert gather_sources(None, ()).neighbours == ()
 
 
 @pytest.mark.parametrize("side", ["right", "left"])
@@ -145,7 +154,7 @@ def test_what_is_only_possible_or_not_told_is_neither_true_nor_false():
     assert is_false(EFFUSION, (), complete=False) is None
 
 
-def drafts(count: int, seed: int = 0) -> list[Judged]:
+def drafts(count: int, seed: int = 0) -> list[JudgedClaim]:
     """Sentences of which the probe knows most and the other drafts something."""
     rng = np.random.default_rng(seed)
     made = []
@@ -153,7 +162,7 @@ def drafts(count: int, seed: int = 0) -> list[Judged]:
         false = bool(rng.random() < 0.2)
         probe = rng.beta(2, 5) if false else rng.beta(5, 2)
         signals = Signals(probe=float(probe), agreement=float(rng.random()))
-        made.append(Judged(number // 4, ((EFFUSION, signals, false),)))
+        made.append(JudgedClaim(number // 4, ((EFFUSION, signals, false),)))
     return made
 
 
@@ -177,7 +186,8 @@ def test_a_signal_that_tells_nothing_goes_and_one_that_tells_more_stays():
     for sentence in drafts(2000):
         ((claim, signals, false),) = sentence.claims
         agrees = 0.1 + 0.5 * (not false) + 0.3 * (signals.agreement or 0)
-        told.append(Judged(sentence.film, ((claim, replace(signals, agreement=agrees), false),)))
+        told.append(JudgedClaim(sentence.film, ((claim, replace(signals, agreement=agrees),
+        false),)))
     model = fit_risk(told, ABOUT)
     assert "agreement" in model.polarities["present"].signals
     assert model.samples == ABOUT.samples
@@ -201,8 +211,8 @@ def test_too_few_errors_are_refused_in_one_sentence():
         fit_risk([replace_truth(s) for s in drafts(50)], ABOUT)
 
 
-def replace_truth(sentence: Judged) -> Judged:
-    return Judged(sentence.film, tuple((c, s, False) for c, s, _ in sentence.claims))
+def replace_truth(sentence: JudgedClaim) -> JudgedClaim:
+    return JudgedClaim(sentence.film, tuple((c, s, False) for c, s, _ in sentence.claims))
 
 
 def test_a_risk_model_comes_back_as_it_was_saved(tmp_path):
@@ -235,8 +245,8 @@ def test_a_damaged_risk_model_is_refused_in_one_sentence(tmp_path, text):
 )
 def test_a_comparison_is_held_against_the_earlier_report(text, before, stance):
     study = Study((Film(np.zeros((8, 8), np.float32), "0" * 64),), prior_report=before)
-    written = Written(text, ((0, len(text)),), (-0.1,))
-    ground = ground_of(look(0.9), (), (), study)
+    written = GeneratedText(text, ((0, len(text)),), (-0.1,))
+    ground = gather_sources(look(0.9), (), (), study)
     sentences, _ = judge_sentences(written, ground, has_prior=bool(before))
     told = [e.says for s in sentences for e in s.evidence if e.kind == "prior"]
     assert told == ([] if stance is None else [stance])
@@ -253,7 +263,7 @@ def test_the_further_off_a_film_lies_the_less_is_known():
 
 
 def test_a_claim_about_both_sides_has_a_place_on_each():
-    (sentence,) = judged("Bilateral pleural effusions.", ground_of(look(0.9, 0.8), ()))
+    (sentence,) = judged("Bilateral pleural effusions.", gather_sources(look(0.9, 0.8), ()))
     boxes = [e.box for e in sentence.evidence if e.kind == "region"]
     assert len(boxes) == 2
     (right, left) = boxes

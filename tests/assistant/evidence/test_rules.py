@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from assistant.assistant import judge_sentences
-from assistant.evidence.collect import ground_of
-from assistant.types import Neighbour, Written
+from assistant.evidence.collect import gather_sources
+from assistant.types import GeneratedText, Neighbour
 
 
 def judged(text: str, neighbours: tuple[Neighbour, ...] = (), *, has_prior: bool = False):
     spans = tuple((i, i + 1) for i in range(len(text)))
-    written = Written(text, spans, tuple(-0.5 for _ in text))
-    return judge_sentences(written, ground_of(None, neighbours), has_prior=has_prior)
+    written = GeneratedText(text, spans, tuple(-0.5 for _ in text))
+    return judge_sentences(written, gather_sources(None, neighbours), has_prior=has_prior)
 
 
 def test_a_neighbour_alone_never_supports_a_sentence():
@@ -65,6 +65,6 @@ def test_a_sentence_carries_the_confidence_of_its_own_tokens():
     text = "Findings: One nodule. Two."
     spans = ((0, 21), (21, len(text)))
     sentences, _ = judge_sentences(
-        Written(text, spans, (-1.0, -3.0)), ground_of(None, ()), has_prior=False
+        GeneratedText(text, spans, (-1.0, -3.0)), gather_sources(None, ()), has_prior=False
     )
     assert [s.log_probability for s in sentences] == [-1.0, -3.0]

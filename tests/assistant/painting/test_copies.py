@@ -13,7 +13,7 @@ from assistant.chest.phantoms import make_phantom
 from assistant.errors import LibraryError
 from assistant.intake import read_film
 from assistant.intake.synthetic_mark import draw_mark
-from assistant.painting.copy_check import LIMIT, LibraryShelf, copy_checks, similarity
+from assistant.painting.copy_check import LIMIT, LibraryFilms, copy_checks, similarity
 from assistant.types import Film
 
 
@@ -44,7 +44,7 @@ CHANGES = {
 
 @pytest.fixture(scope="module")
 def shelves(assistant):
-    return [LibraryShelf(assistant.library)]
+    return [LibraryFilms(assistant.library)]
 
 
 @pytest.mark.parametrize("change", CHANGES)
@@ -75,13 +75,13 @@ def test_nothing_to_compare_with_is_no_pass(assistant, tmp_path):
     assert copy_checks(assistant.backbone, [], [film])[0].verdict == "unchecked"
     own = assistant.backbone
     with Library.open(tmp_path, encoder=own.encoder_id, dim=own.dim) as empty:
-        check = copy_checks(own, [LibraryShelf(empty)], [film])[0]
+        check = copy_checks(own, [LibraryFilms(empty)], [film])[0]
     assert (check.verdict, check.similarity, check.compared) == ("unchecked", None, 0)
     assert check.reason
 
 
 def test_a_lost_picture_is_left_out_and_the_rest_compared(assistant, phantoms):
-    class Leaky(LibraryShelf):
+    class Leaky(LibraryFilms):
         def picture(self, film):
             return None if film == lost else super().picture(film)
 
@@ -92,7 +92,7 @@ def test_a_lost_picture_is_left_out_and_the_rest_compared(assistant, phantoms):
     assert check.film != lost
     with pytest.raises(LibraryError):
         assistant.library.preview("f" * 16)
-    assert LibraryShelf(assistant.library).picture("f" * 16) is None
+    assert LibraryFilms(assistant.library).picture("f" * 16) is None
 
 
 def test_similarity_is_that_of_the_paper_outside_the_corner_of_the_mark():

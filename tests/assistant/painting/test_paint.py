@@ -20,14 +20,14 @@ from assistant.intake import read_film, read_film_bytes
 from assistant.intake.synthetic_mark import bears_mark
 from assistant.painting.painting import caption, file_of, painting_dict, prompt_of_report
 from assistant.types import (
-    Asked,
     CopyCheck,
     Film,
     Painting,
     PaintSettings,
+    ProbeFinding,
     Provenance,
     ReadBack,
-    Seen,
+    RequestedFinding,
 )
 
 PROMPT = "Large right pleural effusion."
@@ -197,8 +197,8 @@ def test_a_report_that_claims_nothing_or_never_ends_is_refused():
     ("readback", "copy", "words"),
     [
         (
-            ReadBack("shown", "", (Asked("pleural_effusion", "left", None, 0.97, True),)),
-            CopyCheck("original", "", "library", "a" * 16, 0.61, 0.9, 24),
+            ReadBack("shown", "", (RequestedFinding("pleural_effusion", "left", None, 0.97,
+            True),)), CopyCheck("original", "", "library", "a" * 16, 0.61, 0.9, 24),
             "Asked: left pleural effusion: seen (0.97). "
             "Nearest library film 0.61 alike, not a copy.",
         ),
@@ -206,8 +206,8 @@ def test_a_report_that_claims_nothing_or_never_ends_is_refused():
             ReadBack(
                 "not shown",
                 "",
-                (Asked("cardiomegaly", None, None, 0.2, False),),
-                (Seen("nodule", "right", "upper", 0.8, True),),
+                (RequestedFinding("cardiomegaly", None, None, 0.2, False),),
+                (ProbeFinding("nodule", "right", "upper", 0.8, True),),
             ),
             CopyCheck("copy", "", "library", "a" * 16, 0.95, 0.9, 24),
             "Asked: cardiomegaly: not seen (0.20). Not asked for, but seen: right upper zone "

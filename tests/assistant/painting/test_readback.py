@@ -5,20 +5,20 @@ from __future__ import annotations
 import pytest
 
 from assistant.painting.readback import read_back, wish_of
-from assistant.types import Seen
+from assistant.types import ProbeFinding
 
 SIDES = ("right", "left")
 
 
-def film(*present: tuple[str, str | None], zoned: tuple[str, ...] = ()) -> tuple[Seen, ...]:
+def film(*present: tuple[str, str | None], zoned: tuple[str, ...] = ()) -> tuple[ProbeFinding, ...]:
     """All labels of a film in which only these are present."""
     labels = [("cardiomegaly", None), ("oedema", None)]
     labels += [(f, s) for f in ("pleural_effusion", "pneumothorax", "nodule") for s in SIDES]
-    seen = [Seen(f, s, None, 0.97 if (f, s) in present else 0.03, (f, s) in present)
+    seen = [ProbeFinding(f, s, None, 0.97 if (f, s) in present else 0.03, (f, s) in present)
             for f, s in labels]  # fmt: skip
     for zone in ("upper", "mid", "lower"):
         here = f"nodule {zone}" in zoned
-        seen.append(Seen("nodule", "right", zone, 0.9 if here else 0.1, here))
+        seen.append(ProbeFinding("nodule", "right", zone, 0.9 if here else 0.1, here))
     return tuple(seen)
 
 

@@ -25,10 +25,10 @@ from assistant.chest.question_words import (
     TIP,
     phrased,
 )
-from assistant.evidence.collect import Ground
+from assistant.evidence.collect import EvidenceSources
 from assistant.evidence.rules import NO_PRIOR
 from assistant.export.draft_json import answer_dict
-from assistant.types import Film, Study, Written
+from assistant.types import Film, GeneratedText, Study
 from assistant.vqa.followup import understood
 from assistant.vqa.question_bank import ASKED, DEVICES
 
@@ -60,7 +60,7 @@ def well() -> Film:
 
 def saying(monkeypatch, assistant, words: str) -> None:
     """The writer says these words, whatever it is asked."""
-    written = Written(words, ((0, len(words)),), (-0.1,))
+    written = GeneratedText(words, ((0, len(words)),), (-0.1,))
     monkeypatch.setattr(assistant.backbone, "write", lambda codes, *_, **__: [written] * len(codes))
 
 
@@ -281,7 +281,7 @@ def test_no_phrasing_that_the_adapter_knows_is_taken_from_it():
     ]
     asked += [phrase.format(thing=thing) for phrase in BEYOND for thing in THINGS]
     for question in asked:
-        assert computed(question, Ground(prior=()), (), ()) is None, question
+        assert computed(question, EvidenceSources(prior=()), (), ()) is None, question
         assert understood(question, EFFUSION) == question
 
 
