@@ -17,8 +17,8 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from assistant.assistant import Assistant
 from assistant.errors import SettingsError, WetreadError
-from ui.jobs import by_model
-from ui.page import build, look
+from ui.jobs import in_model_thread
+from ui.page import build, theme
 
 HOST, PORT = "127.0.0.1", 7860
 SESSIONS = 200  # sessions in memory; the one that was idle longest goes first
@@ -33,7 +33,7 @@ WARNING = (
 
 
 @contextmanager
-def running(
+def serve_chat(
     assistant: Assistant,
     port: int = PORT,
     host: str = HOST,
@@ -46,7 +46,7 @@ def running(
     """
     limits: Any = {"max_file_size": MOST_BYTES, "state_session_capacity": SESSIONS}
     where: Any = {"server_name": host, "server_port": port, "prevent_thread_lock": True}
-    shape: Any = {**look(), "footer_links": [], "quiet": True, "auth": user}
+    shape: Any = {**theme(), "footer_links": [], "quiet": True, "auth": user}
     if on_loopback(host):
         # A page elsewhere could give its name this machine's address, and would then be taken for
         # this one: only our own names are answered ("DNS rebinding").
@@ -96,8 +96,8 @@ def serve(
     if not on_loopback(host):
         sys.stderr.write(f"Warning: {WARNING.format(host=host)}\n")
     with ExitStack() as stack, suppress(KeyboardInterrupt):
-        loaded = by_model(lambda: stack.enter_context(assistant or Assistant.load()))
-        url = stack.enter_context(running(loaded, port, host, user))
+        loaded = in_model_thread(lambda: stack.enter_context(assistant or Assistant.load()))
+        url = stack.enter_context(serve_chat(loaded, port, host, user))
         sys.stdout.write(f"Wetread reads at {url} until you press Ctrl-C.\n")
         sys.stdout.flush()
         threading.Event().wait()

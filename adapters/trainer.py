@@ -64,12 +64,12 @@ def run_stage(
         callbacks=list(callbacks),
         optimizers=(build_optimiser(model, stage.learning_rate, stage.muon_rate), None),
     )
-    trainer.train(resume_from_checkpoint=last_whole(folder))
+    trainer.train(resume_from_checkpoint=last_complete_checkpoint(folder))
     with new_file(final) as temporary:
         save_model(model, str(temporary))
 
 
-def last_whole(folder: Path) -> str | None:
+def last_complete_checkpoint(folder: Path) -> str | None:
     """The last checkpoint that was written to its end; its state is written last."""
     found = []
     for path in folder.glob("checkpoint-*"):

@@ -15,17 +15,22 @@ from typing import Any, Literal, Unpack, overload
 
 from assistant.backbones.loading import load_backbone
 from assistant.backbones.protocols import Backbone, Encoded
-from assistant.cases.similar import nearest
-from assistant.drafting.check import checked, text_to_check
+from assistant.cases.similar import find_similar
+from assistant.drafting.check import check_report, text_to_check
 from assistant.drafting.draft import DraftOptions, WrittenDraft, write_drafts
-from assistant.drafting.prefetch import read_ahead
-from assistant.drafting.schedule import BatchOptions, BatchPlan, DraftStages, in_windows
+from assistant.drafting.prefetch import prefetch
+from assistant.drafting.schedule import BatchOptions, BatchPlan, DraftStages, draft_in_windows
 from assistant.drafting.sources import FailedStudy, Source, as_study
 from assistant.evidence.risk import RiskModel
-from assistant.evidence.rules import SentenceSignals, abstention, examined, judge_sentences
-from assistant.gate import GatedStudy, admit
+from assistant.evidence.rules import (
+    SentenceSignals,
+    abstention_of,
+    examine_sentences,
+    judge_sentences,
+)
+from assistant.gate import GatedStudy, gate_studies
 from assistant.iterables import batched
-from assistant.painting.painting import check_request, finished
+from assistant.painting.painting import check_and_mark, check_prompt
 from assistant.paths import library_folder
 from assistant.prompts import paint_request
 from assistant.provenance import provenance_of
@@ -41,7 +46,7 @@ from assistant.types import (
     Report,
     Study,
 )
-from assistant.vqa.answer import answer
+from assistant.vqa.answer import answer_question
 from assistant.vqa.followup import Turns
 from retrieval import Library, LibraryError
 
@@ -104,7 +109,7 @@ class Assistant:
         samples: int | None = None,
         correct: bool = False,
         anyway: bool = False,
-        told: OnText | None = None,
+        on_text: OnText | None = None,
     ) -> Report:
         """Draft the report of one film or study.
 
@@ -124,7 +129,7 @@ class Assistant:
             *(neighbours, seed, tuple(exclude), use_adapter, samples),
             correct=correct,
             anyway=anyway,
-            told=told,
+            told=on_text,
         )
         study = as_study(source, indication, prior_report)
         return self._reports(options, self._admit(options, [study]))[0]
@@ -160,11 +165,11 @@ class Assistant:
         way = BatchPlan.of(how)
         stages = DraftStages(
             partial(self._admit, way.options),
-            lambda asked: self.backbone.read([one.encoded for one in asked]),
+            lambda asked: self.backbone.probe_encoded([one.encoded for one in asked]),
             partial(self._reports, way.options),
         )
-        studies = read_ahead(sources, way.workers, way.batch)
-        return in_windows(studies, way, stages, strict=errors == "raise")
+        studies = prefetch(sources, way.workers, way.batch)
+        return draft_in_windows(studies, way, stages, strict=errors == "raise")
 
     def check(
         self,
@@ -190,9 +195,11 @@ class Assistant:
         study = as_study(source, indication, prior_report)
         one = self._admit(options, [study])[0]
         near = self._cited(one, options, self.risk) if one.read else ()
-        return checked(self.backbone, one, near, given, self.risk, self._provenance(given, 0, None))
+        return check_report(
+            self.backbone, one, near, given, self.risk, self._provenance(given, 0, None)
+        )
 
-    def examine(
+    def signals_of_drafts(
         self, sources: Iterable[Source], options: DraftOptions, *, batch: int = 8
     ) -> Iterator[tuple[SentenceSignals, ...]]:
         """The sentences of each source's draft with the signals of their claims, in order.
@@ -201,13 +208,13 @@ class Assistant:
         """
         for some in batched(sources, batch):
             asked = self._admit(options, [as_study(source) for source in some])
-            for _, drafted in self._written(options, asked):
-                yield () if drafted is None else examined(drafted.written, drafted.ground)
+            for _, drafted in self._write(options, asked):
+                yield () if drafted is None else examine_sentences(drafted.written, drafted.ground)
 
     def _admit(self, options: DraftOptions, studies: Sequence[Study]) -> list[GatedStudy]:
-        return admit(self.backbone, studies, correct=options.correct, anyway=options.anyway)
+        return gate_studies(self.backbone, studies, correct=options.correct, anyway=options.anyway)
 
-    def _written(
+    def _write(
         self, options: DraftOptions, asked: Sequence[GatedStudy]
     ) -> list[tuple[GatedStudy, WrittenDraft | None]]:
         """Each study with what the gate says, and what was written of it if anything was."""
@@ -227,14 +234,16 @@ class Assistant:
     ) -> tuple[Neighbour, ...]:
         """The similar cases of a film that are like enough to be cited."""
         floor = options.floor if options.floor is not None or not risk else risk.floor
-        near = self._near(one.encoded, one.study.films[0], options.neighbours, options.exclude)
+        near = self._find_similar(
+            one.encoded, one.study.films[0], options.neighbours, options.exclude
+        )
         return tuple(n for n in near if floor is None or n.similarity >= floor)
 
     def _reports(self, options: DraftOptions, asked: Sequence[GatedStudy]) -> list[Report]:
         task = self._task("report") if options.use_adapter else None
         risk = self._risk_for(task)
         reports = []
-        for one, drafted in self._written(options, asked):
+        for one, drafted in self._write(options, asked):
             has_prior = bool(one.study.prior_report)
             sentences, removed = (
                 judge_sentences(drafted.written, drafted.ground, risk, has_prior=has_prior)
@@ -250,7 +259,7 @@ class Assistant:
                     gate=one.gate,
                     provenance=self._provenance(request, options.seed, task),
                     removed=removed,
-                    abstention=abstention(one.gate, sentences),
+                    abstention=abstention_of(one.gate, sentences),
                 )
             )
         return reports
@@ -290,7 +299,7 @@ class Assistant:
         """
         study = as_study(source)
         study = replace(study, prior_report=prior_report or study.prior_report)
-        return answer(
+        return answer_question(
             *(self.backbone, self.library, self.risk, study, question),
             history=history,
             seed=seed,
@@ -314,7 +323,9 @@ class Assistant:
         finding, IntakeError for a film that cannot be read.
         """
         film = as_study(source).films[0]
-        return self._near(self.backbone.encode([film])[0], film, k, exclude, origin, finding)
+        return self._find_similar(
+            self.backbone.encode([film])[0], film, k, exclude, origin, finding
+        )
 
     def paint(
         self,
@@ -326,7 +337,7 @@ class Assistant:
         temperature: float = 0.5,
         site: str = "",
         mark: bool = True,
-        progress: OnProgress | None = None,
+        on_progress: OnProgress | None = None,
     ) -> tuple[Painting, ...]:
         """Paint synthetic films that show what the prompt says.
 
@@ -339,7 +350,7 @@ class Assistant:
         Raises SettingsError on bad values.
         """
         settings = PaintSettings(guidance, temperature, site)
-        check_request(prompt, count, settings)
+        check_prompt(prompt, count, settings)
         painted = self.backbone.paint(
             prompt,
             count=count,
@@ -347,16 +358,16 @@ class Assistant:
             guidance=guidance,
             temperature=temperature,
             site=site,
-            progress=progress,
+            on_progress=on_progress,
         )
         provenance = provenance_of(
             self.backbone.painter_identity, self.library, paint_request(prompt, site), seed
         )
-        return finished(
+        return check_and_mark(
             self.backbone, self.library, prompt, painted, provenance, settings, mark=mark
         )
 
-    def _near(
+    def _find_similar(
         self,
         encoded: Encoded,
         film: Film,
@@ -367,7 +378,7 @@ class Assistant:
     ) -> tuple[Neighbour, ...]:
         if self.library is None or k == 0:
             return ()
-        return nearest(
+        return find_similar(
             *(self.library, encoded.embedding, k),
             own=film.sha256[:16],
             exclude=exclude,

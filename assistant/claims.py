@@ -84,7 +84,7 @@ def _covers(other: ClaimKey, claim: ClaimKey) -> bool:
     return all(ours in (None, theirs) for ours, theirs in zip(claim, other, strict=True))
 
 
-def among(claim: Assertion, others: Sequence[Assertion]) -> bool:
+def is_among(claim: Assertion, others: Sequence[Assertion]) -> bool:
     """Whether a claim is made among others, at the same degree where both tell one."""
     return any(
         says((other,), claim)

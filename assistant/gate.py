@@ -87,7 +87,7 @@ def _of_film(film: Film, gate: Gate) -> Gate:
             f"scale, and a film needs {EMPTY:.0%}."
         )
         return replace(gate, answer="refuse", reason=reason, view="blank")
-    alike = _likeness(film.pixels)
+    alike = _neighbour_correlation(film.pixels)
     if alike < ALIKE:
         reason = (
             f"This film is noise: its neighbouring points are alike by {alike:.2f}, and those of "
@@ -99,9 +99,9 @@ def _of_film(film: Film, gate: Gate) -> Gate:
 
 def _of_view(film: Film, gate: Gate) -> Gate:
     """The gate after telling the view; torch is loaded here, as late as can be."""
-    from assistant.chest.view_classifier import view_of
+    from assistant.chest.view_classifier import classify_view
 
-    view = view_of(film)
+    view = classify_view(film)
     stated = film.view in SIDE_ON
     kind = "lateral" if stated else view.kind
     score = round(view.score, 4)
@@ -145,7 +145,7 @@ def _spread(pixels: np.ndarray) -> float:
     return float(high - low)
 
 
-def _likeness(pixels: np.ndarray) -> float:
+def _neighbour_correlation(pixels: np.ndarray) -> float:
     """Correlation, in [-1, 1], of neighbouring points of the film (H, W) at 64 pixels."""
     small = square(pixels, 64)
     rows, columns = np.nonzero(small)
@@ -162,9 +162,9 @@ def _correlation(a: np.ndarray, b: np.ndarray) -> float:
     return float((a * b).sum()) / size if size > 1e-9 else 0.0
 
 
-def look_at(backbone: Backbone, encoded: Encoded) -> ProbeOutput | None:
+def probe_output_of(backbone: Backbone, encoded: Encoded) -> ProbeOutput | None:
     """All that the probe says of one film; None where the backbone has none."""
-    looks = backbone.look([encoded])
+    looks = backbone.probe_details([encoded])
     return None if looks is None else looks[0]
 
 
@@ -178,7 +178,7 @@ class GatedStudy:
     read: bool
 
 
-def admit(
+def gate_studies(
     backbone: Backbone, studies: Sequence[Study], *, correct: bool, anyway: bool
 ) -> list[GatedStudy]:
     """Look at each study's film and ask the gate.
@@ -198,14 +198,14 @@ def _asked(backbone: Backbone, studies: Sequence[Study], anyway: bool) -> list[G
     films = [study.films[0] for study in studies]
     made = []
     for study, film, code in zip(studies, films, backbone.encode(films), strict=True):
-        gate = gate_of(backbone, film, code)
+        gate = judge_encoded(backbone, film, code)
         # A writer of another family looks at all films of the study itself.
         code = replace(code, study=study)
         made.append(GatedStudy(study, code, gate, anyway or gate.answer != "refuse"))
     return made
 
 
-def gate_of(backbone: Backbone, film: Film, encoded: Encoded) -> Gate:
+def judge_encoded(backbone: Backbone, film: Film, encoded: Encoded) -> Gate:
     """What the gate says of a film that is encoded."""
     knows = str(backbone.card.get("knows", ""))
     return judge_film(backbone.reference, encoded.profile, knows, film)

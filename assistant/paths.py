@@ -8,7 +8,7 @@ from pathlib import Path
 import platformdirs
 
 
-def home() -> Path:
+def wetread_home() -> Path:
     """The folder named by WETREAD_HOME, or the platform's user data folder."""
     named = os.environ.get("WETREAD_HOME")
     return Path(named).expanduser() if named else platformdirs.user_data_path("wetread")
@@ -16,14 +16,14 @@ def home() -> Path:
 
 def library_folder() -> Path:
     """Where the library of cases lies."""
-    return home() / "library"
+    return wetread_home() / "library"
 
 
 def cache_folder() -> Path:
     """Where training keeps rendered phantoms and checkpoints; may be deleted at any time."""
-    return home() / "cache"
+    return wetread_home() / "cache"
 
 
 def card_file() -> Path:
     """The page of the last evaluation."""
-    return home() / "evaluation" / "card.html"
+    return wetread_home() / "evaluation" / "card.html"

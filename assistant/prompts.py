@@ -72,7 +72,7 @@ def paint_request(prompt: str, site: str = "") -> str:
     return f"{PAINT} {style}{_line(prompt)}".rstrip()
 
 
-def messages(request: str, films: int) -> list[dict]:
+def film_messages(request: str, films: int) -> list[dict]:
     """One user turn with its films, in the form that transformers' chat templates take."""
     content: list[dict] = [{"type": "image"}] * films
     return [{"role": "user", "content": [*content, {"type": "text", "text": request}]}]
@@ -105,12 +105,12 @@ def conversation(turns: Sequence[tuple[str, str]], films: int = 1) -> list[dict]
     """Requests and what was answered, in turn, after one set of films."""
     told: list[dict] = []
     for request, answer in turns:
-        told += messages(request, 0 if told else films)
+        told += film_messages(request, 0 if told else films)
         told.append({"role": "assistant", "content": [{"type": "text", "text": answer}]})
     return told
 
 
-def plain(tokenizer: Any, text: str) -> str:
+def render_plain(tokenizer: Any, text: str) -> str:
     """The text without the tokenizer's special marks, which only the template may set."""
     for token in tokenizer.added_tokens_decoder.values():
         if token.special:
@@ -121,7 +121,9 @@ def plain(tokenizer: Any, text: str) -> str:
 def film_prompt(tokenizer: Any, tokens: int, request: str) -> str:
     """The chat text that asks about one film, whose place `tokens` image tokens hold."""
     text = tokenizer.apply_chat_template(
-        messages(plain(tokenizer, request), 1), tokenize=False, add_generation_prompt=True
+        film_messages(render_plain(tokenizer, request), 1),
+        tokenize=False,
+        add_generation_prompt=True,
     )
     held = tokenizer.boi_token + tokenizer.image_token * tokens + tokenizer.eoi_token
     return text.replace(tokenizer.image_token, held, 1)
@@ -130,14 +132,16 @@ def film_prompt(tokenizer: Any, tokens: int, request: str) -> str:
 def words_prompt(tokenizer: Any, request: str) -> str:
     """The chat text of a request without a film, up to where the answer begins."""
     return tokenizer.apply_chat_template(
-        messages(plain(tokenizer, request), 0), tokenize=False, add_generation_prompt=True
+        film_messages(render_plain(tokenizer, request), 0),
+        tokenize=False,
+        add_generation_prompt=True,
     )
 
 
 def paint_prompt(tokenizer: Any, prompt: str, site: str = "") -> str:
     """The chat text that asks for a film, up to where the picture begins."""
-    request = paint_request(plain(tokenizer, prompt), plain(tokenizer, site))
+    request = paint_request(render_plain(tokenizer, prompt), render_plain(tokenizer, site))
     text = tokenizer.apply_chat_template(
-        messages(request, 0), tokenize=False, add_generation_prompt=True
+        film_messages(request, 0), tokenize=False, add_generation_prompt=True
     )
     return text + tokenizer.boi_token

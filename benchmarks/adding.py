@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.figures import PairedFigure, in_turns, seconds
+from benchmarks.figures import PairedFigure, seconds, time_in_turns
 from benchmarks.vectors import DIM, cases, held_out
 from retrieval import Library, NewCase
 
@@ -37,7 +37,7 @@ def figures(scratch: Path, quick: bool) -> Iterator[PairedFigure]:
         name = f"adding to the library, batches of {batch}"
         for peer, opened in PEERS.items():
             try:
-                ours, theirs = in_turns(
+                ours, theirs = time_in_turns(
                     partial(_rate, _ours, scratch, given, batch),
                     partial(_rate, opened, scratch, given, batch),
                     1 if quick else TURNS,

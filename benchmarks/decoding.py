@@ -11,7 +11,7 @@ import torch
 from transformers import LlamaConfig, LlamaModel
 
 from assistant.backbones.decoding.llama import Decoder, DecodingBatch
-from assistant.backbones.decoding.packed_linear import head_of
+from assistant.backbones.decoding.packed_linear import head_op_of
 from benchmarks.figures import PairedFigure, seconds
 
 PROMPT = 600  # tokens: a film of 576 and a short request
@@ -24,10 +24,10 @@ def figures(scratch: Path, quick: bool) -> Iterator[PairedFigure]:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model = _pro_1b(2 if quick else 24, device)
     head = model.embed_tokens.weight
-    scores = head_of(head)
+    scores = head_op_of(head)
     decoder = Decoder(model, lambda linear: linear.weight, alone=True)
     read = 2 * (decoder.size + head.numel())  # bytes a token: every layer, and the head
-    rows = DecodingBatch(decoder, decoder.read([model.embed_tokens.weight[:PROMPT]]), 1, STEPS)
+    rows = DecodingBatch(decoder, decoder.prefill([model.embed_tokens.weight[:PROMPT]]), 1, STEPS)
     runs, limits = [], []
     vector = rows.last
 

@@ -10,7 +10,7 @@ from assistant.backbones.loading import load_backbone
 from assistant.backbones.protocols import Sampling
 from assistant.prompts import report_request
 from assistant.types import Film
-from benchmarks.figures import PairedFigure, in_turns, seconds
+from benchmarks.figures import PairedFigure, seconds, time_in_turns
 from benchmarks.weights import PeerCheckpoint, phantom_films, plain_janus
 
 BATCH = 32
@@ -41,7 +41,7 @@ def figures(scratch: Path, quick: bool) -> Iterator[PairedFigure]:
         ("drafts, the text alone", plain, 5.0, bare),
         ("drafts, checked as they ship", whole, None, checked),
     ):
-        ours, theirs = in_turns(
+        ours, theirs = time_in_turns(
             lambda by=assistant: a_minute(seconds(lambda: _draft(by, films))), one_by_one, turns
         )
         yield PairedFigure(

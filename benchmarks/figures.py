@@ -51,7 +51,7 @@ def seconds(run: Callable[[], object]) -> float:
     return perf_counter() - start
 
 
-def in_turns(
+def time_in_turns(
     ours: Callable[[], float], theirs: Callable[[], float], turns: int
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Values of two measurements taken in turns, so that a busy machine harms both alike."""

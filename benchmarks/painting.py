@@ -10,7 +10,7 @@ import numpy as np
 
 from assistant.backbones.janus.backbone import JanusBackbone
 from assistant.backbones.loading import backbone_folder
-from benchmarks.figures import PairedFigure, in_turns, seconds
+from benchmarks.figures import PairedFigure, seconds, time_in_turns
 from benchmarks.weights import PeerCheckpoint
 
 WORDS, GUIDANCE = "Small right pleural effusion.", 3.0
@@ -34,7 +34,7 @@ def figures(scratch: Path, quick: bool) -> Iterator[PairedFigure]:
         # Another token is another patch; the same tokens may be rounded another way.
         pairs = zip(paint(), theirs(), strict=True)
         same = sum(np.abs(a - b).max() < 1e-3 for a, b in pairs)
-        mine, others = in_turns(lambda: seconds(paint), lambda: seconds(theirs), turns)
+        mine, others = time_in_turns(lambda: seconds(paint), lambda: seconds(theirs), turns)
         note = f"256 tokens each, greedy, guided; the same picture for {same} of {count}"
         yield PairedFigure(
             name=f"{count} painted at once",

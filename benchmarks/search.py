@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.figures import PairedFigure, in_turns, seconds
+from benchmarks.figures import PairedFigure, seconds, time_in_turns
 from benchmarks.vectors import DESCRIBED, DIM, cases, film, held_out, stored
 from retrieval import Library
 
@@ -74,7 +74,7 @@ def _figure(
     def each(search: Search) -> Callable[[], float]:
         return lambda: 1000 * seconds(lambda: [search(query) for query in queries]) / len(queries)
 
-    mine, theirs = in_turns(each(ours.search), each(peer.search), TURNS)
+    mine, theirs = time_in_turns(each(ours.search), each(peer.search), TURNS)
     note = (
         f"recall@{K} {ours.recall:.3f} ({ours.note}) and {peer.recall:.3f} ({peer.note}); "
         f"{DESCRIBED}"

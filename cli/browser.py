@@ -37,21 +37,21 @@ def _served(backbone: str) -> Iterator[str]:
     from assistant import Assistant
     from assistant.cases.ingest import add_folder
     from assistant.chest.phantoms import write_phantoms
-    from ui.jobs import by_model
+    from ui.jobs import in_model_thread
 
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     with tempfile.TemporaryDirectory() as folder:
         write_phantoms(Path(folder) / "phantoms", CASES, seed=SEED, split="train")
-        with by_model(Assistant.load, backbone, Path(folder) / "library") as assistant:
-            by_model(
+        with in_model_thread(Assistant.load, backbone, Path(folder) / "library") as assistant:
+            in_model_thread(
                 add_folder,
                 assistant.backbone,
                 assistant.require_library(),
                 Path(folder) / "phantoms",
             )
-            with app.running(assistant, port=port) as url:
+            with app.serve_chat(assistant, port=port) as url:
                 yield url
 
 
@@ -122,7 +122,7 @@ def speed(
     backbone: Backbone = "mini",
 ) -> None:
     """Measure how long a visitor waits for the page, and for a draft's first sentence."""
-    from evals.results import median, shown
+    from evals.results import format_results, median
 
     paints, firsts, drafts = [], [], []
     with _served(backbone) as url, _browser() as browser:
@@ -144,9 +144,9 @@ def speed(
         ("whole draft with its verdicts", drafts, ""),
     ):
         found = median(seconds)
-        between = f"{shown(found['ci_low'])} to {shown(found['ci_high'])}"
+        between = f"{format_results(found['ci_low'])} to {format_results(found['ci_high'])}"
         OUTPUT.print(
-            f"{words:<32}{shown(found['value'])} s, median of {found['n']}, 0 unscored; "
+            f"{words:<32}{format_results(found['value'])} s, median of {found['n']}, 0 unscored; "
             f"95 % interval {between}; longest {max(seconds):.2f} s  {bar}",
             markup=False,
         )

@@ -20,7 +20,7 @@ from cli.options import (
     Json,
     LibraryAt,
     PriorReport,
-    opened,
+    open_assistant,
     show_gate,
     show_neighbour,
     text_of,
@@ -61,7 +61,7 @@ def check(
     form = form_of(out, as_json=as_json, markdown=markdown, html=html)
     text = text_to_check(text_of(report))  # a wrong text is told before anything is loaded
     before = text_of(prior_report) if prior_report is not None else ""
-    with opened(backbone, library, adapter, download=download) as assistant:
+    with open_assistant(backbone, library, adapter, download=download) as assistant:
         found = assistant.check(
             film,
             text,
@@ -105,13 +105,13 @@ def give_out(report: Any, form: str, out: Path | None) -> None:
 
 def show_report(report: Any) -> None:
     """A draft, or a text that was checked, on the terminal."""
-    from assistant.export.wording import NOTICES, corrected, reasons_of, risk_words
+    from assistant.export.wording import NOTICES, correction_words, reasons_of, risk_words
 
     OUTPUT.print(NOTICES[report.author], style="dim")
     show_gate(report.gate)
     if report.gate.answer == "refuse" and report.gate.correction and not report.sentences:
         OUTPUT.print("With --correct Wetread puts it right before it reads it.")
-    if done := corrected(report.study.films[0]):
+    if done := correction_words(report.study.films[0]):
         OUTPUT.print(f"\n{done}", style="bold yellow", markup=False)
     for section in ("findings", "impression"):
         chosen = [s for s in report.sentences if s.section == section]

@@ -22,7 +22,7 @@ from cli.options import (
     LibraryAt,
     PriorReport,
     Seed,
-    opened,
+    open_assistant,
     print_json,
     progress_of,
     show_gate,
@@ -62,7 +62,7 @@ def draft(
     """Draft the report of a film."""
     form = form_of(out, as_json=as_json, markdown=markdown, html=html)
     before = text_of(prior_report) if prior_report is not None else ""
-    with opened(backbone, library, adapter, download=download) as assistant:
+    with open_assistant(backbone, library, adapter, download=download) as assistant:
         report = assistant.draft(
             film,
             indication=indication,
@@ -102,10 +102,10 @@ def batch(
     library: LibraryAt = None,
 ) -> None:
     """Draft the reports of any number of films."""
-    from assistant.batch.manifest import listing_of
+    from assistant.batch.manifest import list_rows
     from assistant.batch.run import draft_folder
 
-    listing_of(manifest)  # a wrong path is told before anything is loaded
+    list_rows(manifest)  # a wrong path is told before anything is loaded
     told = {"neighbours": neighbours, "seed": seed, "resume": resume}
     try:
         if engine is Engine.RAY:
@@ -113,12 +113,15 @@ def batch(
 
             crew = RayPlan(backbone, library, tuple(adapter or ()), actors, gpus_per_actor)
             with progress_of("films") as progress:
-                done = draft_on_ray(crew, manifest, out, **told, progress=progress)
+                done = draft_on_ray(crew, manifest, out, **told, on_progress=progress)
         else:
             several = (os.cpu_count() or 1) // 2 if workers is None else workers
-            with opened(backbone, library, adapter) as assistant, progress_of("films") as progress:
+            with (
+                open_assistant(backbone, library, adapter) as assistant,
+                progress_of("films") as progress,
+            ):
                 done = draft_folder(
-                    assistant, manifest, out, **told, workers=several, progress=progress
+                    assistant, manifest, out, **told, workers=several, on_progress=progress
                 )
     except KeyboardInterrupt:
         NOTES.print("Stopped; run the same command again to go on where it was.")
@@ -180,7 +183,7 @@ def similar(
     """List the library's cases most like a film."""
     from assistant.export.draft_json import neighbour_dict
 
-    with opened(backbone, library, download=download) as assistant:
+    with open_assistant(backbone, library, download=download) as assistant:
         found = assistant.similar(film, k)
     if as_json:
         print_json({"neighbours": [neighbour_dict(n) for n in found]})

@@ -77,7 +77,7 @@ def evaluate(
             only=[name.strip() for name in only.split(",") if name.strip()],
             site=site,
             out=out,
-            progress=progress,
+            on_progress=progress,
         )
     if card is not None:
         write_file(card, evals.on_card(card, results))

@@ -15,7 +15,7 @@ from cli.options import (
     Json,
     LibraryAt,
     case_words,
-    opened,
+    open_assistant,
     print_json,
     progress_of,
 )
@@ -36,14 +36,14 @@ def library_add(
     from assistant.cases.ingest import IngestSummary, add_film, add_folder
     from assistant.intake import read_film
 
-    with opened(backbone, library) as assistant, progress_of("films") as progress:
+    with open_assistant(backbone, library) as assistant, progress_of("films") as progress:
         cases = assistant.require_library()
         if path.is_dir():
             filed = add_folder(
                 assistant.backbone,
                 cases,
                 path,
-                progress=progress,
+                on_progress=progress,
                 allow_synthetic=allow_synthetic,
             )
         else:
@@ -75,7 +75,7 @@ def library_find(
     """Find cases by what they assert, or by words in them, the newest first."""
     from assistant.cases.search import case_dict, search_cases
 
-    with opened(backbone, library) as assistant:
+    with open_assistant(backbone, library) as assistant:
         found = search_cases(
             assistant.require_library(), " ".join(words or ()), source=source, limit=limit
         )
@@ -96,7 +96,7 @@ def library_remove(
     library: LibraryAt = None,
 ) -> None:
     """Remove a case from the library."""
-    with opened(backbone, library) as assistant:
+    with open_assistant(backbone, library) as assistant:
         assistant.library.remove(case)
     if as_json:
         print_json({"removed": case})
@@ -109,7 +109,7 @@ def library_stats(
     as_json: Json = False, backbone: Backbone = "mini", library: LibraryAt = None
 ) -> None:
     """Say what the library holds."""
-    with opened(backbone, library) as assistant:
+    with open_assistant(backbone, library) as assistant:
         stats = asdict(assistant.library.stats())
     stats["sources"] = dict(stats["sources"])
     if as_json:
@@ -126,7 +126,7 @@ def library_rebuild(
     """Embed what this backbone has not embedded yet, and build the index anew."""
     from assistant.cases.ingest import refresh
 
-    with opened(backbone, library) as assistant:
+    with open_assistant(backbone, library) as assistant:
         embedded = refresh(assistant.backbone, assistant.require_library())
         cases = assistant.library.stats().cases
     if as_json:

@@ -58,7 +58,7 @@ OUTPUT = Console(highlight=False, soft_wrap=True)
 
 
 @contextmanager
-def opened(
+def open_assistant(
     backbone: str,
     library: Path | None,
     adapters: Sequence[Path] | None = None,

@@ -16,7 +16,7 @@ from cli.options import (
     Json,
     LibraryAt,
     Seed,
-    opened,
+    open_assistant,
     print_json,
     progress_of,
     text_of,
@@ -57,7 +57,7 @@ def paint(
         site_named(site)
     if report is not None:
         prompt = prompt_of_report(text_of(report))
-    with opened(backbone, library, download=download) as assistant:
+    with open_assistant(backbone, library, download=download) as assistant:
         paintings = assistant.paint(prompt, seed=seed, count=count, guidance=guidance, site=site)
     written = []
     for number, painting in enumerate(paintings):
@@ -86,7 +86,9 @@ def phantom(
     from assistant.chest.phantoms import write_phantoms
 
     with progress_of("phantoms") as progress:
-        write_phantoms(out, n, seed=seed, site=site, split=split, priors=priors, progress=progress)
+        write_phantoms(
+            out, n, seed=seed, site=site, split=split, priors=priors, on_progress=progress
+        )
     if as_json:
         print_json({"out": str(out), "n": n, "seed": seed, "site": site, "split": split})
     else:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from assistant.errors import SettingsError
-from cli.options import Backbone, Download, LibraryAt, opened
+from cli.options import Backbone, Download, LibraryAt, open_assistant
 
 
 def serve(
@@ -36,4 +36,6 @@ def serve(
                 "A user needs a name and a password; put the password into the environment as "
                 "WETREAD_PASSWORD."
             )
-    chat.serve(opened(backbone, library, download=download), port=port, host=host, user=known)
+    chat.serve(
+        open_assistant(backbone, library, download=download), port=port, host=host, user=known
+    )

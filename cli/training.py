@@ -13,7 +13,7 @@ from cli.options import (
     OUTPUT,
     Backbone,
     LibraryAt,
-    opened,
+    open_assistant,
 )
 
 
@@ -82,7 +82,7 @@ def calibrate(
 ) -> None:
     """Fit a backbone's risk, and with --probe its probe, on films of which the truth is known."""
     from adapters.calibration.calibrate import calibrate as run
-    from adapters.calibration.calibrate import known_cases, write_risk
+    from adapters.calibration.calibrate import cases_with_truth, write_risk
     from adapters.calibration.probe import teach_half
     from assistant.backbones.loading import backbone_folder
     from assistant.cases.ingest import refresh
@@ -94,17 +94,17 @@ def calibrate(
 
     sites = [site_named(letter).name for letter in site or ["A"]]
     home = out if out is not None and not probe else backbone_folder(backbone)
-    known, about = known_cases(cases, n, sites, work or cache_folder() / "calibrate", say)
+    known, about = cases_with_truth(cases, n, sites, work or cache_folder() / "calibrate", say)
     if probe:
         if out is None:
             raise SettingsError("A probe taught anew makes a new backbone; name its folder: --out.")
         known = teach_half(home, known, out, say)
         backbone, home = str(out), out
-    with opened(backbone, library) as assistant:
+    with open_assistant(backbone, library) as assistant:
         refresh(
             assistant.backbone, assistant.require_library()
         )  # its cases are found by what this probe says of them
-        model = run(assistant, known, about, samples=samples, error=error, say=say)
+        model = run(assistant, known, about, samples=samples, error=error, on_message=say)
     path = write_risk(model, out or home)
     OUTPUT.print(
         f"{path}: {model.sentences} sentences of {model.fitted_on}; kept up to risk "

@@ -30,7 +30,7 @@ class PartStore:
         mark = hashlib.sha256(told.encode()).hexdigest()[:16]
         self._folder = None if folder is None else folder / FOLDER / mark
 
-    def get(self, name: str) -> PartResult | None:
+    def load(self, name: str) -> PartResult | None:
         """A part that an earlier run has finished; None where there is none."""
         path = self._path(name)
         if path is None or not path.is_file():
@@ -42,7 +42,7 @@ class PartStore:
         }
         return PartResult(**told, counts=counts)
 
-    def put(self, name: str, part: PartResult) -> None:
+    def save(self, name: str, part: PartResult) -> None:
         """Keep a part."""
         path = self._path(name)
         if path is None:

@@ -10,7 +10,7 @@ from assistant.types import Assertion
 FindingSide = tuple[str, str | None]
 
 
-def claims(assertions: Iterable[Assertion], polarity: str = "present") -> set[FindingSide]:
+def finding_sides(assertions: Iterable[Assertion], polarity: str = "present") -> set[FindingSide]:
     """Findings of a polarity with their side; `bilateral` counts as one on each side."""
     found: set[FindingSide] = set()
     for a in assertions:
@@ -31,18 +31,18 @@ def _without_vague(found: set[FindingSide]) -> set[FindingSide]:
     return {(f, s) for f, s in found if s or f not in sided}
 
 
-def of(found: Iterable[FindingSide], kinds: Sequence[str]) -> set[FindingSide]:
+def restrict_to(found: Iterable[FindingSide], kinds: Sequence[str]) -> set[FindingSide]:
     """The claims about some findings only."""
     return {claim for claim in found if claim[0] in kinds}
 
 
-def counted(
+def count_matches(
     said: set[FindingSide], true: set[FindingSide], spared: Iterable[FindingSide] = ()
 ) -> list[int]:
     """True positives, false positives, false negatives; what is `spared` is never false."""
     return [len(said & true), len(said - true - set(spared)), len(true - said)]
 
 
-def listed(found: Iterable[FindingSide]) -> list[list[str | None]]:
+def as_rows(found: Iterable[FindingSide]) -> list[list[str | None]]:
     """Claims in a fixed order, as JSON takes them."""
     return [list(claim) for claim in sorted(found, key=lambda c: (c[0], c[1] or ""))]

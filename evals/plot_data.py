@@ -114,7 +114,7 @@ def histogram(
     }
 
 
-def bars(title: str, unit: str, figures: Mapping[str, Mapping[str, Any]]) -> Plot:
+def bar_plot(title: str, unit: str, figures: Mapping[str, Mapping[str, Any]]) -> Plot:
     """A bar with its interval for each figure by name; one without a value is said to have none."""
     drawn = [
         {"name": name, **{key: found[key] for key in ("value", "ci_low", "ci_high")}}

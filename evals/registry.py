@@ -50,7 +50,7 @@ class Suite:
     sighted: bool = True  # False: no backbone is loaded
 
 
-def _report(assistant: Any, ask: SuiteOptions, progress: Progress) -> PartResult:
+def _report(assistant: Any, ask: SuiteOptions, on_progress: Progress) -> PartResult:
     if ask.predictions is not None:
         return report.measure_predictions(
             ask.predictions,
@@ -58,57 +58,67 @@ def _report(assistant: Any, ask: SuiteOptions, progress: Progress) -> PartResult
             n=ask.n,
             seed=ask.seed,
             weights=ask.weights,
-            progress=progress,
+            on_progress=on_progress,
         )
     return report.measure(
-        assistant, data=ask.data, n=ask.n, seed=ask.seed, weights=ask.weights, progress=progress
+        assistant,
+        data=ask.data,
+        n=ask.n,
+        seed=ask.seed,
+        weights=ask.weights,
+        on_progress=on_progress,
     )
 
 
-def _image(assistant: Any, ask: SuiteOptions, progress: Progress) -> PartResult:
+def _image(assistant: Any, ask: SuiteOptions, on_progress: Progress) -> PartResult:
     if ask.generated is not None and ask.real is not None:
         return image_folders.measure_folders(
-            assistant, ask.generated, ask.real, n=ask.n, seed=ask.seed, progress=progress
+            assistant, ask.generated, ask.real, n=ask.n, seed=ask.seed, on_progress=on_progress
         )
     return image.measure(
-        assistant, data=ask.data, n=ask.n, seed=ask.seed, site=ask.site, progress=progress
+        assistant, data=ask.data, n=ask.n, seed=ask.seed, site=ask.site, on_progress=on_progress
     )
 
 
-def _risk(assistant: Any, ask: SuiteOptions, progress: Progress) -> PartResult:
-    return risk.measure(assistant, n=ask.n, seed=ask.seed, progress=progress)
+def _risk(assistant: Any, ask: SuiteOptions, on_progress: Progress) -> PartResult:
+    return risk.measure(assistant, n=ask.n, seed=ask.seed, on_progress=on_progress)
 
 
-def _gate(assistant: Any, ask: SuiteOptions, progress: Progress) -> PartResult:
-    return gate.measure(assistant, data=ask.data, n=ask.n, seed=ask.seed, progress=progress)
+def _gate(assistant: Any, ask: SuiteOptions, on_progress: Progress) -> PartResult:
+    return gate.measure(assistant, data=ask.data, n=ask.n, seed=ask.seed, on_progress=on_progress)
 
 
-def _looking(assistant: Any, ask: SuiteOptions, progress: Progress) -> PartResult:
-    return looking.measure(assistant, n=ask.n, seed=ask.seed, progress=progress)
+def _looking(assistant: Any, ask: SuiteOptions, on_progress: Progress) -> PartResult:
+    return looking.measure(assistant, n=ask.n, seed=ask.seed, on_progress=on_progress)
 
 
-def _shift(assistant: Any, ask: SuiteOptions, progress: Progress) -> PartResult:
-    return shift.measure(assistant, data=ask.data, n=ask.n, seed=ask.seed, progress=progress)
+def _shift(assistant: Any, ask: SuiteOptions, on_progress: Progress) -> PartResult:
+    return shift.measure(assistant, data=ask.data, n=ask.n, seed=ask.seed, on_progress=on_progress)
 
 
-def _privacy(assistant: Any, ask: SuiteOptions, progress: Progress) -> PartResult:
+def _privacy(assistant: Any, ask: SuiteOptions, on_progress: Progress) -> PartResult:
     return privacy.measure(
-        assistant, n=ask.n, seed=ask.seed, canaries=ask.canaries, progress=progress
+        assistant, n=ask.n, seed=ask.seed, canaries=ask.canaries, on_progress=on_progress
     )
 
 
-def _real(assistant: Any, ask: SuiteOptions, progress: Progress) -> PartResult:
-    return real.measure(assistant, data=_named(ask.data), n=ask.n, progress=progress)
+def _real(assistant: Any, ask: SuiteOptions, on_progress: Progress) -> PartResult:
+    return real.measure(assistant, data=_named(ask.data), n=ask.n, on_progress=on_progress)
 
 
-def _fidelity(assistant: Any, ask: SuiteOptions, progress: Progress) -> PartResult:
+def _fidelity(assistant: Any, ask: SuiteOptions, on_progress: Progress) -> PartResult:
     return fidelity.measure(
-        assistant, data=_named(ask.data), n=ask.n, seed=ask.seed, site=ask.site, progress=progress
+        assistant,
+        data=_named(ask.data),
+        n=ask.n,
+        seed=ask.seed,
+        site=ask.site,
+        on_progress=on_progress,
     )
 
 
-def _labeller(_: Any, ask: SuiteOptions, progress: Progress) -> PartResult:
-    return labeller.measure(data=_named(ask.data), n=ask.n, progress=progress)
+def _labeller(_: Any, ask: SuiteOptions, on_progress: Progress) -> PartResult:
+    return labeller.measure(data=_named(ask.data), n=ask.n, on_progress=on_progress)
 
 
 def _named(data: Path | None) -> Path:
@@ -158,7 +168,7 @@ SUITES: Mapping[str, Suite] = MappingProxyType(
 ALL = ("report", "image", "risk", "gate", "looking", "shift", "privacy", "mini")
 
 
-def chosen(
+def choose_parts(
     suites: Sequence[str], only: Sequence[str], ask: SuiteOptions
 ) -> list[tuple[str, str, MeasurePart]]:
     """The parts to run, each with its suite and its name, in order.
@@ -193,6 +203,6 @@ def chosen(
     return found
 
 
-def sighted(suites: Iterable[str], ask: SuiteOptions) -> bool:
+def suites_with_backbone(suites: Iterable[str], ask: SuiteOptions) -> bool:
     """Whether a backbone has to be loaded."""
     return ask.predictions is None and any(SUITES[name].sighted for name in suites)

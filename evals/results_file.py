@@ -51,11 +51,11 @@ def write_results(results: Mapping[str, Any], folder: Path) -> Path:
     Each is written beside and renamed, so that what was there is whole until the new is. A number
     that is not finite is written as null. Raises SettingsError where the folder cannot be written.
     """
-    from evals.card import card
+    from evals.card import render_card
 
     known = _finite(results)
     write_file(folder / RESULTS, _text(known).encode())
-    write_file(folder / CARD, card(known).encode())
+    write_file(folder / CARD, render_card(known).encode())
     return folder / CARD
 
 

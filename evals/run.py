@@ -13,8 +13,8 @@ from types import MappingProxyType
 from typing import Any
 
 from evals.checkpoint import PartStore, code_version, data_hash
-from evals.registry import SUITES, Progress, SuiteOptions, chosen, sighted
-from evals.results import SCHEMA, Counts, Figure, PartResult, judged
+from evals.registry import SUITES, Progress, SuiteOptions, choose_parts, suites_with_backbone
+from evals.results import SCHEMA, Counts, Figure, PartResult, judge_bars
 from evals.results_file import write_results
 
 PACKAGES = ("wetread", "torch", "transformers", "peft", "faiss-cpu", "numpy", "scikit-learn")
@@ -38,7 +38,7 @@ def run(
     only: Sequence[str] = (),
     site: str = "A",
     out: str | Path | None = None,
-    progress: Progress = lambda done, total: None,
+    on_progress: Progress = lambda done, total: None,
 ) -> dict[str, Any]:
     """Run suites and return their results, in the form of `results.json`.
 
@@ -65,9 +65,9 @@ def run(
     }  # fmt: skip
     told = {name: Path(path) for name, path in weights.items()}
     ask = SuiteOptions(Path(), n, seed, site, **paths, weights=told)
-    parts = chosen(named, only, ask)
+    parts = choose_parts(named, only, ask)
     assistant = None
-    if sighted([suite for suite, _, _ in parts], ask):
+    if suites_with_backbone([suite for suite, _, _ in parts], ask):
         from assistant import Assistant
         from assistant.backbones.loading import backbone_folder, load_backbone
         from assistant.backbones.settings import is_settings
@@ -87,12 +87,12 @@ def run(
     results: dict[str, Any] = {}
     for suite, name, part in parts:
         key = f"{suite}/{name}"
-        measured = kept.get(key)
+        measured = kept.load(key)
         if measured is None:
             started = time.monotonic()
-            measured = _placed(name, part(assistant, ask, progress))
+            measured = _placed(name, part(assistant, ask, on_progress))
             seconds[key] = round(time.monotonic() - started, 1)
-            kept.put(key, measured)
+            kept.save(key, measured)
         done.append((suite, measured))
         results = _results("+".join(named), done, {**about, "seconds": seconds}, site)
         if out is not None:
@@ -140,7 +140,7 @@ def _results(
     for name, part in done:
         own = SUITES[name].bars
         bars = {**own, **{f"{name}/{key}": bar for key, bar in own.items()}}
-        held, met = judged(part.figures, bars)
+        held, met = judge_bars(part.figures, bars)
         figures |= held
         verdicts |= met
     told = [part.material for _, part in done if part.material]

@@ -102,7 +102,7 @@ def url(chat_assistant) -> Iterator[str]:
     """The chat, served."""
     import app
 
-    with app.running(chat_assistant, port=free_port()) as address:
+    with app.serve_chat(chat_assistant, port=free_port()) as address:
         yield address
 
 

@@ -10,7 +10,7 @@ from conftest import REPO
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.figures import PairedFigure, in_turns
+from benchmarks.figures import PairedFigure, time_in_turns
 
 seconds = st.floats(0.01, 100)
 
@@ -51,7 +51,7 @@ def test_both_sides_run_in_turns():
         order.append(side)
         return float(len(order))
 
-    assert in_turns(lambda: run("a"), lambda: run("b"), 2) == ((1.0, 3.0), (2.0, 4.0))
+    assert time_in_turns(lambda: run("a"), lambda: run("b"), 2) == ((1.0, 3.0), (2.0, 4.0))
     assert order == ["a", "b", "a", "b"]
 
 

@@ -19,7 +19,7 @@ from assistant.export.draft_json import answer_dict, draft_dict, neighbour_dict
 from assistant.intake import read_film
 from assistant.painting.painting import file_of, painting_dict
 from assistant.types import Film
-from ui.jobs import by_model
+from ui.jobs import in_model_thread
 
 ENDPOINTS = ("draft", "similar", "ask", "paint")
 BY_NAME: Any = {"concurrency_id": "model", "api_visibility": "public"}
@@ -68,7 +68,7 @@ def _answering(work: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, A
 
     def answer(*told: Any) -> dict[str, Any]:
         try:
-            return by_model(work, *told)
+            return in_model_thread(work, *told)
         except WetreadError as problem:
             raise gr.Error(str(problem), print_exception=False) from None
 

@@ -13,13 +13,13 @@ from typing import Any
 import gradio as gr
 
 from assistant.assistant import Assistant
-from assistant.batch.run import Manifest, draft_rows, manifest_of, read_manifest
+from assistant.batch.run import Manifest, draft_rows, find_manifest, read_manifest
 from assistant.errors import SettingsError, WetreadError
 from assistant.intake import read_film
 from assistant.intake.zips import unpack
 from ui.batch_view import NO_BATCH, batch_html
 from ui.events import AT_ONCE, FORGET_AFTER, IN_BATCH, Updates, index_of, panel
-from ui.jobs import by_model
+from ui.jobs import in_model_thread
 from ui.markup import CRASHED, error
 from ui.read_tab import ReadTab
 from ui.session import Session
@@ -64,7 +64,7 @@ class BatchTab:
             return {self.zip: None}
         try:
             folder = Path(tempfile.mkdtemp(dir=self.of_session(request)))
-            manifest = manifest_of(unpack(Path(path), folder))
+            manifest = find_manifest(unpack(Path(path), folder))
         except WetreadError as problem:
             return {self.zip: None, self.table: error(str(problem))}
         finally:
@@ -86,7 +86,7 @@ class BatchTab:
 
     def wished(self, desk: Session) -> Updates:
         """Ask for a batch."""
-        desk.wish(BATCH)
+        desk.request(BATCH)
         return {self.reading.desk: desk}
 
     def run(self, desk: Session, manifest: Manifest | None, folder: str) -> Iterator[Updates]:
@@ -97,12 +97,12 @@ class BatchTab:
         try:
             if self.local and (folder or "").strip():
                 path = Path(folder.strip()).expanduser()
-                manifest = read_manifest(path) if path.is_file() else manifest_of(path)
+                manifest = read_manifest(path) if path.is_file() else find_manifest(path)
             of = _checked(manifest)
             yield {self.table: batch_html((), of, 0.0), self.manifest: manifest, self.rows: ()}
             ended = "All are drafted."
             drafting = draft_rows(self.assistant, manifest, named=False, batch=TOGETHER)  # type: ignore[arg-type]
-            while (row := by_model(lambda: next(drafting, None))) is not None:
+            while (row := in_model_thread(lambda: next(drafting, None))) is not None:
                 if wish is None or wish.stopped.is_set():
                     ended = "It was stopped."
                     break

@@ -11,7 +11,7 @@ from assistant.chest.vocabulary import FINDINGS
 from assistant.errors import WetreadError
 from ui.cases_view import cases_html
 from ui.events import AT_ONCE, BY_MODEL, Updates, panel
-from ui.jobs import by_model
+from ui.jobs import in_model_thread
 from ui.markup import CRASHED, error
 from ui.session import Session
 
@@ -44,7 +44,7 @@ class CasesRow:
         if visit is None:
             return {self.cases: gr.skip()}
         try:
-            visit.near = by_model(
+            visit.near = in_model_thread(
                 self.assistant.similar,
                 visit.films[0],
                 exclude=visit.excluded,

@@ -8,7 +8,7 @@ from html import escape
 from assistant.export.draft_json import draft_json, draft_markdown
 from assistant.export.html import draft_page
 from assistant.export.wording import NOTICE
-from assistant.labeller.sentences import parse
+from assistant.labeller.sentences import parse_sentences
 from assistant.types import Report, Sentence
 from ui.markup import boxes, busy, button, chip, download, empty, error, gate_html, why
 from ui.session import OpenStudy
@@ -22,7 +22,7 @@ def writing_html(text: str) -> str:
     if not text.strip():
         return busy("Looking at the film …")
     parts = [busy("Being written, not checked yet …")]
-    said = parse(text)
+    said = parse_sentences(text)
     for section in SECTIONS:
         lines = "".join(f"<li>{escape(s.text)}</li>" for s in said if s.section == section)
         if lines:

@@ -35,12 +35,12 @@ class JobResult(Generic[T]):
     result: T
 
 
-def by_model(work: Callable[..., T], *args: Any, **options: Any) -> T:
+def in_model_thread(work: Callable[..., T], *args: Any, **options: Any) -> T:
     """What a call gives, made in the thread that computes; raises what it raises."""
     return MODEL.submit(work, *args, **options).result()
 
 
-def follow(
+def follow_job(
     work: Callable[[Callable[[N], None]], T],
     stopped: threading.Event,
     seconds: float = MOST_SECONDS,

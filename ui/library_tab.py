@@ -10,12 +10,12 @@ import gradio as gr
 from assistant.assistant import Assistant
 from assistant.cases.ingest import add_film
 from assistant.cases.search import search_cases
-from assistant.cases.similar import as_neighbour
+from assistant.cases.similar import neighbour_of
 from assistant.errors import LibraryError, SettingsError, WetreadError
 from assistant.intake import read_film
 from ui.cases_view import shelf_html
 from ui.events import AT_ONCE, BY_MODEL, Updates, panel, text_of
-from ui.jobs import by_model
+from ui.jobs import in_model_thread
 from ui.markup import CRASHED, error
 from ui.read_tab import ReadTab
 from ui.session import Session
@@ -77,7 +77,7 @@ class LibraryTab:
             found = search_cases(self.assistant.require_library(), words or "", limit=FOUND_MOST)
         except WetreadError as problem:
             return {self.told: error(str(problem)), self.found: ""}
-        cases = [as_neighbour(case, 0.0) for case in found]
+        cases = [neighbour_of(case, 0.0) for case in found]
         return {self.told: "", self.found: shelf_html(self.assistant, cases, alike=False)}
 
     def alike(self, desk: Session) -> Updates:
@@ -85,7 +85,7 @@ class LibraryTab:
         try:
             if desk.here is None:
                 raise SettingsError("There is no film on the desk; drop one under Read first.")
-            found = by_model(self.assistant.similar, desk.here.film, FOUND_MOST)
+            found = in_model_thread(self.assistant.similar, desk.here.film, FOUND_MOST)
         except WetreadError as problem:
             return {self.told: error(str(problem)), self.found: ""}
         return {self.told: "", self.found: shelf_html(self.assistant, found, alike=True)}
@@ -95,7 +95,7 @@ class LibraryTab:
         added = known = 0
         try:
             for path in paths or ():
-                done = by_model(
+                done = in_model_thread(
                     add_film,
                     self.assistant.backbone,
                     self.assistant.require_library(),

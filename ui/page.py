@@ -35,7 +35,7 @@ HEAD = """<meta http-equiv="Content-Security-Policy" content="default-src 'self'
 <meta name="viewport" content="width=device-width, initial-scale=1">"""
 
 
-def look() -> dict[str, Any]:
+def theme() -> dict[str, Any]:
     """Theme, style and head of the page, as `launch` takes them."""
     theme = Base(neutral_hue="zinc", font=("system-ui", "sans-serif"), font_mono="monospace")
     return {"theme": theme, "css": script("chat.css"), "head": HEAD}

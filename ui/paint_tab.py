@@ -13,7 +13,7 @@ from assistant.intake import read_film_bytes
 from assistant.painting.painting import file_of, prompt_of_report
 from assistant.types import Painting
 from ui.events import AT_ONCE, BY_MODEL, FORGET_AFTER, Updates, index_of, panel
-from ui.jobs import JobResult, follow
+from ui.jobs import JobResult, follow_job
 from ui.markup import CRASHED, error
 from ui.paint_view import NO_PAINTING, paintings_html
 from ui.read_tab import ReadTab
@@ -50,7 +50,7 @@ class PaintTab:
 
     def wished(self, desk: Session) -> Updates:
         """Ask for films to be painted."""
-        desk.wish(PAINT)
+        desk.request(PAINT)
         return {self.reading.desk: desk}
 
     def paint(
@@ -66,7 +66,7 @@ class PaintTab:
             for number in range(asked):
                 yield {self.painted: paintings_html(self.assistant, done, asked, 0.0)}
                 one = partial(self._one, prompt, guidance, site, int(seed or 0) + number)
-                for news in follow(one, wish.stopped):  # type: ignore[union-attr]
+                for news in follow_job(one, wish.stopped):  # type: ignore[union-attr]
                     if isinstance(news, JobResult):
                         done = (*done, news.result)
                         break
@@ -88,7 +88,7 @@ class PaintTab:
     ) -> Painting:
         return self.assistant.paint(
             prompt, seed=seed, guidance=guidance, site=site or "",
-            progress=lambda tokens, of: tell(tokens / of),
+            on_progress=lambda tokens, of: tell(tokens / of),
         )[0]  # fmt: skip
 
     def stopped(self, desk: Session) -> None:

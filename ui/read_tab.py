@@ -13,7 +13,7 @@ import numpy as np
 
 from assistant.assistant import Assistant
 from assistant.chest.phantoms import make_phantom
-from assistant.drafting.review import decide, reworded
+from assistant.drafting.review import decide, reword
 from assistant.errors import SettingsError, Stopped, WetreadError
 from assistant.intake import read_film, read_film_bytes
 from assistant.intake.orientation import correct_film
@@ -24,7 +24,7 @@ from ui.cases_view import cases_html
 from ui.draft_view import NO_DRAFT, checked_html, draft_html, writing_html
 from ui.events import AT_ONCE, BY_MODEL, Updates, index_of, panel, text_of
 from ui.film_view import NO_FILM, rail_html, viewer_html
-from ui.jobs import JobResult, by_model, follow
+from ui.jobs import JobResult, follow_job, in_model_thread
 from ui.markup import CRASHED, error
 from ui.session import DraftRequest, OpenStudy, Session
 from ui.talk_row import TalkRow
@@ -160,7 +160,7 @@ class ReadTab:
     def rail_act(self, desk: Session, event: gr.EventData) -> Updates:
         """Look at another study, or take one off the desk."""
         number = index_of(event, "number")
-        (desk.drop if text_of(event, "do") == "drop" else desk.look)(number)
+        (desk.drop if text_of(event, "do") == "drop" else desk.select)(number)
         return self.screen(desk)
 
     def put_right(self, desk: Session) -> Updates:
@@ -184,7 +184,7 @@ class ReadTab:
 
     def asked_for(self, desk: Session, *, anyway: bool = False) -> Updates:
         """Put the study that is looked at in line to be drafted."""
-        desk.wish(DRAFT, anyway)
+        desk.request(DRAFT, anyway)
         return {**self.screen(desk), self.draft: writing_html("")}
 
     def read(self, desk: Session) -> Iterator[Updates]:
@@ -213,7 +213,7 @@ class ReadTab:
     def _reading(self, visit: OpenStudy, wish: DraftRequest) -> Iterator[str]:
         """Draft a study onto the desk, giving the text as it is written."""
         try:
-            for news in follow(partial(self._drafted, visit, wish.anyway), wish.stopped):
+            for news in follow_job(partial(self._drafted, visit, wish.anyway), wish.stopped):
                 if isinstance(news, JobResult):
                     visit.report, visit.films = news.result, _read_first(visit.films, news.result)
                     visit.near, visit.failed = news.result.neighbours, ""
@@ -231,7 +231,9 @@ class ReadTab:
         for film in visit.films:
             others = tuple(one for one in visit.films if one is not film)
             asked = replace(study, films=(film, *others))
-            report = self.assistant.draft(asked, exclude=visit.excluded, anyway=anyway, told=tell)
+            report = self.assistant.draft(
+                asked, exclude=visit.excluded, anyway=anyway, on_text=tell
+            )
             if report.gate.answer != "refuse":
                 return report
             reports.append(report)
@@ -258,7 +260,7 @@ class ReadTab:
             return {self.desk: desk}
         before = len(visit.report.sentences)
         try:
-            after = by_model(self._reword, visit.report, index, text_of(event))
+            after = in_model_thread(self._reword, visit.report, index, text_of(event))
         except WetreadError as problem:
             return {self.checked: f'<div data-index="{index}">{error(str(problem))}</div>'}
         count = len(after.sentences) - before + 1
@@ -266,7 +268,7 @@ class ReadTab:
 
     def _reword(self, report: Report, index: int, text: str) -> Report:
         """A sentence in a person's words, judged anew."""
-        return reworded(self.assistant.backbone, self.assistant.risk, report, index, text)
+        return reword(self.assistant.backbone, self.assistant.risk, report, index, text)
 
     def save(self, desk: Session, event: gr.EventData) -> Updates:
         """Put what was written in place of a sentence."""
@@ -275,7 +277,7 @@ class ReadTab:
             return {self.desk: desk}
         try:
             index, text = index_of(event), text_of(event)
-            visit.report = by_model(self._reword, visit.report, index, text)
+            visit.report = in_model_thread(self._reword, visit.report, index, text)
         except WetreadError as problem:
             return {self.draft: error(str(problem)) + draft_html(visit)}
         return {self.desk: desk, self.draft: draft_html(visit)}

@@ -63,7 +63,7 @@ class Session:
         default_factory=dict
     )  # by kind, in the order asked for
 
-    def wish(self, job: str, anyway: bool = False) -> None:
+    def request(self, job: str, anyway: bool = False) -> None:
         """Ask for a job on what is looked at; it can be stopped from now on, in line already."""
         self.jobs.setdefault(job, []).append(DraftRequest(self.at, anyway))
 
@@ -105,7 +105,7 @@ class Session:
         self.at = visit.number
         return visit
 
-    def look(self, number: int) -> None:
+    def select(self, number: int) -> None:
         """Look at another study; a number that is not there changes nothing."""
         if self.find(number):
             self.at = number

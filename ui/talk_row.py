@@ -10,7 +10,7 @@ from assistant.assistant import Assistant
 from assistant.errors import WetreadError
 from ui.events import AT_ONCE, BY_MODEL, Updates, panel, text_of
 from ui.film_view import rail_html
-from ui.jobs import by_model
+from ui.jobs import in_model_thread
 from ui.markup import CRASHED, error
 from ui.session import Session
 from ui.talk_view import talk_html
@@ -53,7 +53,7 @@ class TalkRow:
         history = [(answer.understood or answer.question, answer.text) for answer in visit.talk]
         try:
             asked = visit.study(), question or ""
-            answer = by_model(self.assistant.ask, *asked, history=history)
+            answer = in_model_thread(self.assistant.ask, *asked, history=history)
         except WetreadError as problem:
             if desk.here is visit:
                 yield {self.talk: talk_html(visit, failed=str(problem))}

@@ -18,8 +18,14 @@ from torch import nn
 
 from adapters.data.cases import CaseSet, TrainingCase, split_by_patient
 from adapters.data.phantom_arrays import CHANNELS, FILM_LABELS
-from adapters.pretrain.embedding import decide, liken
-from adapters.pretrain.probe import ProbeDataset, logits_of, loss_of, prepare, teach
+from adapters.pretrain.embedding import fit_thresholds, set_embedding_labels
+from adapters.pretrain.probe import (
+    ProbeDataset,
+    cache_probe_features,
+    logits_of,
+    loss_of,
+    train_probe,
+)
 from assistant.atomic import new_folder
 from assistant.backbones.janus.backbone import JanusBackbone
 from assistant.backbones.probe.measurements import FILE as MEASURES
@@ -71,7 +77,7 @@ def refit_probe(folder: Path, cases: CaseSet, out: Path, seed: int, say: Say) ->
     before = loss_of(probe, apart)
     taught = Probe(probe.heads.weight.shape[1], probe.labels, probe.channels, probe.learnt)
     taught.load_state_dict(probe.state_dict())
-    teach(taught, lessons, seed=seed)
+    train_probe(taught, lessons, seed=seed)
     after = loss_of(taught, apart)
     better = old is None or after < before
     say(
@@ -79,7 +85,7 @@ def refit_probe(folder: Path, cases: CaseSet, out: Path, seed: int, say: Say) ->
         f"patients that it has not learnt from; {'it is taken' if better else 'it stays as it was'}"
     )
     if better:
-        decide(taught, logits_of(taught, apart), apart.truth, FEWEST)
+        fit_thresholds(taught, logits_of(taught, apart), apart.truth, FEWEST)
     _copy(folder, out, taught if better else None)
     return better
 
@@ -90,7 +96,7 @@ def _empty(backbone: JanusBackbone) -> Probe:
     probe = Probe(backbone.encode([blank])[0].features.shape[1], FILM_LABELS, CHANNELS)
     nn.init.zeros_(probe.patches.weight)
     nn.init.constant_(probe.patches.bias, NEVER_LIT)
-    liken(probe, FINDINGS)
+    set_embedding_labels(probe, FINDINGS)
     return probe.eval()
 
 
@@ -106,7 +112,7 @@ def _lessons(backbone: JanusBackbone, probe: Probe, cases: CaseSet) -> ProbeData
             truth = np.array([truth_of(cases.cases[i], probe.labels) for i in part])
             yield features(films), features(mirror), truth
 
-    return prepare(len(cases), shown())
+    return cache_probe_features(len(cases), shown())
 
 
 def truth_of(case: TrainingCase, labels: Sequence[Label]) -> list[float]:

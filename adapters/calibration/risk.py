@@ -61,16 +61,16 @@ def fit_risk(sentences: Sequence[JudgedClaim], about: FitDescription, seed: int 
             f"Of {len(wrong)} sentences {int(wrong.sum())} are false; a risk needs at least "
             f"{FOLDS} of either kind, so calibrate on more films."
         )
-    names = chosen_signals(sentences, about, seed)
+    names = choose_signals(sentences, about, seed)
     odds, (slope, shift) = _judged_apart(sentences, about, seed, names)
     risks = np.array([sigmoid(slope * o + shift) for o in odds])
-    limits = thresholds(risks, wrong, about.error)
+    limits = fit_thresholds(risks, wrong, about.error)
     if "agreement" not in names:
         about = replace(about, samples=0)  # drawing other drafts would be in vain
     return _model(_polarities(sentences, names), about, len(sentences), (slope, shift), limits)
 
 
-def chosen_signals(
+def choose_signals(
     sentences: Sequence[JudgedClaim], about: FitDescription, seed: int
 ) -> tuple[str, ...]:
     """The signals that earn their place, in the order of `SIGNALS`.
@@ -140,7 +140,7 @@ def _model(polarities, about: FitDescription, count: int, scale, limits) -> Risk
     )
 
 
-def thresholds(risks: np.ndarray, wrong: np.ndarray, error: float) -> tuple[float, float]:
+def fit_thresholds(risks: np.ndarray, wrong: np.ndarray, error: float) -> tuple[float, float]:
     """The highest risk to keep and the lowest to withhold, of risks (N,) and falsehoods (N,).
 
     Kept is as much as leaves the share of false ones within the error allowed, one more false

@@ -8,15 +8,15 @@ import numpy as np
 
 from adapters.data.cases import CaseSet
 from assistant import Assistant
-from assistant.cases.similar import as_neighbour
-from assistant.labeller.summary import claims_of
+from assistant.cases.similar import neighbour_of
+from assistant.labeller.summary import case_assertions
 from assistant.types import Assertion
 
 FILMS, CASES = 200, 300  # that are held against each other
 FEWEST = 30  # cases, below which nothing is said
 
 
-def likeness_floor(assistant: Assistant, cases: CaseSet, seed: int) -> float | None:
+def fit_similarity_floor(assistant: Assistant, cases: CaseSet, seed: int) -> float | None:
     """The least similarity from which on a case agrees with a film better than the average case.
 
     What a case asserts is held against what is known of the film, by the share of all findings
@@ -36,7 +36,7 @@ def likeness_floor(assistant: Assistant, cases: CaseSet, seed: int) -> float | N
     drawn = [known[i] for i in rng.permutation(len(known))[:CASES]]
     vectors = np.stack([library.embedding(case.id) for case in drawn])
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    said = [_told(claims_of(as_neighbour(case, 0.0))) for case in drawn]
+    said = [_told(case_assertions(neighbour_of(case, 0.0))) for case in drawn]
     picked = rng.permutation(len(cases))[:FILMS].tolist()
     likeness, agreement = [], []
     for start in range(0, len(picked), 16):

@@ -24,8 +24,8 @@ from assistant.chest.vocabulary import finding_of_label
 from assistant.errors import IntakeError, SettingsError
 from assistant.intake import read_film
 from assistant.intake.resize import square
-from assistant.labeller.labeller import assertions
-from assistant.labeller.sentences import is_comparison, parse
+from assistant.labeller.labeller import find_assertions
+from assistant.labeller.sentences import is_comparison, parse_sentences
 from assistant.labeller.summary import summarise
 from assistant.types import Assertion, Film
 
@@ -122,7 +122,7 @@ class Cases:
 
 
 def load_cases(
-    data: PhantomData | FolderData, folder: Path, *, seed: int, edge: int, say: OnMessage
+    data: PhantomData | FolderData, folder: Path, *, seed: int, edge: int, on_message: OnMessage
 ) -> Cases:
     """Load the cases of a recipe; `folder` keeps their films, `edge` pixels along each side.
 
@@ -130,8 +130,8 @@ def load_cases(
     counted. Raises SettingsError or LibraryError for a folder that does not hold.
     """
     if isinstance(data, PhantomData):
-        return _phantoms(data, folder, say)
-    return _from_folder(data, folder, seed, edge, say)
+        return _phantoms(data, folder, on_message)
+    return _from_folder(data, folder, seed, edge, on_message)
 
 
 def split_by_patient(
@@ -170,7 +170,7 @@ def _place(patient: str, seed: int) -> float:
     return int.from_bytes(digest[:8], "big") / 2**64
 
 
-def _phantoms(data: PhantomData, folder: Path, say: OnMessage) -> Cases:
+def _phantoms(data: PhantomData, folder: Path, on_message: OnMessage) -> Cases:
     sets: dict[str, CaseSet] = {}
     digest = hashlib.sha256()
     for split, count in (("train", data.train), ("validation", data.validation)):
@@ -179,9 +179,9 @@ def _phantoms(data: PhantomData, folder: Path, say: OnMessage) -> Cases:
             share = count // len(data.sites) + (number < count % len(data.sites))
             if share == 0:
                 continue
-            say(f"phantoms: {share} of site {site} ({split})")
+            on_message(f"phantoms: {share} of site {site} ({split})")
             arrays = phantom_arrays(
-                folder, share, data.seed, site=site, split=split, report=_every(500, say)
+                folder, share, data.seed, site=site, split=split, report=_every(500, on_message)
             )
             parts.append(arrays.films)
             covers.append(arrays.cover())
@@ -195,10 +195,10 @@ def _phantoms(data: PhantomData, folder: Path, say: OnMessage) -> Cases:
     return Cases(sets["train"], sets["validation"], digest.hexdigest(), description)
 
 
-def _every(step: int, say: OnMessage) -> Callable[[int, int], None]:
+def _every(step: int, on_message: OnMessage) -> Callable[[int, int], None]:
     def report(done: int, total: int) -> None:
         if done % step == 0:
-            say(f"phantoms: {done} of {total} rendered")
+            on_message(f"phantoms: {done} of {total} rendered")
 
     return report
 
@@ -229,15 +229,17 @@ class _Row:
     case: TrainingCase
 
 
-def _from_folder(data: FolderData, folder: Path, seed: int, edge: int, say: OnMessage) -> Cases:
+def _from_folder(
+    data: FolderData, folder: Path, seed: int, edge: int, on_message: OnMessage
+) -> Cases:
     rows = _rows(data.cases)
     digest = hashlib.sha256()
     for row in rows:
         digest.update(f"{row.digest} {row.group} {row.split} {row.case!r}\n".encode())
     sha256 = digest.hexdigest()
-    films, refused = _films(rows, folder / f"films-{sha256[:16]}-{edge}", edge, say)
+    films, refused = _films(rows, folder / f"films-{sha256[:16]}-{edge}", edge, on_message)
     if refused:
-        say(f"{len(refused)} of {len(rows)} films cannot be read and are left out")
+        on_message(f"{len(refused)} of {len(rows)} films cannot be read and are left out")
     kept = [i for i in range(len(rows)) if i not in set(refused)]
     train, held = split_by_patient(
         [rows[i].group for i in kept], [rows[i].split for i in kept], data.validation, seed
@@ -249,7 +251,7 @@ def _from_folder(data: FolderData, folder: Path, seed: int, edge: int, say: OnMe
         )
         for part in (train, held)
     ]
-    say(f"cases: {len(train)} to train, {len(held)} to validate, no patient in both")
+    on_message(f"cases: {len(train)} to train, {len(held)} to validate, no patient in both")
     return Cases(sets[0], sets[1], sha256, f"{len(kept)} films of the folder {data.cases.name}")
 
 
@@ -296,9 +298,9 @@ def _labelled(folder: Path) -> Iterable[tuple]:
 
 def _case(group: str, report: str, labels: Sequence[str], indication: str) -> TrainingCase:
     """A case from a report and labels; sentences that compare are not taught."""
-    said = [s for s in parse(report) if not is_comparison(s.text)]
+    said = [s for s in parse_sentences(report) if not is_comparison(s.text)]
     known = [f for f in map(finding_of_label, labels) if f]
-    claims = (*assertions(report), *(Assertion(f) for f in known))
+    claims = (*find_assertions(report), *(Assertion(f) for f in known))
     words = summarise(claims) if claims else ", ".join(labels)
     return TrainingCase(
         patient=group,
@@ -311,7 +313,7 @@ def _case(group: str, report: str, labels: Sequence[str], indication: str) -> Tr
 
 
 def _films(
-    rows: Sequence[_Row], home: Path, edge: int, say: OnMessage
+    rows: Sequence[_Row], home: Path, edge: int, on_message: OnMessage
 ) -> tuple[np.ndarray, list[int]]:
     """The rows' films as uint8 (N, edge, edge), from the cache, and which cannot be read."""
     done = home / "refused.json"
@@ -328,7 +330,7 @@ def _films(
                 continue
             films[index] = (square(film.pixels, edge) * 255).round().astype(np.uint8)
             if (index + 1) % 500 == 0:
-                say(f"films read: {index + 1} of {len(rows)}")
+                on_message(f"films read: {index + 1} of {len(rows)}")
         films.flush()
         write_file(done, json.dumps(refused).encode())
     return np.load(home / "films.npy", mmap_mode="r"), json.loads(done.read_text(encoding="utf-8"))

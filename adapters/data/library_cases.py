@@ -9,10 +9,10 @@ import numpy as np
 
 from adapters.data.cases import CaseSet, Pictures, TrainingCase
 from assistant.cases.ingest import read_library
-from assistant.cases.similar import as_neighbour
+from assistant.cases.similar import neighbour_of
 from assistant.intake.png import EDGE
 from assistant.intake.resize import square
-from assistant.labeller.summary import claims_of
+from assistant.labeller.summary import case_assertions
 
 
 def library_cases(folder: Path, n: int) -> CaseSet:
@@ -25,6 +25,6 @@ def library_cases(folder: Path, n: int) -> CaseSet:
     films: list[np.ndarray] = []
     for case, picture in islice(read_library(folder), n):
         films.append((square(picture.astype(np.float32) / 255, EDGE) * 255).round().astype("u1"))
-        claims = claims_of(as_neighbour(case, 0.0))
+        claims = case_assertions(neighbour_of(case, 0.0))
         cases.append(TrainingCase(case.patient or case.id, claims=claims, library_id=case.id))
     return CaseSet(tuple(cases), Pictures([np.stack(films)] if films else []))

@@ -18,7 +18,7 @@ WANTED = (
 SIDED = ("pleural_effusion", "pneumothorax")
 
 
-def measured_in(phantom: Any) -> dict[str, float]:
+def measurements_of(phantom: Any) -> dict[str, float]:
     """What a phantom measures, lengths in parts of the film's edge; of several the largest."""
     edge = phantom.film.shape[0] * phantom.spacing_mm
     found = {"cardiomegaly//cardiothoracic_ratio": float(phantom.cardiothoracic_ratio)}

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from adapters.data.measured_truth import measured_in
+from adapters.data.measured_truth import measurements_of
 from assistant.atomic import write_file
 from assistant.backbones.probe.probe import Label
 from assistant.chest import phantoms
@@ -33,7 +33,7 @@ from assistant.chest.phantoms import (
 )
 from assistant.chest.phantoms.lesions import Lesion
 from assistant.chest.phantoms.truth import assertions
-from assistant.labeller.summary import reading_words
+from assistant.labeller.summary import describe_probe
 from assistant.types import Assertion
 from assistant.vqa.question_bank import Question, ask_about
 
@@ -120,7 +120,7 @@ def _record(phantom: Phantom) -> dict[str, Any]:
         "comparison": phantom.comparison,
         "truth": [astuple(a)[:5] for a in truth_assertions(phantom)],
         "tube": tube_positions(phantom),
-        "measured": measured_in(phantom),
+        "measured": measurements_of(phantom),
         "prior": None
         if prior is None
         else [
@@ -137,7 +137,7 @@ def assertions_of(rows: Sequence[Sequence[Any]]) -> list[Assertion]:
 def reading_of(record: dict[str, Any]) -> str:
     """What a probe would read in a record's film that misses nothing, however faint."""
     tubes = {tube: at for tube, at in record["tube"].items() if at != "in place"}
-    return reading_words(
+    return describe_probe(
         Assertion(
             finding,
             side=side,

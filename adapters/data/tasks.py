@@ -16,7 +16,7 @@ from adapters.data.cases import Cases, TrainingCase
 from assistant.chest.question_words import BEYOND, NOT_SHOWN, THINGS
 from assistant.chest.vocabulary import NORMAL
 from assistant.errors import SettingsError
-from assistant.labeller.summary import precedent_of, summarise
+from assistant.labeller.summary import case_summary, summarise
 from assistant.prompts import answer_request, report_request
 from assistant.vqa.question_bank import Question, ask_about
 
@@ -31,7 +31,7 @@ MOST_QUESTIONS = 12  # about one film in one example
 UNTOLD = 0.1  # share of examples without the probe's reading, which must be got from the film
 
 
-def fits(case: TrainingCase, task: str) -> bool:
+def has_task(case: TrainingCase, task: str) -> bool:
     """Whether a case can teach a task."""
     if task == "report":
         return bool(case.report)
@@ -41,11 +41,11 @@ def fits(case: TrainingCase, task: str) -> bool:
     return bool(case.impression or case.findings or case.caption)
 
 
-def fitting(cases: Cases, task: str) -> Cases:
+def cases_for_task(cases: Cases, task: str) -> Cases:
     """The cases that can teach a task; SettingsError where none can on one side."""
     sets = []
     for part in (cases.train, cases.validation):
-        kept = [i for i, case in enumerate(part.cases) if fits(case, task)]
+        kept = [i for i, case in enumerate(part.cases) if has_task(case, task)]
         if not kept:
             raise SettingsError(
                 f"On one side of the split no case has what the task {task!r} learns from; "
@@ -61,7 +61,7 @@ class Precedents:
     def __init__(self, cases: Sequence[TrainingCase], embeddings: np.ndarray) -> None:
         """`embeddings` is float32 (N, D), unit length, in the order of `cases`."""
         self._patients = np.array([case.patient for case in cases])
-        self._summaries = [precedent_of(case.report) or _of_claims(case) for case in cases]
+        self._summaries = [case_summary(case.report) or _of_claims(case) for case in cases]
         self._known = np.flatnonzero([bool(summary) for summary in self._summaries])
         index = faiss.IndexFlatIP(embeddings.shape[1])
         index.add(np.ascontiguousarray(embeddings[self._known], np.float32))
@@ -104,7 +104,7 @@ def _of_claims(case: TrainingCase) -> str:
     return summarise(case.claims) if case.claims or case.complete else ""
 
 
-def sometimes_untold(case: TrainingCase, rng: np.random.Generator) -> TrainingCase:
+def drop_reading(case: TrainingCase, rng: np.random.Generator) -> TrainingCase:
     """The case, now and then without its reading."""
     return replace(case, reading="") if rng.random() < UNTOLD else case
 
@@ -135,7 +135,7 @@ def _beyond(rng: np.random.Generator) -> Question:
     return Question("not_shown", BEYOND[0].format(thing=thing), NOT_SHOWN.format(thing=thing))
 
 
-def wish(case: TrainingCase, rng: np.random.Generator) -> tuple[str, str]:
+def painting_prompt(case: TrainingCase, rng: np.random.Generator) -> tuple[str, str]:
     """What a film is painted from, the report's parts or the caption, and mostly its site."""
     both = f"{case.findings} {case.impression}".strip()
     options = (case.impression, case.impression, case.findings, both, case.caption)

@@ -14,10 +14,10 @@ import numpy as np
 import torch
 
 from adapters.data.cases import TrainingCase
-from adapters.data.tasks import Precedents, answer_pairs, report_pair, sometimes_untold, wish
+from adapters.data.tasks import Precedents, answer_pairs, drop_reading, painting_prompt, report_pair
 from adapters.lora.model import IGNORE
 from adapters.pretrain.language_model import weights_of
-from assistant.prompts import film_prompt, paint_prompt, plain
+from assistant.prompts import film_prompt, paint_prompt, render_plain
 
 UNGUIDED = 0.1  # share of paintings trained without their prompt, for guidance
 Make = Callable[[int, np.random.Generator], dict[str, Any]]
@@ -59,7 +59,7 @@ class Tokens:
     def turn(self, request: str, answer: str) -> tuple[list[int], list[int]]:
         """Tokens of a request about one film with its answer, and those of the request alone."""
         prompt = self.encode(film_prompt(self.tokenizer, self.image_tokens, request))
-        said = self.encode(plain(self.tokenizer, answer))
+        said = self.encode(render_plain(self.tokenizer, answer))
         return [*prompt, *said, self.end], prompt
 
     def rows(self, rows: Sequence[list[int]], fill: int, *, left: bool = False) -> torch.Tensor:
@@ -71,7 +71,7 @@ class Tokens:
         )
 
 
-def foretold(ids: Sequence[int], start: int) -> list[int]:
+def next_token_targets(ids: Sequence[int], start: int) -> list[int]:
     """Targets, each where it is to be foretold: the tokens from `start` on, one place earlier."""
     return [IGNORE] * (start - 1) + list(ids[start:]) + [IGNORE]
 
@@ -85,10 +85,10 @@ def report_examples(
     """Reports, the prompt naming similar cases drawn as `adapters.data.tasks` says."""
 
     def make(index: int, rng: np.random.Generator) -> dict[str, Any]:
-        case = sometimes_untold(cases[index], rng)
+        case = drop_reading(cases[index], rng)
         similar = precedents.draw(rng, case.patient, near[index])
         ids, prompt = tokens.turn(*report_pair(case, similar))
-        return {"film": index, "ids": ids, "targets": foretold(ids, len(prompt))}
+        return {"film": index, "ids": ids, "targets": next_token_targets(ids, len(prompt))}
 
     return make
 
@@ -97,7 +97,7 @@ def answer_examples(cases: Sequence[TrainingCase], tokens: Tokens) -> Make:
     """Several questions about one film: the film once, then every question as if it were alone."""
 
     def make(index: int, rng: np.random.Generator) -> dict[str, Any]:
-        case = sometimes_untold(cases[index], rng)
+        case = drop_reading(cases[index], rng)
         ids: list[int] = []
         row: dict[str, list[int]] = {"targets": [], "branches": [], "places": []}
         for number, pair in enumerate(answer_pairs(case, rng), start=1):
@@ -105,7 +105,7 @@ def answer_examples(cases: Sequence[TrainingCase], tokens: Tokens) -> Make:
             film = prompt.index(tokens.after_film) + 1
             start = film if ids else 0  # the tokens up to the film's end are all questions'
             ids += whole[start:]
-            row["targets"] += foretold(whole, len(prompt))[start:]
+            row["targets"] += next_token_targets(whole, len(prompt))[start:]
             row["branches"] += [0] * (film - start) + [number] * (len(whole) - film)
             row["places"] += range(start, len(whole))
         return {"film": index, "ids": ids, **row}
@@ -117,7 +117,7 @@ def image_examples(cases: Sequence[TrainingCase], tokens: Tokens) -> Make:
     """Wishes for a film, one in ten emptied as guidance empties it."""
 
     def make(index: int, rng: np.random.Generator) -> dict[str, Any]:
-        text, site = wish(cases[index], rng)
+        text, site = painting_prompt(cases[index], rng)
         ids = tokens.encode(paint_prompt(tokens.tokenizer, text, site))
         if rng.random() < UNGUIDED:
             keep = {tokens.tokenizer.bos_token_id, ids[-1]}

@@ -66,13 +66,13 @@ def run_name(recipe: AdapterRecipe, card: dict[str, Any]) -> str:
 
 
 def state_figures(
-    card: dict[str, Any], metrics: dict[str, Any], folder: Path, say: OnMessage
+    card: dict[str, Any], metrics: dict[str, Any], folder: Path, on_message: OnMessage
 ) -> None:
     """State the held-out figures, on the card in the adapter's folder and to the user."""
     card["metrics"] = metrics
     _json(folder / CARD, card)
     figures = ", ".join(f"{k.replace('_', ' ')} {v}" for k, v in card["metrics"].items())
-    say(f"held out: {figures}")
+    on_message(f"held out: {figures}")
 
 
 def write_adapter(adapted: PeftModel, folder: Path, card: dict[str, Any]) -> None:

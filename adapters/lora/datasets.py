@@ -23,10 +23,10 @@ from adapters.lora.batches import (
     image_examples,
     report_examples,
 )
-from adapters.lora.feature_cache import CachedFeatures, codes_of, features_of
+from adapters.lora.feature_cache import CachedFeatures, cache_codes, cache_features
 from adapters.lora.loop import examples_for, first_process
 from assistant.backbones.janus.backbone import JanusBackbone
-from assistant.labeller.summary import reading_of
+from assistant.labeller.summary import probe_summary
 
 SIMILAR = 5  # cases that a held-out report is told of, as a draft is
 
@@ -43,35 +43,43 @@ class AdapterDataset:
     similar: tuple[tuple[str, ...], ...] = ()  # for each held-out case, what its prompt names
 
 
-def lesson_for(
-    recipe: AdapterRecipe, base: Path, cases: Cases, pupil: Any, seen: Path, say: OnMessage
+def dataset_for(
+    recipe: AdapterRecipe, base: Path, cases: Cases, pupil: Any, seen: Path, on_message: OnMessage
 ) -> AdapterDataset:
     """Look at all films once, or take what `seen` keeps of them, and make the examples."""
     tokenizer = AutoTokenizer.from_pretrained(base, local_files_only=True)
     tokens = Tokens(tokenizer, pupil.config.vision_config.num_image_tokens)
     if recipe.task == "image":
         with first_process():
-            codes = [codes_of(pupil, p.pictures, seen / name, say) for name, p in sides(cases)]
+            codes = [
+                cache_codes(pupil, p.pictures, seen / name, on_message)
+                for name, p in both_splits(cases)
+            ]
         return _images(recipe, cases, codes, tokens)
     eyes = JanusBackbone(base, own=False)
     with first_process():
-        looked = [features_of(eyes, p.pictures, seen / name, say) for name, p in sides(cases)]
-    parts = [_read(eyes, p, found) for (_, p), found in zip(sides(cases), looked, strict=True)]
+        looked = [
+            cache_features(eyes, p.pictures, seen / name, on_message)
+            for name, p in both_splits(cases)
+        ]
+    parts = [
+        _read(eyes, p, found) for (_, p), found in zip(both_splits(cases), looked, strict=True)
+    ]
     return _texts(recipe, parts, looked, tokens)
 
 
-def sides(cases: Cases) -> tuple[tuple[str, CaseSet], ...]:
+def both_splits(cases: Cases) -> tuple[tuple[str, CaseSet], ...]:
     """Both sides of the split, by name."""
     return ("train", cases.train), ("validation", cases.validation)
 
 
 def _read(eyes: JanusBackbone, part: CaseSet, looked: CachedFeatures) -> CaseSet:
     """The cases with what the base's probe reads in their films."""
-    readings = eyes.read_logits(looked.logits)
+    readings = eyes.probe_findings_of_logits(looked.logits)
     if readings is None:
         return part
     cases = tuple(
-        replace(case, reading=reading_of(seen))
+        replace(case, reading=probe_summary(seen))
         for case, seen in zip(part.cases, readings, strict=True)
     )
     return CaseSet(cases, part.pictures)
@@ -103,8 +111,8 @@ def _texts(
 def _images(
     recipe: AdapterRecipe, cases: Cases, codes: Sequence[np.ndarray], tokens: Tokens
 ) -> AdapterDataset:
-    makes = [image_examples(part.cases, tokens) for _, part in sides(cases)]
-    parts = [part for _, part in sides(cases)]
+    makes = [image_examples(part.cases, tokens) for _, part in both_splits(cases)]
+    parts = [part for _, part in both_splits(cases)]
     collates = [collate_images(c, _cover(p, c), tokens) for c, p in zip(codes, parts, strict=True)]
     return _lesson(recipe, parts, makes, collates)
 

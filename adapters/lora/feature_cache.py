@@ -27,8 +27,8 @@ class CachedFeatures:
     logits: np.ndarray  # float32 (N, L): the probe's; L is 0 where there is none
 
 
-def features_of(
-    backbone: JanusBackbone, pictures: Pictures, home: Path, say: OnMessage
+def cache_features(
+    backbone: JanusBackbone, pictures: Pictures, home: Path, on_message: OnMessage
 ) -> CachedFeatures:
     """Look at all films; it is kept in `home`, and where it is already no film is looked at."""
 
@@ -45,12 +45,12 @@ def features_of(
         )
 
     return CachedFeatures(
-        *_kept(home, ("features", "embeddings", "logits"), len(pictures), see, say)
+        *_kept(home, ("features", "embeddings", "logits"), len(pictures), see, on_message)
     )
 
 
 @torch.no_grad()
-def codes_of(janus: Any, pictures: Pictures, home: Path, say: OnMessage) -> np.ndarray:
+def cache_codes(janus: Any, pictures: Pictures, home: Path, on_message: OnMessage) -> np.ndarray:
     """The picture tokeniser's codes int32 (N, T) of all films; kept in `home`."""
     size, grid = janus.config.vision_config.image_size, round(_tokens(janus) ** 0.5)
     painted = grid * 2 ** (len(janus.config.vq_config.channel_multiplier) - 1)
@@ -62,7 +62,7 @@ def codes_of(janus: Any, pictures: Pictures, home: Path, say: OnMessage) -> np.n
         codes = janus.model.vqmodel.encode(pixels.contiguous()).image_tokens
         return (codes.view(stop - start, -1).cpu().numpy().astype(np.int32),)
 
-    return _kept(home, ("codes",), len(pictures), see, say)[0]
+    return _kept(home, ("codes",), len(pictures), see, on_message)[0]
 
 
 def _tokens(janus: Any) -> int:
@@ -74,7 +74,7 @@ def _kept(
     names: tuple[str, ...],
     count: int,
     see: Callable[[int, int], tuple[np.ndarray, ...]],
-    say: OnMessage,
+    on_message: OnMessage,
 ) -> list[np.ndarray]:
     """Arrays of `count` rows, from the disk or made in batches; whole where the mark lies."""
     home.mkdir(parents=True, exist_ok=True)
@@ -92,7 +92,7 @@ def _kept(
             for array, rows in zip(arrays, made, strict=True):
                 array[start:stop] = rows
             if stop % (100 * BATCH) == 0 or stop == count:
-                say(f"{names[0]} of films: {stop} of {count}")
+                on_message(f"{names[0]} of films: {stop} of {count}")
         for array in arrays:
             array.flush()  # pyright: ignore[reportAttributeAccessIssue]
         done.touch()

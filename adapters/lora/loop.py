@@ -14,8 +14,8 @@ from accelerate import PartialState
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
 from adapters.adapter_recipe import Schedule
-from adapters.lora.vlm_batches import told_loss
-from adapters.trainer import last_whole
+from adapters.lora.vlm_batches import next_token_loss
+from adapters.trainer import last_complete_checkpoint
 
 LONGEST_LOST = 50  # steps between two checkpoints at most
 
@@ -43,7 +43,7 @@ class TextTrainer(Trainer):
         self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
         """The loss of `adapters.lora.vlm_batches.told_loss`."""
-        loss = told_loss(model, inputs)
+        loss = next_token_loss(model, inputs)
         return (loss, {}) if return_outputs else loss
 
 
@@ -64,7 +64,7 @@ class _Clock(TrainerCallback):
         self._path.write_text(json.dumps(self.minutes), encoding="utf-8")
 
 
-def teach(
+def train_loop(
     adapted: Any,
     examples: torch.utils.data.Dataset,
     collate: Callable[[Sequence[Any]], dict[str, Any]],
@@ -88,7 +88,7 @@ def teach(
         data_collator=collate,
         callbacks=[clock],
     )
-    trainer.train(resume_from_checkpoint=last_whole(folder))
+    trainer.train(resume_from_checkpoint=last_complete_checkpoint(folder))
     return clock.minutes
 
 

@@ -89,7 +89,7 @@ def branch_mask(branches: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     return shut.masked_fill_(~may, torch.finfo(dtype).min).unsqueeze(1)
 
 
-def load_pupil(base: Path, *, half: bool) -> TrainableJanus:
+def load_trainable(base: Path, *, half: bool) -> TrainableJanus:
     """The base's weights, in bfloat16 where `half` and there is a GPU, else in float32."""
     gpu = torch.cuda.is_available()
     pupil: Any = TrainableJanus.from_pretrained(

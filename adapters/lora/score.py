@@ -13,14 +13,14 @@ from adapters.data.tasks import answer_pairs, report_pair
 from assistant.backbones.janus.backbone import JanusBackbone
 from assistant.backbones.protocols import Sampling
 from assistant.chest.vocabulary import NORMAL
-from assistant.labeller.labeller import assertions
+from assistant.labeller.labeller import find_assertions
 from assistant.types import Assertion
 
 MOST_CASES, MOST_ASKED, BATCH = 50, 4, 16
 ScoredClaim = tuple[str, str | None]
 
 
-def claims_of(found: Iterable[Assertion]) -> set[ScoredClaim]:
+def finding_sides_of(found: Iterable[Assertion]) -> set[ScoredClaim]:
     """Present findings with their side; on both sides counts as one on each."""
     claims: set[ScoredClaim] = set()
     for a in found:
@@ -33,7 +33,7 @@ def claims_of(found: Iterable[Assertion]) -> set[ScoredClaim]:
 def micro_f1(said: Sequence[str], true: Sequence[str]) -> float | None:
     """F1 of the findings that texts assert, over all texts; None where nothing is asserted."""
     pairs = [
-        (claims_of(assertions(s)), claims_of(assertions(t)))
+        (finding_sides_of(find_assertions(s)), finding_sides_of(find_assertions(t)))
         for s, t in zip(said, true, strict=True)
     ]
     right = sum(len(s & t) for s, t in pairs)
@@ -41,7 +41,7 @@ def micro_f1(said: Sequence[str], true: Sequence[str]) -> float | None:
     return round(2 * right / all_of_both, 4) if all_of_both else None
 
 
-def exact(said: Sequence[str], true: Sequence[str]) -> float | None:
+def exact_matches(said: Sequence[str], true: Sequence[str]) -> float | None:
     """Share of answers that are right letter by letter; None where none was asked for."""
     right = sum(s.strip() == t.strip() for s, t in zip(said, true, strict=True))
     return round(right / len(true), 4) if true else None
@@ -61,11 +61,11 @@ def requests_of(
     return asked
 
 
-def score(task: str, said: Sequence[str], true: Sequence[str]) -> dict[str, Any]:
+def score_texts(task: str, said: Sequence[str], true: Sequence[str]) -> dict[str, Any]:
     """The task's figure over held-out texts, with how many there were."""
     if task == "report":
         return {"findings_micro_f1": micro_f1(said, true), "n_reports": len(true)}
-    return {"exact_accuracy": exact(said, true), "n_answers": len(true)}
+    return {"exact_accuracy": exact_matches(said, true), "n_answers": len(true)}
 
 
 def held_out_figures(
@@ -88,4 +88,4 @@ def held_out_figures(
         requests = [request for _, request, _ in rows]
         written = backbone.write(encoded, requests, Sampling(), [task] * len(rows))
         said += [text.text for text in written]
-    return score(task, said, [right for _, _, right in asked])
+    return score_texts(task, said, [right for _, _, right in asked])

@@ -13,12 +13,12 @@ from transformers import AutoConfig, set_seed
 
 from adapters.adapter_recipe import AdapterRecipe
 from adapters.data.cases import OnMessage, load_cases
-from adapters.data.tasks import fitting
+from adapters.data.tasks import cases_for_task
 from adapters.lora import vlm
 from adapters.lora.card import card_of, check_out, run_name, state_figures, write_adapter
-from adapters.lora.datasets import AdapterDataset, lesson_for, sides
-from adapters.lora.loop import first_process, is_first_process, mean_loss, teach
-from adapters.lora.model import LANGUAGE, PAINTING, linear_layers, load_pupil, with_adapter
+from adapters.lora.datasets import AdapterDataset, both_splits, dataset_for
+from adapters.lora.loop import first_process, is_first_process, mean_loss, train_loop
+from adapters.lora.model import LANGUAGE, PAINTING, linear_layers, load_trainable, with_adapter
 from adapters.lora.score import held_out_figures
 from assistant.atomic import new_folder
 from assistant.backbones.janus.backbone import FILES
@@ -30,7 +30,7 @@ def train_adapter(
     base: Path,
     folder: Path,
     out: Path,
-    say: OnMessage = lambda text: None,
+    on_message: OnMessage = lambda text: None,
 ) -> Path:
     """Train an adapter on a frozen base and write it to `out`; returns `out`.
 
@@ -42,31 +42,40 @@ def train_adapter(
     config = base_config(base)
     painted = recipe.task == "image"
     if config.model_type != "janus" or not (painted or _ours(base)):
-        return vlm.train_adapter(recipe, base, folder, out, say)
+        return vlm.train_adapter(recipe, base, folder, out, on_message)
     edge = config.vision_config.image_size
     with first_process():
-        loaded = load_cases(recipe.data, folder, seed=recipe.seed, edge=edge, say=say)
-    cases = fitting(loaded, recipe.task)
+        loaded = load_cases(recipe.data, folder, seed=recipe.seed, edge=edge, on_message=on_message)
+    cases = cases_for_task(loaded, recipe.task)
     card = card_of(recipe, base, cases)
     # All tasks share what was seen, unless this one left some cases out.
-    kept = all(len(a) == len(b) for (_, a), (_, b) in zip(sides(cases), sides(loaded), strict=True))
+    kept = all(
+        len(a) == len(b)
+        for (_, a), (_, b) in zip(both_splits(cases), both_splits(loaded), strict=True)
+    )
     parts = (card["base"]["revision"][:12], cases.sha256[:12], "all" if kept else recipe.task)
-    pupil = load_pupil(base, half=recipe.schedule.bf16)
-    lesson = lesson_for(recipe, base, cases, pupil, folder / "-".join(("seen", *parts)), say)
+    pupil = load_trainable(base, half=recipe.schedule.bf16)
+    lesson = dataset_for(
+        recipe, base, cases, pupil, folder / "-".join(("seen", *parts)), on_message
+    )
     set_seed(recipe.seed)  # what came before, or did not because it was kept, must not matter
     layers = linear_layers(pupil, PAINTING if painted else LANGUAGE)
     adapted = with_adapter(pupil, recipe.lora, layers)
     trained, whole = adapted.get_nb_trainable_parameters()
-    say(f"learning: {trained:,} of {whole:,} parameters, {recipe.schedule.steps} steps")
+    on_message(f"learning: {trained:,} of {whole:,} parameters, {recipe.schedule.steps} steps")
     run = folder / run_name(recipe, card)
-    minutes = teach(adapted, lesson.train, lesson.collate, recipe.schedule, run, seed=recipe.seed)
+    minutes = train_loop(
+        adapted, lesson.train, lesson.collate, recipe.schedule, run, seed=recipe.seed
+    )
     if not is_first_process():
         return out
     card["trained_minutes"] = round(minutes, 1)
     with new_folder(out) as temporary:
         write_adapter(adapted, temporary, card)
-        state_figures(card, _figures(recipe, base, temporary, adapted, lesson), temporary, say)
-    say(f"written to {out} after {minutes:.0f} minutes of training")
+        state_figures(
+            card, _figures(recipe, base, temporary, adapted, lesson), temporary, on_message
+        )
+    on_message(f"written to {out} after {minutes:.0f} minutes of training")
     return out
 
 

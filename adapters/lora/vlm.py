@@ -16,7 +16,7 @@ from transformers import set_seed
 
 from adapters.adapter_recipe import AdapterRecipe
 from adapters.data.cases import Cases, CaseSet, OnMessage, Pictures, TrainingCase, load_cases
-from adapters.data.tasks import Precedents, answer_pairs, fitting, report_pair
+from adapters.data.tasks import Precedents, answer_pairs, cases_for_task, report_pair
 from adapters.lora.batches import Examples, Make
 from adapters.lora.card import card_of, check_out, run_name, state_figures, write_adapter
 from adapters.lora.loop import (
@@ -25,14 +25,14 @@ from adapters.lora.loop import (
     first_process,
     is_first_process,
     mean_loss,
-    teach,
+    train_loop,
 )
 from adapters.lora.model import linear_layers, with_adapter
-from adapters.lora.score import requests_of, score
-from adapters.lora.vlm_batches import TrainingChat, told_loss
+from adapters.lora.score import requests_of, score_texts
+from adapters.lora.vlm_batches import TrainingChat, next_token_loss
 from assistant.atomic import new_folder
 from assistant.backbones.adapters import Adapters, find_adapters
-from assistant.backbones.vlm.inputs import StudyChat, film_edge, look
+from assistant.backbones.vlm.inputs import StudyChat, encode_picture, film_edge
 from assistant.backbones.vlm.loading import load_vlm
 from assistant.errors import BackboneError, SettingsError
 
@@ -45,7 +45,7 @@ def train_adapter(
     base: Path,
     folder: Path,
     out: Path,
-    say: OnMessage = lambda text: None,
+    on_message: OnMessage = lambda text: None,
 ) -> Path:
     """Train a `report` or `answer` adapter on any image-text-to-text checkpoint.
 
@@ -57,16 +57,16 @@ def train_adapter(
     model, chat = load_base(base, half=recipe.schedule.bf16)
     edge = film_edge(chat.processor)
     with first_process():
-        loaded = load_cases(recipe.data, folder, seed=recipe.seed, edge=edge, say=say)
-    cases = fitting(loaded, recipe.task)
+        loaded = load_cases(recipe.data, folder, seed=recipe.seed, edge=edge, on_message=on_message)
+    cases = cases_for_task(loaded, recipe.task)
     card = card_of(recipe, base, cases)
     makes, similar = _examples(recipe.task, cases, chat, model)
     count, held = examples_for(recipe.schedule), len(cases.validation)
     set_seed(recipe.seed)
     adapted = with_adapter(model, recipe.lora, linear_layers(model))
     trained, whole = adapted.get_nb_trainable_parameters()
-    say(f"learning: {trained:,} of {whole:,} parameters, {recipe.schedule.steps} steps")
-    minutes = teach(
+    on_message(f"learning: {trained:,} of {whole:,} parameters, {recipe.schedule.steps} steps")
+    minutes = train_loop(
         adapted,
         Examples(makes[0], len(cases.train), count, recipe.seed),
         chat.collate,
@@ -83,8 +83,8 @@ def train_adapter(
         del adapted, model
         held_out = Examples(makes[1], held, held, recipe.seed + 1)
         figures = _figures(recipe, base, temporary, cases, held_out, similar)
-        state_figures(card, figures, temporary, say)
-    say(f"written to {out} after {minutes:.0f} minutes of training")
+        state_figures(card, figures, temporary, on_message)
+    on_message(f"written to {out} after {minutes:.0f} minutes of training")
     return out
 
 
@@ -99,14 +99,14 @@ def _figures(
     """The held-out figures of what was written, rounding and all."""
     model, chat, adapters = load_adapted(base, (adapter,))
     asked = requests_of(recipe.task, cases.validation, similar)
-    with adapters.only(recipe.task):
-        loss = mean_loss(model, held_out, chat.collate, recipe.schedule.batch, told_loss)
+    with adapters.switched_to(recipe.task):
+        loss = mean_loss(model, held_out, chat.collate, recipe.schedule.batch, next_token_loss)
         said = [
             chat.write(model, cases.validation.pictures[i], request, LONGEST[recipe.task])
             for i, request, _ in asked
         ]
     figures = {"validation_loss": round(loss, 4), "n_examples": len(held_out)}
-    return figures | score(recipe.task, said, [right for _, _, right in asked])
+    return figures | score_texts(recipe.task, said, [right for _, _, right in asked])
 
 
 def load_adapted(base: Path, adapters: Sequence[Path]) -> tuple[Any, TrainingChat, Adapters]:
@@ -160,7 +160,9 @@ def _answers(part: CaseSet, chat: TrainingChat) -> Make:
 
 def _look(model: Any, chat: StudyChat, pictures: Pictures) -> np.ndarray:
     """One vector a film, float32 (N, D)."""
-    return np.stack([look(model, chat, pictures[index]) for index in range(len(pictures))])
+    return np.stack(
+        [encode_picture(model, chat, pictures[index]) for index in range(len(pictures))]
+    )
 
 
 def load_base(base: Path, *, half: bool = False) -> tuple[Any, TrainingChat]:

@@ -13,11 +13,11 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from adapters.lora.batches import foretold
+from adapters.lora.batches import next_token_targets
 from adapters.lora.model import IGNORE
-from assistant.backbones.vlm.inputs import StudyChat, tokenwise
+from assistant.backbones.vlm.inputs import StudyChat, is_one_a_token
 from assistant.errors import SettingsError
-from assistant.prompts import conversation, messages
+from assistant.prompts import conversation, film_messages
 
 
 class TrainingChat(StudyChat):
@@ -39,10 +39,10 @@ class TrainingChat(StudyChat):
                 ids += self._encode(text)
                 targets += [IGNORE] * (len(ids) - start)
                 if learnt:
-                    targets[start - 1 :] = foretold(ids[start - 1 :], 1)
+                    targets[start - 1 :] = next_token_targets(ids[start - 1 :], 1)
         inputs.pop("attention_mask", None)
         extended = {
-            key: F.pad(value, (0, len(ids) - first)) if tokenwise(value, first) else value
+            key: F.pad(value, (0, len(ids) - first)) if is_one_a_token(value, first) else value
             for key, value in inputs.items()
         }
         return {"input_ids": ids, "targets": targets, "rest": extended}
@@ -65,7 +65,7 @@ class TrainingChat(StudyChat):
             parts = []
             for row in rows:
                 value, length = row["rest"][key], len(row["input_ids"])
-                wise = tokenwise(value, length)
+                wise = is_one_a_token(value, length)
                 parts.append(F.pad(value, (0, width - length)) if wise else value)
             batch[key] = torch.cat(parts)
         return batch
@@ -73,7 +73,7 @@ class TrainingChat(StudyChat):
     @torch.no_grad()
     def write(self, model: Any, picture: np.ndarray, request: str, longest: int) -> str:
         """What the model answers to one request about a film, greedily."""
-        inputs = self.inputs([self.prompt(messages(self.plain(request), 1))], [[picture]])
+        inputs = self.inputs([self.prompt(film_messages(self.plain(request), 1))], [[picture]])
         inputs = {key: value.to(model.device) for key, value in inputs.items()}
         out = model.generate(
             **inputs, max_new_tokens=longest, do_sample=False, pad_token_id=self.pad
@@ -101,7 +101,7 @@ class TrainingChat(StudyChat):
         return self.tokenizer(text, add_special_tokens=False)["input_ids"] if text else []
 
 
-def told_loss(model: Any, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
+def next_token_loss(model: Any, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
     """Cross-entropy of the answers' tokens; logits are made for them alone."""
     inputs = dict(batch)
     targets = inputs.pop("targets")

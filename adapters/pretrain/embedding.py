@@ -44,7 +44,7 @@ def _keys(records: Sequence[dict[str, Any]], findings: Sequence[str]) -> np.ndar
     return np.array([numbers[key] for key in sets])
 
 
-def align(
+def fit_embedding(
     probe: Probe,
     hidden: tuple[torch.Tensor, torch.Tensor],
     records: Sequence[dict[str, Any]],
@@ -58,7 +58,7 @@ def align(
     `hidden` is the label logits (N, L) and the mean feature (N, W) of the films of `records`.
     """
     generator = torch.Generator().manual_seed(seed)
-    liken(probe, findings)
+    set_embedding_labels(probe, findings)
     keys = torch.from_numpy(_keys(records, findings))
     texts = [tokenizer(r["impression"], add_special_tokens=False)["input_ids"] for r in records]
     words = ReportTower(len(tokenizer), probe.learnt)
@@ -88,7 +88,7 @@ def align(
         plan.step()
 
 
-def liken(probe: Probe, findings: Sequence[str]) -> None:
+def set_embedding_labels(probe: Probe, findings: Sequence[str]) -> None:
     """Let films be alike where the probe tells the same findings on the same sides."""
     places = [
         (one.finding, one.side) if one.finding in findings and not one.degrees else None
@@ -98,7 +98,7 @@ def liken(probe: Probe, findings: Sequence[str]) -> None:
     probe.alike[:] = torch.tensor([-1 if p is None else numbers[p] for p in places])
 
 
-def decide(probe: Probe, logits: torch.Tensor, labels: np.ndarray, fewest: int = 1) -> None:
+def fit_thresholds(probe: Probe, logits: torch.Tensor, labels: np.ndarray, fewest: int = 1) -> None:
     """Set each finding's threshold where its F1 on validation films is highest.
 
     `logits` are (N, L), `labels` (N, L) are 1 where true, 0 where false and NaN where not known.

@@ -112,7 +112,7 @@ def _wave_positions(edge: int, width: int) -> torch.Tensor:
 
 
 @torch.no_grad()
-def start_well(vision: Any, films: np.ndarray) -> None:
+def initialise_encoder(vision: Any, films: np.ndarray) -> None:
     """Give the encoder a start from which a few thousand films suffice.
 
     Raw patches are nearly all brightness, and a small encoder spends its youth undoing that:

@@ -22,7 +22,7 @@ from torch.nn import functional as F
 from transformers import JanusForConditionalGeneration
 
 from adapters.data.phantom_arrays import PhantomArrays
-from adapters.pretrain.picture_tokeniser import shrink
+from adapters.pretrain.picture_tokeniser import downsample
 from adapters.pretrain.text_rows import IGNORE, reading_row
 from assistant.prompts import caption_request, film_prompt, paint_prompt
 
@@ -42,7 +42,7 @@ class FrozenOutputs:
 
 
 @torch.no_grad()
-def look(
+def cache_frozen_outputs(
     model: Any,
     parts: Sequence[np.ndarray],
     folder: Path,
@@ -70,7 +70,7 @@ def look(
             films = films.to(model.device)
             pixels = films.mul(2).sub(1).unsqueeze(1).expand(-1, 3, -1, -1)
             hidden = model.model.vision_model(pixel_values=pixels).last_hidden_state
-            picture = shrink(films, painting_size).contiguous()
+            picture = downsample(films, painting_size).contiguous()
             chosen = model.model.vqmodel.encode(picture).image_tokens
             stop = at + len(films)
             features[at:stop] = hidden.half().cpu().numpy()

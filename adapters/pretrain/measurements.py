@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from adapters.data.measured_truth import SIDED, WANTED
-from assistant.backbones.probe.measurements import SHARE, Measures
+from assistant.backbones.probe.measurements import SHARE, MeasurementModel
 from assistant.types import MeasurementTarget
 
 RIDGE = 30.0  # in units of films
@@ -20,7 +20,7 @@ def fit_measures(
     measured: Sequence[dict[str, Any]],
     held: np.ndarray,
     held_measured: Sequence[dict[str, Any]],
-) -> Measures:
+) -> MeasurementModel:
     """Fit on features (N, F) of films with what is `measured` in each, as `measured_in` tells.
 
     The error is that on the films held out. What too few films have is left out.
@@ -40,7 +40,7 @@ def fit_measures(
             weights.append(weight)
             biases.append(bias)
     shape = (len(measures), features.shape[1])
-    return Measures(measures, np.array(weights).reshape(shape), np.array(biases))
+    return MeasurementModel(measures, np.array(weights).reshape(shape), np.array(biases))
 
 
 def _with(rows: Sequence[dict[str, Any]], key: str) -> np.ndarray:

@@ -32,7 +32,7 @@ GRAIN_FROM = 200  # films of a site
 CELL = 8  # pixels along one edge of where texture is compared
 
 
-def shrink(films: torch.Tensor, size: int) -> torch.Tensor:
+def downsample(films: torch.Tensor, size: int) -> torch.Tensor:
     """Films float32 (B, H, H) in [0, 1] to pixels (B, 3, size, size) in [-1, 1], by area."""
     small = F.adaptive_avg_pool2d(films.unsqueeze(1), size)
     return small.mul(2).sub(1).expand(-1, 3, -1, -1)
@@ -64,7 +64,7 @@ class PictureBatches(torch.utils.data.Dataset):
         parts = np.searchsorted(self.starts, indices, side="right") - 1
         picked = [self.films[p][i - self.starts[p]] for p, i in zip(parts, indices, strict=True)]
         films = torch.from_numpy(np.stack(picked)).float().div_(255)
-        batch = {"pixels": shrink(films, self.size)}
+        batch = {"pixels": downsample(films, self.size)}
         if self.cover is not None:
             grid = math.isqrt(self.cover.shape[1])
             cover = torch.from_numpy(self.cover[indices]).float().view(-1, 1, grid, grid)
@@ -72,7 +72,7 @@ class PictureBatches(torch.utils.data.Dataset):
         return batch
 
 
-def unlikeness(
+def reconstruction_loss(
     made: torch.Tensor, pixels: torch.Tensor, cover: torch.Tensor | None
 ) -> torch.Tensor:
     """How far pictures (B, C, H, W) are from others: grey values, edges, and lesions' texture."""
@@ -130,7 +130,7 @@ class Tokeniser(nn.Module):
             self.recent.append(latents.detach().flatten(0, 2))
         # Laid out anew: as a view of the latents, the channels are last already.
         made = vq.decoder(vq.post_quant_conv(through.permute(0, 3, 1, 2)))
-        return {"loss": unlikeness(made, pixels, cover) + 2 * commit, "made": made}
+        return {"loss": reconstruction_loss(made, pixels, cover) + 2 * commit, "made": made}
 
     def _code(self, latents: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """The nearest code of every latent, letting gradients through, and the commitment."""
@@ -187,7 +187,7 @@ def grain_of(vq: Any, films: np.ndarray, size: int) -> np.ndarray:
         batch = (
             torch.from_numpy(np.array(films[start : min(start + 32, GRAIN_FROM)])).float().div(255)
         )
-        pixels = shrink(batch, size).contiguous().to(vq.device)
+        pixels = downsample(batch, size).contiguous().to(vq.device)
         codes = vq.encode(pixels).image_tokens
         whole += list(_grey(pixels))
         remade += list(_grey(vq.decode(codes.view(len(batch), -1))))

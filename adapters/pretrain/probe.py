@@ -34,7 +34,7 @@ class ProbeDataset:
         return len(self.truth)
 
 
-def prepare(count: int, shown: FilmViews, path: Path | None = None) -> ProbeDataset:
+def cache_probe_features(count: int, shown: FilmViews, path: Path | None = None) -> ProbeDataset:
     """Lessons from `shown`, `count` films in all, a block at a time.
 
     A block is the patch features (B, P, W) of films and of their mirror images, and what is true
@@ -58,7 +58,7 @@ def prepare(count: int, shown: FilmViews, path: Path | None = None) -> ProbeData
     return ProbeDataset(features[:, :at], np.concatenate(truths))
 
 
-def teach(probe: Probe, lessons: ProbeDataset, *, seed: int, steps: int = STEPS) -> None:
+def train_probe(probe: Probe, lessons: ProbeDataset, *, seed: int, steps: int = STEPS) -> None:
     """Train in place where each label looks and what it answers; its patches stay.
 
     A mirrored film teaches the same of the other side. What is not known teaches nothing.

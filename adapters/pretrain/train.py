@@ -20,18 +20,25 @@ from transformers import JanusForConditionalGeneration, PreTrainedTokenizerFast,
 from adapters.backbone_recipe import Recipe
 from adapters.data.phantom_arrays import PhantomArrays, phantom_arrays, questions_of
 from adapters.pretrain.architecture import build_model, build_tokenizer
-from adapters.pretrain.embedding import align, decide
-from adapters.pretrain.encoder import EncoderStage, FilmBatches, start_well
+from adapters.pretrain.embedding import fit_embedding, fit_thresholds
+from adapters.pretrain.encoder import EncoderStage, FilmBatches, initialise_encoder
 from adapters.pretrain.gate_reference import fit_reference
-from adapters.pretrain.language_model import READ, SPEAK, TALK, LanguageBatches, LanguageStage, look
+from adapters.pretrain.language_model import (
+    READ,
+    SPEAK,
+    TALK,
+    LanguageBatches,
+    LanguageStage,
+    cache_frozen_outputs,
+)
 from adapters.pretrain.measurements import fit_measures
 from adapters.pretrain.picture_tokeniser import Codebook, PictureBatches, Tokeniser, grain_of
-from adapters.pretrain.probe import prepare, teach
+from adapters.pretrain.probe import cache_probe_features, train_probe
 from adapters.trainer import run_stage
 from assistant.atomic import new_file, new_folder
 from assistant.backbones.probe.measurements import FILE as MEASURES
-from assistant.backbones.probe.measurements import Measures
-from assistant.backbones.probe.pooling import pool
+from assistant.backbones.probe.measurements import MeasurementModel
+from assistant.backbones.probe.pooling import pool_patches
 from assistant.backbones.probe.probe import Probe
 from assistant.backbones.probe.test_time import label_logits
 from assistant.chest.phantoms import FINDINGS, SITES
@@ -63,13 +70,13 @@ def train(recipe: Recipe, folder: Path, out: Path, say: Say = lambda text: None)
     janus: Any = build_model(recipe.model, tokenizer)
     if torch.cuda.is_available():
         janus.to("cuda")
-    probe = _see(janus, arrays, recipe, run, say)
+    probe = _train_encoder(janus, arrays, recipe, run, say)
     reference, measures = _finish_encoder(janus, probe, arrays, held_out, tokenizer, recipe, say)
-    _tokenise(janus, parts, recipe, run, say)
+    _train_tokeniser(janus, parts, recipe, run, say)
     size = recipe.model.painting_size
     for site, part in zip(("A", *others), parts, strict=True):
         reference[f"grain.{site}"] = grain_of(janus.model.vqmodel, part.films, size)
-    _speak(janus, tokenizer, parts, recipe, run, say)
+    _train_language_model(janus, tokenizer, parts, recipe, run, say)
     minutes = (time.monotonic() - started) / 60
     _write(janus, tokenizer, probe, measures, reference, recipe, out, minutes)
     say(f"written to {out} after {minutes:.0f} minutes of this run")
@@ -96,18 +103,18 @@ def _phantoms(
     return phantom_arrays(folder, count, recipe.data.seed, site=site, split=split, report=report)
 
 
-def _see(janus, arrays: PhantomArrays, recipe: Recipe, run: Path, say: Say) -> Probe:
+def _train_encoder(janus, arrays: PhantomArrays, recipe: Recipe, run: Path, say: Say) -> Probe:
     say("stage 1 of 3: the encoder and its probe learn where findings lie")
-    start_well(janus.model.vision_model, arrays.films)
+    initialise_encoder(janus.model.vision_model, arrays.films)
     films = FilmBatches(arrays, augment=True)
     seer = EncoderStage(janus.model.vision_model)
     run_stage(seer, films, films.collate, recipe.see, run / "see", seed=recipe.seed)
     seer.focus()
     run_stage(seer, films, films.collate, recipe.focus, run / "focus", seed=recipe.seed + 1)
-    return _look_into_the_mirror(janus, seer.probe.cpu(), arrays, recipe, run, say)
+    return _train_probe_mirrored(janus, seer.probe.cpu(), arrays, recipe, run, say)
 
 
-def _look_into_the_mirror(
+def _train_probe_mirrored(
     janus, probe: Probe, arrays: PhantomArrays, recipe: Recipe, run: Path, say: Say
 ) -> Probe:
     """The probe, taught to read mirrored films too; once that is done, it is loaded."""
@@ -115,7 +122,7 @@ def _look_into_the_mirror(
     if final.is_file():
         return Probe.load(final)
     say("the probe learns to read films in a mirror too")
-    films, see = FilmBatches(arrays, augment=True), _seeing(janus)
+    films, see = FilmBatches(arrays, augment=True), _patch_encoder(janus)
     count = min(len(arrays), MIRRORED)
 
     def shown() -> Iterator[tuple[torch.Tensor, torch.Tensor, np.ndarray]]:
@@ -126,14 +133,14 @@ def _look_into_the_mirror(
             yield see(pixels), see(pixels.flip(-1)), batch["labels"].numpy()
 
     kept = run / "mirror.npy"
-    teach(probe, prepare(count, shown(), kept), seed=recipe.seed)
+    train_probe(probe, cache_probe_features(count, shown(), kept), seed=recipe.seed)
     kept.unlink()
     with new_file(final) as temporary:
         probe.save(temporary)
     return probe
 
 
-def _seeing(janus) -> Callable[[torch.Tensor], torch.Tensor]:
+def _patch_encoder(janus) -> Callable[[torch.Tensor], torch.Tensor]:
     """Patch features (B, N, W) of pixels (B, 3, H, W)."""
     vision = janus.model.vision_model.eval()
 
@@ -147,28 +154,30 @@ def _seeing(janus) -> Callable[[torch.Tensor], torch.Tensor]:
 @torch.no_grad()
 def _features(janus, films: np.ndarray, probe: Probe) -> tuple[torch.Tensor, ...]:
     """Label logits (N, L), mean features (N, W) and profiles (N, P) of films."""
-    see, patch = _seeing(janus), janus.config.vision_config.patch_size
+    see, patch = _patch_encoder(janus), janus.config.vision_config.patch_size
     parts = []
     for start in range(0, len(films), 32):
         batch = torch.from_numpy(films[start : start + 32]).float().div(255).mul(2).sub(1)
         pixels = batch.unsqueeze(1).expand(-1, 3, -1, -1)
         hidden = see(pixels)
         told = label_logits(probe, see, pixels, hidden, patch)
-        parts.append((told.mean(dim=1), hidden.mean(dim=1), torch.from_numpy(pool(hidden.numpy()))))
+        parts.append(
+            (told.mean(dim=1), hidden.mean(dim=1), torch.from_numpy(pool_patches(hidden.numpy())))
+        )
     logits, mean, profiles = zip(*parts, strict=True)
     return torch.cat(logits), torch.cat(mean), torch.cat(profiles)
 
 
 def _finish_encoder(
     janus, probe: Probe, arrays, held_out, tokenizer, recipe: Recipe, say: Say
-) -> tuple[dict[str, np.ndarray], Measures]:
+) -> tuple[dict[str, np.ndarray], MeasurementModel]:
     """The gate's reference and the measurements; the probe's embedding and thresholds in place."""
     say("the embedding learns from reports; thresholds and the gate's limit from validation films")
     some = arrays.first(min(len(arrays), ALIGNED))
     logits, mean, profiles = _features(janus, some.films, probe)
-    align(probe, (logits, mean), some.records, tokenizer, FINDINGS, seed=recipe.seed)
+    fit_embedding(probe, (logits, mean), some.records, tokenizer, FINDINGS, seed=recipe.seed)
     known, middle, limits = _features(janus, held_out.films, probe)
-    decide(probe, known, held_out.labels)
+    fit_thresholds(probe, known, held_out.labels)
     measures = fit_measures(
         torch.cat([logits, mean], dim=1).numpy(),
         [record["measured"] for record in some.records],
@@ -178,7 +187,9 @@ def _finish_encoder(
     return fit_reference(profiles.numpy(), limits.numpy()), measures
 
 
-def _tokenise(janus, parts: Sequence[PhantomArrays], recipe: Recipe, run: Path, say: Say) -> None:
+def _train_tokeniser(
+    janus, parts: Sequence[PhantomArrays], recipe: Recipe, run: Path, say: Say
+) -> None:
     say("stage 2 of 3: the picture tokeniser")
     whole = PictureBatches([part.films for part in parts], recipe.model.painting_size)
     cover = np.concatenate([part.cover() for part in parts])
@@ -199,7 +210,7 @@ def _tokenise(janus, parts: Sequence[PhantomArrays], recipe: Recipe, run: Path, 
     tokeniser.settle()
 
 
-def _speak(
+def _train_language_model(
     janus: JanusForConditionalGeneration,
     tokenizer: PreTrainedTokenizerFast,
     parts: Sequence[PhantomArrays],
@@ -213,7 +224,7 @@ def _speak(
 
     parts = [parts[0].first(recipe.data.speak), *parts[1:]]
     films = [part.films for part in parts]
-    seen = look(janus, films, run / "seen", recipe.model.painting_size, report)
+    seen = cache_frozen_outputs(janus, films, run / "seen", recipe.model.painting_size, report)
     say("stage 3 of 3: the language model learns films and words together")
     set_seed(recipe.seed)
     for number, (name, stage, mix) in enumerate(
@@ -228,7 +239,7 @@ def _write(
     janus,
     tokenizer,
     probe: Probe,
-    measures: Measures,
+    measures: MeasurementModel,
     reference,
     recipe: Recipe,
     out: Path,

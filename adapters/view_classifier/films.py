@@ -20,7 +20,7 @@ from scipy.ndimage import gaussian_filter
 from adapters.data.phantom_arrays import phantom_arrays
 from assistant.batch.run import read_manifest
 from assistant.chest.lateral import make_lateral
-from assistant.chest.other_body_parts import make_elsewhere
+from assistant.chest.other_body_parts import make_other_body_part
 from assistant.chest.phantoms import SITES
 from assistant.intake import read_film
 from assistant.intake.resize import square
@@ -46,7 +46,7 @@ def is_held_out(patient: str) -> bool:
     return hashlib.sha256(patient.encode()).digest()[0] % 10 >= 7
 
 
-def gather(
+def gather_films(
     work: Path, folders: Sequence[Path], count: int, split: str, seed: int, say: Say
 ) -> ViewFilms:
     """Material of a split, "train" or "validation": `count` films of each kind.
@@ -57,7 +57,7 @@ def gather(
     sites = tuple(SITES)
     share = max(1, count // len(sites))
     phantoms = [
-        small(film)
+        shrink_film(film)
         for site in sites
         for film in phantom_arrays(work, share, seed, site=site, split=split).films
     ]
@@ -67,8 +67,8 @@ def gather(
     lateral, elsewhere = [], []
     for number in range(count):
         site = sites[number % len(sites)]
-        lateral.append(small(make_lateral(seed, number, site, split)))
-        elsewhere.append(small(make_elsewhere(seed, number, site, split)[1]))
+        lateral.append(shrink_film(make_lateral(seed, number, site, split)))
+        elsewhere.append(shrink_film(make_other_body_part(seed, number, site, split)[1]))
     say(f"{count} lateral films and as many of other body parts ({split})")
     rng = np.random.default_rng([seed, split == "train"])
     patterns = [draw_pattern(rng) for _ in range(PATTERNS * count)]
@@ -86,7 +86,7 @@ def _real(folder: Path, split: str) -> list[np.ndarray]:
     ]
 
 
-def small(film: np.ndarray) -> np.ndarray:
+def shrink_film(film: np.ndarray) -> np.ndarray:
     """A film uint8 (H, H) at 96 pixels a side."""
     picture = Image.fromarray(film).resize((KEPT, KEPT), Image.Resampling.BOX)
     return np.asarray(picture)

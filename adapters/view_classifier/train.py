@@ -21,9 +21,9 @@ from rich.console import Console
 from safetensors.torch import save_file
 from torch.nn import functional as F
 
-from adapters.view_classifier.films import ViewFilms, gather
+from adapters.view_classifier.films import ViewFilms, gather_films
 from assistant.atomic import new_file
-from assistant.chest.view_classifier import EDGE, FRONTAL, LATERAL, NONE, ViewNet, prepared
+from assistant.chest.view_classifier import EDGE, FRONTAL, LATERAL, NONE, ViewNet, prepare_picture
 from assistant.paths import cache_folder
 
 # Films of each kind in a batch: what there is to tell apart, and more of it where it is harder.
@@ -165,7 +165,7 @@ def fit(material: ViewFilms, settings: ViewTrainingSettings, say: Say) -> ViewNe
     plan = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.rate, settings.steps)
     for step in range(1, settings.steps + 1):
         films, kinds = batch_of(rng, material)
-        logits = net(torch.from_numpy(prepared(films)))
+        logits = net(torch.from_numpy(prepare_picture(films)))
         loss = F.cross_entropy(logits, torch.from_numpy(kinds), label_smoothing=0.01)
         optimiser.zero_grad()
         loss.backward()
@@ -178,15 +178,15 @@ def fit(material: ViewFilms, settings: ViewTrainingSettings, say: Say) -> ViewNe
 
 
 @torch.inference_mode()
-def chances(net: ViewNet, films: np.ndarray) -> np.ndarray:
+def frontal_probabilities(net: ViewNet, films: np.ndarray) -> np.ndarray:
     """Probabilities (N, 3) of films uint8 (N, 96, 96)."""
     squares = F.adaptive_avg_pool2d(torch.from_numpy(films.astype(np.float32) / 255), EDGE).numpy()
-    return net(torch.from_numpy(prepared(squares))).softmax(dim=1).numpy()
+    return net(torch.from_numpy(prepare_picture(squares))).softmax(dim=1).numpy()
 
 
-def settle(net: ViewNet, held_out: ViewFilms, say: Say) -> None:
+def fit_limit(net: ViewNet, held_out: ViewFilms, say: Say) -> None:
     """Set the limit where nearly all held-out frontal films reach it, and say how it does."""
-    scores = [chances(net, films)[:, FRONTAL] for films in (held_out.phantoms, held_out.real)
+    scores = [frontal_probabilities(net, films)[:, FRONTAL] for films in (held_out.phantoms, held_out.real)
               if len(films)]  # fmt: skip
     limit = min(float(np.quantile(one, 1 - FOUND)) for one in scores)
     net.limit.fill_(round(float(np.clip(limit, *LIMITS)), 2))
@@ -194,7 +194,7 @@ def settle(net: ViewNet, held_out: ViewFilms, say: Say) -> None:
     for name in ("phantoms", "real", "lateral", "elsewhere", "patterns"):
         films = getattr(held_out, name)
         if len(films):
-            taken = chances(net, films)[:, FRONTAL] >= float(net.limit)
+            taken = frontal_probabilities(net, films)[:, FRONTAL] >= float(net.limit)
             say(f"held-out {name}: {taken.sum()} of {len(films)} taken for frontal chest films")
 
 
@@ -209,12 +209,12 @@ def main(
     console = Console(highlight=False)
     settings = ViewTrainingSettings(steps=steps, count=count)
     home, folders = work or cache_folder() / "train", films or []
-    train = gather(home, folders, count, "train", settings.seed, console.print)
+    train = gather_films(home, folders, count, "train", settings.seed, console.print)
     net = fit(train, settings, console.print)
-    held_out = gather(
+    held_out = gather_films(
         home, folders, max(20, count // 4), "validation", settings.seed, console.print
     )
-    settle(net, held_out, console.print)
+    fit_limit(net, held_out, console.print)
     weights = {name: value.half().contiguous() for name, value in net.state_dict().items()}
     with new_file(out) as temporary:
         save_file(weights, temporary)

@@ -143,7 +143,7 @@ def adapter_weights(adapted: Any, name: str = "default") -> dict[str, Any]:
     return get_peft_model_state_dict(adapted, adapter_name=name, save_embedding_layers=False)
 
 
-def weight_now(linear: Any) -> Any:
+def current_weight(linear: Any) -> Any:
     """The weight (out, in) that a linear layer computes with now: its own and its adapter's."""
     if not hasattr(linear, "get_delta_weight"):
         return linear.weight
@@ -182,7 +182,7 @@ class Adapters:
         return self._known(task).name if task is not None else None
 
     @contextmanager
-    def only(self, task: str | None) -> Iterator[None]:
+    def switched_to(self, task: str | None) -> Iterator[None]:
         """Within it the model computes with the adapter of one task, or as the base alone."""
         if task is not None:
             self._known(task)

@@ -97,17 +97,17 @@ class CompositeBackbone:
         """Encode films in one batch."""
         return self._eyes.encode(films)
 
-    def read_findings(self, films: Sequence[Film]) -> list[tuple[ProbeFinding, ...]] | None:
+    def probe_findings(self, films: Sequence[Film]) -> list[tuple[ProbeFinding, ...]] | None:
         """What the encoder's probe sees in films; None without one."""
-        return self._eyes.read_findings(films)
+        return self._eyes.probe_findings(films)
 
-    def read(self, encoded: Sequence[Encoded]) -> list[tuple[ProbeFinding, ...]] | None:
+    def probe_encoded(self, encoded: Sequence[Encoded]) -> list[tuple[ProbeFinding, ...]] | None:
         """`read_findings` of films that are encoded already."""
-        return self._eyes.read(encoded)
+        return self._eyes.probe_encoded(encoded)
 
-    def look(self, encoded: Sequence[Encoded]) -> list[ProbeOutput] | None:
+    def probe_details(self, encoded: Sequence[Encoded]) -> list[ProbeOutput] | None:
         """All that the encoder's probe says of encoded films; None without one."""
-        return self._eyes.look(encoded)
+        return self._eyes.probe_details(encoded)
 
     def write(
         self,
@@ -115,12 +115,12 @@ class CompositeBackbone:
         requests: Sequence[str],
         sampling: Sampling,
         tasks: Sequence[str | None] | None = None,
-        told: OnText | None = None,
+        on_text: OnText | None = None,
     ) -> list[GeneratedText]:
         """Write one text for each film and its request, as the writer does it."""
         if isinstance(self._writer, JanusBackbone) and self._writer is not self._eyes:
             encoded = self._seen_by(self._writer, encoded)
-        return self._writer.write(encoded, requests, sampling, tasks, told)
+        return self._writer.write(encoded, requests, sampling, tasks, on_text)
 
     def _seen_by(self, writer: JanusBackbone, encoded: Sequence[Encoded]) -> list[Encoded]:
         new = [code for code in dict.fromkeys(encoded) if code not in self._seen]
@@ -138,7 +138,7 @@ class CompositeBackbone:
         guidance: float,
         temperature: float,
         site: str = "",
-        progress: OnProgress | None = None,
+        on_progress: OnProgress | None = None,
     ) -> list[np.ndarray]:
         """Paint films, as the painter does it; BackboneError without one."""
         return self._able_painter().paint(
@@ -148,7 +148,7 @@ class CompositeBackbone:
             guidance=guidance,
             temperature=temperature,
             site=site,
-            progress=progress,
+            on_progress=on_progress,
         )
 
     def reconstruct(self, films: Sequence[Film]) -> list[np.ndarray]:

@@ -34,7 +34,7 @@ class CheckpointLocation:
         return licence_of(self.folder)
 
 
-def place_of(name: str | Path = "mini", *, download: bool = False) -> CheckpointLocation:
+def find_checkpoint(name: str | Path = "mini", *, download: bool = False) -> CheckpointLocation:
     """Find `mini`, a checkpoint folder, or a hub id with its commit: ORG/NAME@COMMIT.
 
     Only with `download` is anything fetched. Raises BackboneError, with what to do, for what is

@@ -11,8 +11,8 @@ from transformers import AutoConfig
 from assistant.backbones.combined import CompositeBackbone
 from assistant.backbones.diffusion.painter import DiffusionPainter
 from assistant.backbones.diffusion.settings import DiffusionSettings
-from assistant.backbones.hub import CheckpointLocation, place_of
-from assistant.backbones.janus.backbone import JanusBackbone, is_ours
+from assistant.backbones.hub import CheckpointLocation, find_checkpoint
+from assistant.backbones.janus.backbone import JanusBackbone, is_trained_here
 from assistant.backbones.protocols import Backbone, Painter, Writer
 from assistant.backbones.server.settings import ServerSettings
 from assistant.backbones.server.writer import ServerWriter
@@ -32,7 +32,7 @@ def backbone_folder(name: str | Path = "mini") -> Path:
             f"{Path(name).name!r} puts several checkpoints together, and this needs the folder "
             "of one; name it."
         )
-    return place_of(name).folder
+    return find_checkpoint(name).folder
 
 
 def load_backbone(
@@ -51,7 +51,7 @@ def load_backbone(
     loaded = load_checkpoint(one)
     if isinstance(loaded, JanusBackbone):
         return loaded
-    risk = place_of(name).folder / RISK
+    risk = find_checkpoint(name).folder / RISK
     return CompositeBackbone(
         load_checkpoint(MINI), loaded, None, RiskModel.load(risk) if risk.is_file() else None
     )
@@ -111,8 +111,8 @@ def _painter(
 
 def load_checkpoint(one: Checkpoint) -> LoadedBackbone:
     """Load one checkpoint of transformers by its family; BackboneError says what is wrong."""
-    place = place_of(one.model, download=one.download)
-    if not is_ours(place.folder) and _family(place) != "janus":
+    place = find_checkpoint(one.model, download=one.download)
+    if not is_trained_here(place.folder) and _family(place) != "janus":
         return VlmBackbone(
             *(place, one.adapters),
             dtype=one.dtype,

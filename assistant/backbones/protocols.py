@@ -92,15 +92,15 @@ class ProbingEncoder(Encoder, Protocol):
         """What the gate measures a film by (`assistant.gate`); empty where it has none."""
         ...
 
-    def read_findings(self, films: Sequence[Film]) -> list[tuple[ProbeFinding, ...]] | None:
+    def probe_findings(self, films: Sequence[Film]) -> list[tuple[ProbeFinding, ...]] | None:
         """What a probe sees in films: each finding at each place it knows; None without one."""
         ...
 
-    def read(self, encoded: Sequence[Encoded]) -> list[tuple[ProbeFinding, ...]] | None:
+    def probe_encoded(self, encoded: Sequence[Encoded]) -> list[tuple[ProbeFinding, ...]] | None:
         """`read_findings` of films that are encoded already."""
         ...
 
-    def look(self, encoded: Sequence[Encoded]) -> list[ProbeOutput] | None:
+    def probe_details(self, encoded: Sequence[Encoded]) -> list[ProbeOutput] | None:
         """All that a probe says of encoded films, patch by patch too; None without one."""
         ...
 
@@ -136,7 +136,7 @@ class Writer(AdaptedModel, Protocol):
         requests: Sequence[str],
         sampling: Sampling,
         tasks: Sequence[str | None] | None = None,
-        told: OnText | None = None,
+        on_text: OnText | None = None,
     ) -> list[GeneratedText]:
         """Write one text for each film and its request, in one batch; a task names an adapter.
 
@@ -157,7 +157,7 @@ class Painter(AdaptedModel, Protocol):
         guidance: float,
         temperature: float,
         site: str = "",
-        progress: OnProgress | None = None,
+        on_progress: OnProgress | None = None,
     ) -> list[np.ndarray]:
         """Paint `count` films, each float32 (H, W) in [0, 1], air dark.
 

@@ -35,7 +35,7 @@ _NAMES = {
 
 
 @contextmanager
-def run_in(folder: Path, out: Path, header: Header, *, resume: bool) -> Iterator[None]:
+def open_run(folder: Path, out: Path, header: Header, *, resume: bool) -> Iterator[None]:
     """Hold a run's folder: as it was left by the same run, or empty.
 
     Raises SettingsError where another run holds it, where it was left by a run of anything else
@@ -79,7 +79,7 @@ def _left_in(folder: Path) -> dict[str, Any] | None:
     return left if isinstance(left, dict) else None
 
 
-def forget(folder: Path) -> None:
+def remove_run(folder: Path) -> None:
     """Delete the folder of a run that is done."""
     shutil.rmtree(folder, ignore_errors=True)
 

@@ -48,7 +48,7 @@ def read_manifest(path: Path) -> Manifest:
     return Manifest(folder, table, read_folder(folder))
 
 
-def manifest_of(folder: Path) -> Manifest:
+def find_manifest(folder: Path) -> Manifest:
     """The films of a folder with or without a table, as `unpack` leaves one.
 
     A table is read as `read_manifest` does, also where it lies in the folder's only subfolder;
@@ -144,7 +144,7 @@ class RowListing:
         )
 
 
-def listing_of(path: Path) -> RowListing:
+def list_rows(path: Path) -> RowListing:
     """Go through a manifest, a folder of films or Parquet files once: count and check the rows.
 
     `path` is a table or a folder as `read_manifest` takes it, any other folder of films, a

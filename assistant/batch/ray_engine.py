@@ -22,10 +22,10 @@ import numpy as np
 
 from assistant.assistant import Assistant
 from assistant.atomic import new_file
-from assistant.batch.checkpoint import OutcomeCounts, run_in
+from assistant.batch.checkpoint import OutcomeCounts, open_run
 from assistant.batch.manifest import RowListing
-from assistant.batch.run import BatchSummary, How, Progress, checked_listing, draft_lines, header_of
-from assistant.drafting.prefetch import read_ahead
+from assistant.batch.run import BatchSummary, How, Progress, check_listing, draft_lines, run_header
+from assistant.drafting.prefetch import prefetch
 from assistant.drafting.sources import BatchRow, FailedStudy
 from assistant.errors import BackboneError, SettingsError, WetreadError
 from assistant.types import Film, Study
@@ -56,7 +56,7 @@ def draft_on_ray(
     neighbours: int = 5,
     seed: int = 0,
     resume: bool = True,
-    progress: Progress = lambda done, total: None,
+    on_progress: Progress = lambda done, total: None,
 ) -> BatchSummary:
     """Draft every film of a manifest as `draft_folder` does, on the actors of a Ray cluster.
 
@@ -65,14 +65,14 @@ def draft_on_ray(
     all are there. Raises as `draft_folder` does, and SettingsError where Ray is missing.
     """
     out = out.resolve()
-    listing = checked_listing(path.resolve(), out)
+    listing = check_listing(path.resolve(), out)
     how, folder = How(neighbours, seed), out.with_name(f"{out.name}.shards")
     with _cluster() as ray:
         remote = ray.remote(num_gpus=crew.gpus_per_actor)(_header)
         with _plain_errors():
             header = ray.get(remote.remote(crew, listing, how))
-        with run_in(folder, out, header, resume=resume):
-            _draft_missing(ray, crew, listing, how, folder, header["library"], progress)
+        with open_run(folder, out, header, resume=resume):
+            _draft_missing(ray, crew, listing, how, folder, header["library"], on_progress)
             return _merged(listing, how, folder, out)
 
 
@@ -84,7 +84,7 @@ def shard_of(folder: Path, listing: RowListing, start: int, window: int) -> Path
 
 def _header(crew: RayPlan, listing: RowListing, how: How) -> dict[str, Any]:
     with crew.load() as assistant:
-        return header_of(assistant, listing, how)
+        return run_header(assistant, listing, how)
 
 
 def _draft_missing(
@@ -94,12 +94,12 @@ def _draft_missing(
     how: How,
     folder: Path,
     library: str,
-    progress: Progress,
+    on_progress: Progress,
 ) -> None:
     starts = range(0, listing.total, how.window)
     missing = [n for n in starts if not shard_of(folder, listing, n, how.window).is_file()]
     done = listing.total - sum(min(how.window, listing.total - n) for n in missing)
-    progress(done, listing.total)
+    on_progress(done, listing.total)
     if not missing:
         return
     with _plain_errors():
@@ -119,7 +119,7 @@ def _draft_missing(
         )
         for row in written.iter_rows():
             done += row["rows"]
-            progress(done, listing.total)
+            on_progress(done, listing.total)
 
 
 @contextmanager
@@ -176,7 +176,7 @@ def _read(starts: Any, listing: RowListing, window: int) -> Any:
     start = starts["start"][0].as_py()
     rows = list(islice(listing.rows(start), window))
     # In a process of its own: a film that kills it must not take the task with it.
-    studies = read_ahead((row.source for row in rows), 1, window)
+    studies = prefetch((row.source for row in rows), 1, window)
     packed = [_packed(row.image, study) for row, study in zip(rows, studies, strict=True)]
     column = pyarrow.array([packed], pyarrow.list_(_study_type()))
     return pyarrow.table({"start": [start], "studies": column})

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from assistant.assistant import Assistant
-from assistant.batch.checkpoint import OutcomeCounts, RowFile, forget, run_in
+from assistant.batch.checkpoint import OutcomeCounts, RowFile, open_run, remove_run
 from assistant.batch.manifest import (
     Manifest,
     RowListing,
-    listing_of,
-    manifest_of,
+    find_manifest,
+    list_rows,
     may_be_film,
     named_row,
     read_manifest,
@@ -39,7 +39,7 @@ __all__ = [
     "Manifest",
     "draft_folder",
     "draft_rows",
-    "manifest_of",
+    "find_manifest",
     "may_be_film",
     "read_manifest",
 ]
@@ -90,7 +90,7 @@ def draft_folder(
     seed: int = 0,
     workers: int = 0,
     resume: bool = True,
-    progress: Progress = lambda done, total: None,
+    on_progress: Progress = lambda done, total: None,
 ) -> BatchSummary:
     """Draft every film of a manifest into a file of JSON lines, in the manifest's order.
 
@@ -102,26 +102,26 @@ def draft_folder(
     for the drafts' times. Raises SettingsError for no manifest, a file that cannot be written or
     that another run is writing, and where another manifest, backbone, library or seed began it.
     """
-    listing = checked_listing(path, out)
+    listing = check_listing(path, out)
     how = How(neighbours, seed)
-    header = header_of(assistant, listing, how)
+    header = run_header(assistant, listing, how)
     folder = out.with_name(f".{out.name}.part")
-    with run_in(folder, out, header, resume=resume):
+    with open_run(folder, out, header, resume=resume):
         rows = folder / "rows.jsonl"
         with closing(RowFile(rows, how.window)) as file:
-            progress(file.rows, listing.total)
+            on_progress(file.rows, listing.total)
             named = listing.rows(file.rows)
             for row in draft_lines(assistant, named, how, workers, header["library"]):
                 file.add(row)
-                progress(file.rows, listing.total)
+                on_progress(file.rows, listing.total)
         rows.replace(out)
-        forget(folder)
+        remove_run(folder)
     return BatchSummary.of(file.tally)
 
 
-def checked_listing(path: Path, out: Path) -> RowListing:
+def check_listing(path: Path, out: Path) -> RowListing:
     """What is to be drafted; SettingsError where `out` would be written over a part of it."""
-    listing = listing_of(path)
+    listing = list_rows(path)
     if out.is_dir():
         raise SettingsError(f"{out} is a folder; name a file for the drafts.")
     if listing.holds(out):
@@ -129,7 +129,7 @@ def checked_listing(path: Path, out: Path) -> RowListing:
     return listing
 
 
-def header_of(assistant: Assistant, listing: RowListing, how: How) -> dict[str, Any]:
+def run_header(assistant: Assistant, listing: RowListing, how: How) -> dict[str, Any]:
     """What a run is of, all that decides its rows."""
     task = "report" if "report" in assistant.backbone.tasks else None
     made = provenance_of(assistant.backbone.identity_for(task), assistant.library, "", how.seed)
@@ -149,7 +149,7 @@ def draft_lines(
     how: How,
     workers: int = 0,
     library: str | None = None,
-    told: OnText | None = None,
+    on_text: OnText | None = None,
 ) -> Iterator[dict[str, Any]]:
     """One `{"image": ..., "draft" or "error": ...}` for each row, in order.
 
@@ -170,7 +170,7 @@ def draft_lines(
         batch=how.batch,
         window=how.among,
         workers=workers,
-        told=told,
+        told=on_text,
     )
     for outcome in outcomes:
         if isinstance(outcome, FailedStudy):
@@ -190,7 +190,7 @@ def draft_rows(
     *,
     neighbours: int = 5,
     seed: int = 0,
-    told: OnText | None = None,
+    on_text: OnText | None = None,
     named: bool = True,
     batch: int = SIZE,
 ) -> Iterator[dict[str, Any]]:
@@ -205,4 +205,4 @@ def draft_rows(
         named_row(manifest.folder, row, None if named else f"film {number}")
         for number, row in enumerate(manifest.rows, start=1)
     )
-    yield from draft_lines(assistant, rows, How(neighbours, seed, batch, 1), told=told)
+    yield from draft_lines(assistant, rows, How(neighbours, seed, batch, 1), on_text=on_text)

@@ -71,7 +71,7 @@ def add_folder(
     library: Library,
     folder: Path,
     *,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
     allow_synthetic: bool = False,
 ) -> IngestSummary:
     """Add a folder of films with its table to the library.
@@ -99,7 +99,7 @@ def add_folder(
         for outcome in library.add_many(_cases(encoder, fresh), batch=BATCH):
             added, known = added + outcome.new, known + (not outcome.new)
         done += len(batch)
-        progress(done, len(rows))
+        on_progress(done, len(rows))
     return IngestSummary(added, known, tuple(refused))
 
 
@@ -118,7 +118,7 @@ def _cases(encoder: Encoder, fresh: list[tuple[FolderRow, Film]]) -> Iterator[Ne
 
 
 def refresh(
-    encoder: Encoder, library: Library, progress: Callable[[int], None] = lambda done: None
+    encoder: Encoder, library: Library, on_progress: Callable[[int], None] = lambda done: None
 ) -> int:
     """Embed with this encoder the cases that another one filed, from their previews.
 
@@ -129,7 +129,7 @@ def refresh(
         film = read_film_bytes(picture, case.id)
         library.set_embedding(case.id, np.asarray(encoder.encode([film])[0].embedding))
         done += 1
-        progress(done)
+        on_progress(done)
     library.rebuild()
     return done
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from assistant.cases.similar import FindingQuery
 from assistant.errors import SettingsError
-from assistant.labeller.labeller import assertions
+from assistant.labeller.labeller import find_assertions
 from retrieval import Case, Library
 
 LONGEST_QUERY = 500  # characters
@@ -30,7 +30,7 @@ def search_cases(
             f"The search has {len(words)} characters and a limit of {limit}; "
             f"search for up to {LONGEST_QUERY} characters and 1 case or more."
         )
-    claims = assertions(words)
+    claims = find_assertions(words)
     if not claims:
         plain = [[word] for word in words.split()]
         return tuple(library.find(plain, source=source, most=limit))

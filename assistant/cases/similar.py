@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from assistant.chest.vocabulary import FINDINGS, NORMAL, NORMALS, finding_named
-from assistant.claims import among, fullest, name_of, one_sided, says
+from assistant.claims import fullest, is_among, name_of, one_sided, says
 from assistant.errors import SettingsError
-from assistant.labeller.labeller import assertions
+from assistant.labeller.labeller import find_assertions
 from assistant.labeller.matcher import index_of, tokens
-from assistant.labeller.summary import claims_of
+from assistant.labeller.summary import case_assertions
 from assistant.types import Assertion, Neighbour
 from retrieval import Case, Library
 
@@ -23,7 +23,7 @@ MOST_READ = 2000  # cases whose reports are read for one search
 WIDER = 4  # times as many cases are looked at, where too few of them show the finding
 
 
-def as_neighbour(case: Case, similarity: float) -> Neighbour:
+def neighbour_of(case: Case, similarity: float) -> Neighbour:
     """A case of the library as a draft cites it: without its patient."""
     return Neighbour(case.id, similarity, case.report, case.labels, case.source)
 
@@ -45,17 +45,17 @@ class FindingQuery:
         Of side, zone and degree what is not told fits any, but for what a case itself tells more
         fully elsewhere.
         """
-        labelled = claims_of(Neighbour(case.id, 0.0, labels=case.labels))
+        labelled = case_assertions(Neighbour(case.id, 0.0, labels=case.labels))
         found = (*self._claims_in(case.report), *labelled)
         there = [c for c in found if c.polarity != "present" or c.finding == NORMAL]
         there += fullest(found)
-        return all(among(claim, there) for claim in self._claims)
+        return all(is_among(claim, there) for claim in self._claims)
 
     def _claims_in(self, report: str) -> Iterator[Assertion]:
         """What the sentences assert that hold one of the words: the others need no reading."""
         for sentence in _sentences(report, self._any):
             if sentence not in self._read:
-                self._read[sentence] = assertions(sentence)
+                self._read[sentence] = find_assertions(sentence)
             yield from self._read[sentence]
 
 
@@ -81,7 +81,7 @@ def _words_of(claim: Assertion) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*index_of((finding, *denials)), *longest)))
 
 
-def nearest(
+def find_similar(
     library: Library,
     embedding: np.ndarray,
     k: int,
@@ -103,7 +103,7 @@ def nearest(
     while True:
         hits = library.search(embedding, wide, exclude_case=own, source=origin)
         kept = [
-            as_neighbour(hit.case, hit.similarity)
+            neighbour_of(hit.case, hit.similarity)
             for hit in hits
             if hit.case.id not in exclude and (sought is None or sought.asserted_by(hit.case))
         ]
@@ -136,7 +136,7 @@ def shared_findings(here: Iterable[Assertion], neighbour: Neighbour) -> SharedFi
     A side or a zone that is not told fits any; of a finding on both sides here and on one there,
     one side is common. Degrees do not part findings; in `common` they are those of this film.
     """
-    ours, theirs = fullest(here), fullest(claims_of(neighbour))
+    ours, theirs = fullest(here), fullest(case_assertions(neighbour))
     common, only_here = _parted(ours, theirs)
     _, only_there = _parted(theirs, ours)
     return SharedFindings(common, only_here, only_there)

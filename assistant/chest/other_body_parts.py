@@ -186,7 +186,7 @@ PARTS: dict[str, Callable[[np.random.Generator, Grid], DrawnBody]] = {
 }  # fmt: skip
 
 
-def make_elsewhere(
+def make_other_body_part(
     seed: int, index: int, site: str = "A", split: str = "train"
 ) -> tuple[str, np.ndarray]:
     """The name of a body part, of `PARTS`, and a film of it: uint8 (256, 256), air dark.

@@ -181,7 +181,7 @@ THINGS = (
 NOT_SHOWN = "The film does not show {thing}."
 
 
-def phrased(template: str, finding: str, side: str = "") -> str:
+def phrase_question(template: str, finding: str, side: str = "") -> str:
     """A phrasing of the question words about one finding, of a side where one is given."""
     verb = "are" if finding in PLURAL else "is"
     name = f"{side} {finding_named(finding).name}".strip()

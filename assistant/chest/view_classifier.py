@@ -68,7 +68,7 @@ class ViewNet(nn.Module):
         return self.head(self.blocks(x).flatten(1))
 
 
-def prepared(squares: np.ndarray) -> np.ndarray:
+def prepare_picture(squares: np.ndarray) -> np.ndarray:
     """Films (B, 64, 64) in [0, 1] as the network takes them: float32 (B, 2, 64, 64) in [-1, 1].
 
     The first channel is stretched between the 2nd and the 98th percentile, the second is the
@@ -88,7 +88,7 @@ def prepared(squares: np.ndarray) -> np.ndarray:
     return (both * 2 - 1).astype(np.float32)
 
 
-def ways(pixels: np.ndarray) -> np.ndarray:
+def orientations(pixels: np.ndarray) -> np.ndarray:
     """A film (H, W) as it lies and with each of `CORRECTIONS`, float32 (8, 64, 64)."""
     found = []
     for one in (square(pixels, EDGE), square(1 - pixels, EDGE)):
@@ -97,7 +97,7 @@ def ways(pixels: np.ndarray) -> np.ndarray:
 
 
 @torch.inference_mode()
-def view_of(film: Film) -> View:
+def classify_view(film: Film) -> View:
     """Tell how a film lies and whether it is a frontal film of a chest.
 
     Raises BackboneError if the shipped weights are damaged.
@@ -105,13 +105,13 @@ def view_of(film: Film) -> View:
     net = _net(WEIGHTS)
 
     def chances_of(squares: np.ndarray) -> np.ndarray:
-        return net(torch.from_numpy(prepared(squares))).softmax(dim=1).numpy()
+        return net(torch.from_numpy(prepare_picture(squares))).softmax(dim=1).numpy()
 
     as_it_lies = chances_of(square(film.pixels, EDGE)[None])
     limit, score = float(net.limit), float(as_it_lies[0, FRONTAL])
     if score >= limit:  # as nearly all do: the other ways need not be looked at
         return View("frontal", score, limit)
-    chances = np.concatenate([as_it_lies, chances_of(ways(film.pixels)[1:])])
+    chances = np.concatenate([as_it_lies, chances_of(orientations(film.pixels)[1:])])
     best = int(chances[1:, FRONTAL].argmax())
     likely = float(chances[1 + best, FRONTAL])
     side_on = float(chances[:, LATERAL].max())

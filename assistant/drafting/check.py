@@ -13,8 +13,8 @@ from assistant.errors import SettingsError
 from assistant.evidence.collect import EvidenceSources, gather_sources
 from assistant.evidence.risk import RiskModel
 from assistant.evidence.rules import judge_sentences
-from assistant.gate import GatedStudy, look_at
-from assistant.labeller.sentences import parse
+from assistant.gate import GatedStudy, probe_output_of
+from assistant.labeller.sentences import parse_sentences
 from assistant.types import GeneratedText, Neighbour, Provenance, Report, Sentence
 
 LONGEST_TEXT = 20_000  # characters
@@ -27,12 +27,12 @@ def text_to_check(text: str) -> str:
             f"The text has {len(text)} characters; check at most {LONGEST_TEXT}, the report of "
             "one film."
         )
-    if not parse(text):
+    if not parse_sentences(text):
         raise SettingsError("The text has no sentence to check; give a report of the film.")
     return text
 
 
-def judged_as_given(
+def judge_text(
     text: str, ground: EvidenceSources, risk: RiskModel | None, *, has_prior: bool
 ) -> tuple[Sentence, ...]:
     """The sentences of a text that no backbone wrote, judged; none is removed or changed."""
@@ -40,7 +40,7 @@ def judged_as_given(
     return judge_sentences(written, ground, risk, has_prior=has_prior, removing=False)[0]
 
 
-def checked(
+def check_report(
     backbone: Backbone,
     one: GatedStudy,
     near: Sequence[Neighbour],
@@ -51,9 +51,11 @@ def checked(
     """A person's text as a report: judged where the gate lets the film be read, else empty."""
     sentences: tuple[Sentence, ...] = ()
     if one.read:
-        ground = gather_sources(look_at(backbone, one.encoded), near, (), one.study, one.gate)
+        ground = gather_sources(
+            probe_output_of(backbone, one.encoded), near, (), one.study, one.gate
+        )
         has_prior = bool(one.study.prior_report.strip())
-        sentences = judged_as_given(text, ground, risk, has_prior=has_prior)
+        sentences = judge_text(text, ground, risk, has_prior=has_prior)
     # That a text is contradicted is what a check is for: only the gate speaks against the check.
     doubt = "" if one.gate.answer == "pass" else f"This check should not be used: {one.gate.reason}"
     return Report(

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 from assistant.backbones.protocols import Backbone, Encoded, Sampling
 from assistant.chest.vocabulary import NORMAL
-from assistant.claims import among
+from assistant.claims import is_among
 from assistant.errors import SettingsError
 from assistant.evidence.collect import EvidenceSources, gather_sources
 from assistant.gate import GatedStudy
-from assistant.labeller.labeller import assertions
-from assistant.labeller.summary import reading_of, similar_summaries
+from assistant.labeller.labeller import find_assertions
+from assistant.labeller.summary import probe_summary, similar_summaries
 from assistant.prompts import report_request
 from assistant.types import Assertion, GeneratedText, Neighbour, OnText, ProbeOutput, Study
 
@@ -67,7 +67,7 @@ def write_drafts(
     task: str | None,
     seed: int,
     samples: int,
-    told: OnText | None = None,
+    on_text: OnText | None = None,
 ) -> list[WrittenDraft]:
     """Write each admitted study's draft, greedily, and `samples` others of it that are drawn.
 
@@ -77,17 +77,19 @@ def write_drafts(
     """
     studies, encoded = [one.study for one in admitted], [one.encoded for one in admitted]
     # What a probe reads is told to a writer that has learnt to be told.
-    read = None if backbone.instructed else backbone.read(encoded)
-    looks = _looks(backbone, encoded)
-    readings = [""] * len(studies) if read is None else [reading_of(seen) for seen in read]
+    read = None if backbone.instructed else backbone.probe_encoded(encoded)
+    looks = _probe_outputs(backbone, encoded)
+    readings = [""] * len(studies) if read is None else [probe_summary(seen) for seen in read]
     requests = [
         report_request(study.indication, similar_summaries(cited) if task else (), reading)
         for study, cited, reading in zip(studies, near, readings, strict=True)
     ]
     tasks = [task] * len(studies)
-    written = backbone.write(encoded, requests, Sampling(seed=seed), tasks, told)
+    written = backbone.write(encoded, requests, Sampling(seed=seed), tasks, on_text)
     if task:
-        written = _without_slips(backbone, encoded, requests, readings, written, task, seed, told)
+        written = _redraw_inconsistent(
+            backbone, encoded, requests, readings, written, task, seed, on_text
+        )
     others: list[GeneratedText] = []
     if samples:
         others = backbone.write(
@@ -95,7 +97,7 @@ def write_drafts(
             [request for request in requests for _ in range(samples)],
             Sampling(seed=seed, temperature=WARMTH),
             tasks * samples,
-            _telling_best(written, told),
+            _report_best(written, on_text),
         )
     return [
         WrittenDraft(
@@ -110,7 +112,7 @@ def write_drafts(
     ]
 
 
-def _without_slips(
+def _redraw_inconsistent(
     backbone: Backbone,
     encoded: Sequence[Encoded],
     requests: Sequence[str],
@@ -118,15 +120,17 @@ def _without_slips(
     written: Sequence[GeneratedText],
     task: str,
     seed: int,
-    told: OnText | None,
+    on_text: OnText | None,
 ) -> list[GeneratedText]:
     """The drafts, those that say otherwise than they were told replaced by the best of others."""
-    given = [assertions(reading) if reading else None for reading in readings]
+    given = [find_assertions(reading) if reading else None for reading in readings]
     best = list(written)
-    still = _telling_best(best, told)
+    still = _report_best(best, on_text)
     for turn in range(TURNS):
         slipped = [
-            i for i, g in enumerate(given) if g is not None and slips(g, assertions(best[i].text))
+            i
+            for i, g in enumerate(given)
+            if g is not None and count_mismatches(g, find_assertions(best[i].text))
         ]
         drawn = backbone.write(
             [encoded[i] for i in slipped for _ in range(DRAWS)],
@@ -138,25 +142,27 @@ def _without_slips(
         for at, i in enumerate(slipped):
             mine = [best[i], *drawn[at * DRAWS : (at + 1) * DRAWS]]
             # The first of the least wrong: the greedy draft where none is better.
-            best[i] = min(mine, key=lambda one: slips(given[i] or (), assertions(one.text)))
+            best[i] = min(
+                mine, key=lambda one: count_mismatches(given[i] or (), find_assertions(one.text))
+            )
         if still and slipped:
             still("")
     return best
 
 
-def _telling_best(best: Sequence[GeneratedText], told: OnText | None) -> OnText | None:
+def _report_best(best: Sequence[GeneratedText], on_text: OnText | None) -> OnText | None:
     """Tells the first film's best text so far, whatever else is being written."""
-    return None if told is None else lambda _: told(best[0].text)
+    return None if on_text is None else lambda _: on_text(best[0].text)
 
 
-def slips(told: Sequence[Assertion], said: Sequence[Assertion]) -> int:
+def count_mismatches(told: Sequence[Assertion], said: Sequence[Assertion]) -> int:
     """How many findings a text lacks of those it was told, and has that it was not told."""
     there = [claim for claim in said if claim.polarity == "present" and claim.finding != NORMAL]
     known = [claim for claim in told if claim.finding != NORMAL]
-    lacking = sum(not among(claim, there) for claim in known)
-    return lacking + sum(not among(claim, known) for claim in there)
+    lacking = sum(not is_among(claim, there) for claim in known)
+    return lacking + sum(not is_among(claim, known) for claim in there)
 
 
-def _looks(backbone: Backbone, encoded: Sequence[Encoded]) -> list[ProbeOutput | None]:
-    looks = backbone.look(encoded)
+def _probe_outputs(backbone: Backbone, encoded: Sequence[Encoded]) -> list[ProbeOutput | None]:
+    looks = backbone.probe_details(encoded)
     return [None] * len(encoded) if looks is None else [*looks]

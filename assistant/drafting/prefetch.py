@@ -39,7 +39,7 @@ class _SharedStudy:
     shape: tuple[int, int]
 
 
-def read_ahead(
+def prefetch(
     sources: Iterable[Source | FailedStudy], workers: int, ahead: int
 ) -> Generator[Study | FailedStudy]:
     """The study of each source in order, or why there is none.

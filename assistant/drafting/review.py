@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from assistant.backbones.protocols import Backbone
-from assistant.drafting.check import judged_as_given, text_to_check
+from assistant.drafting.check import judge_text, text_to_check
 from assistant.errors import SettingsError
 from assistant.evidence.collect import EvidenceSources, gather_sources
 from assistant.evidence.risk import RiskModel
-from assistant.gate import look_at
+from assistant.gate import probe_output_of
 from assistant.types import Decision, Report, Sentence
 
 
@@ -25,7 +25,7 @@ def decide(report: Report, index: int, decision: Decision | None) -> Report:
     return _with(report, index, (replace(_sentence(report, index), decision=decision),))
 
 
-def reworded(
+def reword(
     backbone: Backbone,
     risk: RiskModel | None,
     report: Report,
@@ -48,9 +48,9 @@ def reworded(
         return decide(report, index, "rejected")
     if said == old.text:
         return report
-    found = judged_as_given(
+    found = judge_text(
         text_to_check(said),
-        ground or ground_again(backbone, report),
+        ground or sources_again(backbone, report),
         risk,
         has_prior=bool(report.study.prior_report.strip()),
     )
@@ -62,13 +62,13 @@ def reworded(
     return _with(report, index, new)
 
 
-def ground_again(backbone: Backbone, report: Report) -> EvidenceSources:
+def sources_again(backbone: Backbone, report: Report) -> EvidenceSources:
     """What the sentences of a report are checked against, made again: one film encoded.
 
     Other drafts of the film are not drawn again. One ground serves every rewording of the report.
     """
     encoded = backbone.encode([report.study.films[0]])[0]
-    look = look_at(backbone, encoded)
+    look = probe_output_of(backbone, encoded)
     return gather_sources(look, report.neighbours, (), report.study, report.gate)
 
 

@@ -16,7 +16,7 @@ from assistant.drafting.sources import FailedStudy
 from assistant.errors import BackboneError, IntakeError, SettingsError
 from assistant.gate import GatedStudy
 from assistant.iterables import batched
-from assistant.labeller.summary import reading_of
+from assistant.labeller.summary import probe_summary
 from assistant.types import OnText, ProbeFinding, Report, Study
 
 Order = Literal["input", "completion"]
@@ -80,7 +80,7 @@ class DraftStages:
     report: Callable[[Sequence[GatedStudy]], list[Report]]
 
 
-def in_windows(
+def draft_in_windows(
     studies: Generator[Study | FailedStudy], way: BatchPlan, stages: DraftStages, *, strict: bool
 ) -> Iterator[Report | FailedStudy]:
     """The report of each study, or why there is none.
@@ -141,7 +141,7 @@ def _by_length(
     """
     read = stages.read([one for _, one in asked]) or [None] * len(asked)
     lengths = {
-        number: (len(reading_of(seen)), len(one.study.indication))
+        number: (len(probe_summary(seen)), len(one.study.indication))
         for (number, one), seen in zip(asked, read, strict=True)
     }
     return sorted(asked, key=lambda one: lengths[one[0]])

@@ -21,11 +21,11 @@ from assistant.evidence.signals import (
     neighbours_signal,
     probe_signal,
     region_signal,
-    steady_signal,
+    steadiness_signal,
 )
-from assistant.labeller.labeller import assertions
+from assistant.labeller.labeller import find_assertions
 from assistant.labeller.sentences import ParsedSentence
-from assistant.labeller.summary import claims_of
+from assistant.labeller.summary import case_assertions
 from assistant.types import (
     Assertion,
     Evidence,
@@ -68,20 +68,20 @@ def gather_sources(
     near = [n for n in neighbours if n.similarity >= neighbours[0].similarity - FALLS_OFF]
     return EvidenceSources(
         look,
-        tuple((n, claims_of(n)) for n in near),
-        tuple(assertions(sample.text) for sample in samples),
+        tuple((n, case_assertions(n)) for n in near),
+        tuple(find_assertions(sample.text) for sample in samples),
         gate,
-        *_of_study(study),
+        *_study_sources(study),
     )
 
 
-def _of_study(
+def _study_sources(
     study: Study | None,
 ) -> tuple[tuple[Assertion, ...] | None, float | None, tuple[int, int]]:
     """What the earlier report asserts, the longer edge of the film in mm, and its shape."""
     if study is None:
         return None, None, (1, 1)
-    prior = assertions(study.prior_report) if study.prior_report.strip() else None
+    prior = find_assertions(study.prior_report) if study.prior_report.strip() else None
     shape, spacing = study.films[0].pixels.shape, study.films[0].spacing_mm
     edge = max(n * mm for n, mm in zip(shape, spacing, strict=True)) if spacing else None
     return prior, edge, shape
@@ -99,7 +99,7 @@ def signals_of(
                 claim,
                 Signals(
                     probe=None if look is None else probe_signal(claim, look),
-                    steady=None if look is None else steady_signal(claim, look),
+                    steady=None if look is None else steadiness_signal(claim, look),
                     region=None if look is None else region_signal(claim, look),
                     agreement=agreement_signal(claim, ground.samples),
                     neighbours=neighbours_signal(claim, ground.neighbours),
@@ -117,20 +117,20 @@ def evidence_of(
     claims: Sequence[tuple[Assertion, Signals]], ground: EvidenceSources
 ) -> tuple[tuple[Evidence, ...], tuple[str, ...]]:
     """The evidence for one sentence in words, and the similar cases that assert all of it."""
-    told = [e for claim, signals in claims for e in _of_film(claim, signals, ground)]
-    near, cited = _of_neighbours([claim for claim, _ in claims], ground)
+    told = [e for claim, signals in claims for e in _film_evidence(claim, signals, ground)]
+    near, cited = _neighbour_evidence([claim for claim, _ in claims], ground)
     return (*told, *near), cited
 
 
-def _of_film(claim: Assertion, signals: Signals, ground: EvidenceSources) -> list[Evidence]:
+def _film_evidence(claim: Assertion, signals: Signals, ground: EvidenceSources) -> list[Evidence]:
     name = name_of(claim)
     made = []
     if signals.probe is not None:
         words = f"Probe {signals.probe:.2f} for {name}."
         made.append(Evidence("probe", signals.probe, _stance(signals.probe), "film", words))
     if ground.look is not None and claim.polarity != "absent":
-        made += _of_regions(claim, ground.look, ground.shape)
-    made += _of_measurement(claim, ground) + _of_prior(claim, ground)
+        made += _region_evidence(claim, ground.look, ground.shape)
+    made += _measurement_evidence(claim, ground) + _prior_evidence(claim, ground)
     if signals.agreement is not None:
         count = len(ground.samples)
         words = f"{round(signals.agreement * count)} of {count} other drafts agree on {name}."
@@ -139,7 +139,7 @@ def _of_film(claim: Assertion, signals: Signals, ground: EvidenceSources) -> lis
     return made
 
 
-def _of_regions(claim: Assertion, look: ProbeOutput, shape: tuple[int, int]) -> list[Evidence]:
+def _region_evidence(claim: Assertion, look: ProbeOutput, shape: tuple[int, int]) -> list[Evidence]:
     """Where the finding lights up, side by side where both are claimed."""
     made = []
     for one in one_sided(claim):
@@ -151,7 +151,7 @@ def _of_regions(claim: Assertion, look: ProbeOutput, shape: tuple[int, int]) -> 
     return made
 
 
-def _of_measurement(claim: Assertion, ground: EvidenceSources) -> list[Evidence]:
+def _measurement_evidence(claim: Assertion, ground: EvidenceSources) -> list[Evidence]:
     """What the film measures of the finding that is claimed; lengths only where a mm is known."""
     made = []
     for one in ground.look.measured if ground.look else ():
@@ -161,13 +161,13 @@ def _of_measurement(claim: Assertion, ground: EvidenceSources) -> list[Evidence]
         if measure.length and (ground.edge_mm is None or claim.polarity == "absent"):
             continue
         of = f" of the {measure.side}" if measure.side else ""
-        words = f"Measured {measure.name}{of}: {size_words(one, ground.edge_mm)}."
+        words = f"Measured {measure.name}{of}: {describe_size(one, ground.edge_mm)}."
         value = 1 - one.beyond if claim.polarity == "absent" else one.beyond
         made.append(Evidence("measurement", value, _stance(value), "film", words))
     return made
 
 
-def size_words(one: Measurement, edge_mm: float | None) -> str:
+def describe_size(one: Measurement, edge_mm: float | None) -> str:
     """What is measured with its error, "40 mm, give or take 8 mm"; empty for a length in no mm."""
     if one.measure.length and edge_mm is None:
         return ""
@@ -176,7 +176,7 @@ def size_words(one: Measurement, edge_mm: float | None) -> str:
     return f"{value:{form}}{unit}, give or take {error:{form}}{unit}"
 
 
-def _of_prior(claim: Assertion, ground: EvidenceSources) -> list[Evidence]:
+def _prior_evidence(claim: Assertion, ground: EvidenceSources) -> list[Evidence]:
     """Whether the earlier report goes with a claim that compares; nothing where none was given."""
     if claim.comparison is None or ground.prior is None:
         return []
@@ -227,7 +227,7 @@ def _of_film_edge(start: float, stop: float, share: float) -> tuple[float, float
     return low, high
 
 
-def _of_neighbours(
+def _neighbour_evidence(
     claims: Claims, ground: EvidenceSources
 ) -> tuple[tuple[Evidence, ...], tuple[str, ...]]:
     """Evidence from the similar cases; a case is cited only if it supports every claim."""

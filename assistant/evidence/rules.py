@@ -14,7 +14,12 @@ from assistant.claims import name_of
 from assistant.evidence.collect import EVEN, UNCHECKED, EvidenceSources, evidence_of, signals_of
 from assistant.evidence.risk import RiskModel
 from assistant.evidence.signals import Signals
-from assistant.labeller.sentences import ParsedSentence, is_comparison, parse, withhold_numbers
+from assistant.labeller.sentences import (
+    ParsedSentence,
+    is_comparison,
+    parse_sentences,
+    withhold_numbers,
+)
 from assistant.types import Action, Assertion, Gate, GeneratedText, Sentence, Verdict
 
 Removed = tuple[tuple[str, str], ...]  # (what the backbone wrote, why it is not there)
@@ -34,9 +39,13 @@ class SentenceSignals:
     claims: tuple[tuple[Assertion, Signals], ...]
 
 
-def examined(written: GeneratedText, ground: EvidenceSources) -> tuple[SentenceSignals, ...]:
+def examine_sentences(
+    written: GeneratedText, ground: EvidenceSources
+) -> tuple[SentenceSignals, ...]:
     """All sentences of a draft with their signals, those of comparisons too."""
-    return tuple(SentenceSignals(p, signals_of(p, written, ground)) for p in parse(written.text))
+    return tuple(
+        SentenceSignals(p, signals_of(p, written, ground)) for p in parse_sentences(written.text)
+    )
 
 
 def judge_sentences(
@@ -56,7 +65,7 @@ def judge_sentences(
     """
     kept: list[Sentence] = []
     removed: list[tuple[str, str]] = []
-    for one in examined(written, ground):
+    for one in examine_sentences(written, ground):
         parsed = one.parsed
         compares = not has_prior and is_comparison(parsed.text)
         if compares and removing:
@@ -65,7 +74,7 @@ def judge_sentences(
         text, withheld = withhold_numbers(parsed.text)
         if withheld and removing:
             removed.append((parsed.text, NOT_COMPUTED))
-        sentence = judge(one, written, ground, risk)
+        sentence = judge_sentence(one, written, ground, risk)
         if (compares or withheld) and not removing:
             # What the film says is not all of it.
             action = "flag" if sentence.action == "keep" else sentence.action
@@ -75,7 +84,7 @@ def judge_sentences(
     return tuple(kept), tuple(removed)
 
 
-def judge(
+def judge_sentence(
     one: SentenceSignals, written: GeneratedText, ground: EvidenceSources, risk: RiskModel | None
 ) -> Sentence:
     """One sentence, as it was written, with its evidence, risk and verdict."""
@@ -121,7 +130,7 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(dict.fromkeys(names))
 
 
-def abstention(gate: Gate, sentences: Sequence[Sentence]) -> str:
+def abstention_of(gate: Gate, sentences: Sequence[Sentence]) -> str:
     """Why a whole draft should not be used; empty where nothing speaks for that."""
     if gate.answer != "pass":
         return f"This draft should not be used: {gate.reason}"

@@ -44,7 +44,7 @@ def probe_signal(claim: Assertion, look: ProbeOutput) -> float | None:
     )
 
 
-def steady_signal(claim: Assertion, look: ProbeOutput) -> float | None:
+def steadiness_signal(claim: Assertion, look: ProbeOutput) -> float | None:
     """1 where the probe says the same however the film is moved, less where it wavers."""
     found = [
         c for c in look.chances

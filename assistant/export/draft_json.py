@@ -14,7 +14,7 @@ from assistant.export.wording import (
     GATE_HEADS,
     NOTICES,
     TITLES,
-    corrected,
+    correction_words,
     reasons_of,
     review_words,
     risk_words,
@@ -120,7 +120,7 @@ def draft_markdown(report: Report) -> str:
         lines += [f"> **{head}.** {report.gate.reason}", ""]
     elif report.abstention:
         lines += [f"> **Warning.** {report.abstention}", ""]
-    if done := corrected(report.study.films[0]):
+    if done := correction_words(report.study.films[0]):
         lines += [f"> {done}", ""]
     for section in ("findings", "impression"):
         chosen = [s for s in report.sentences if s.section == section]

@@ -19,7 +19,7 @@ from assistant.export.wording import (
     GATE_HEADS,
     NOTICES,
     TITLES,
-    corrected,
+    correction_words,
     percent,
     review_words,
     risk_words,
@@ -171,7 +171,7 @@ def _banners(report: Report) -> tuple[tuple[str, str], ...]:
         banners.append((head, report.abstention or report.gate.reason))
     elif report.abstention:
         banners.append(("Warning", report.abstention))
-    if done := corrected(report.study.films[0]):
+    if done := correction_words(report.study.films[0]):
         banners.append(("Corrected", done))
     if "synthetic" in report.study.films[0].flags:
         banners.append(("Synthetic", "The film was painted by a computer and is of no patient."))

@@ -19,7 +19,7 @@ ACTIONS = {"keep": "kept", "flag": "check this", "withhold": "withheld"}
 ADVICE = {"keep": "may stay", "flag": "check this", "withhold": "should not stay"}
 
 
-def corrected(film: Film) -> str:
+def correction_words(film: Film) -> str:
     """What was done to put a film right, in a sentence; empty where nothing was."""
     done = [flag.partition(": ")[2] for flag in film.flags if flag.startswith("corrected: ")]
     return f"The film was put right before it was read: {', '.join(done)}." if done else ""

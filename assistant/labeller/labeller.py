@@ -53,7 +53,7 @@ _MEANINGS = index_of((*FINDINGS, *NORMALS, *PLACES, *DEGREES))
 _GRAMMAR = index_of(CUES)
 
 
-def assertions(text: str) -> tuple[Assertion, ...]:
+def find_assertions(text: str) -> tuple[Assertion, ...]:
     """Return every claim about a finding that a sentence, or a longer text, makes.
 
     In the order of the text; spans are characters of `text` and cover the finding's name.

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from assistant.labeller.labeller import assertions
+from assistant.labeller.labeller import find_assertions
 from assistant.labeller.matcher import ABBREVIATIONS
 from assistant.types import Assertion, Section
 
@@ -103,7 +103,7 @@ class ParsedSentence:
     end: int
 
 
-def parse(text: str) -> tuple[ParsedSentence, ...]:
+def parse_sentences(text: str) -> tuple[ParsedSentence, ...]:
     """Return the sentences of a draft in order, without its headings and list numbers.
 
     Text before or without a heading counts as findings. A sentence said twice in a section is
@@ -118,7 +118,7 @@ def parse(text: str) -> tuple[ParsedSentence, ...]:
             key = (section, tuple(_WORD.findall(sentence.casefold())))
             if key not in said:
                 said.add(key)
-                made.append(ParsedSentence(sentence, section, assertions(sentence), a, b))
+                made.append(ParsedSentence(sentence, section, find_assertions(sentence), a, b))
     return tuple(made)
 
 

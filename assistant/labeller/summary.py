@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from assistant.chest.question_words import GRADED, SCALE
 from assistant.chest.vocabulary import finding_of_label
 from assistant.claims import fullest, name_of
-from assistant.labeller.labeller import assertions
+from assistant.labeller.labeller import find_assertions
 from assistant.types import Assertion, Neighbour, ProbeFinding
 
 READING_MOST = 12  # findings that a reading names
@@ -29,33 +29,33 @@ def summarise(found: Iterable[Assertion], most: int = SUMMARY_MOST) -> str:
     return ", ".join(name_of(claim) for claim in fullest(found)[:most]) or NOTHING
 
 
-def precedent_of(report: str, labels: Sequence[str] = ()) -> str:
+def case_summary(report: str, labels: Sequence[str] = ()) -> str:
     """The summary of a case from its report and its labels; empty where neither claims anything.
 
     A report of which nothing was understood is no report of a film without findings.
     """
-    claims = claims_of(Neighbour("", 0.0, report, tuple(labels)))
+    claims = case_assertions(Neighbour("", 0.0, report, tuple(labels)))
     return summarise(claims) if claims else ""
 
 
 def similar_summaries(neighbours: Iterable[Neighbour]) -> tuple[str, ...]:
     """One summary for each similar case of which something is known, in their order."""
-    made = (precedent_of(n.report, n.labels) for n in neighbours)
+    made = (case_summary(n.report, n.labels) for n in neighbours)
     return tuple(summary for summary in made if summary)
 
 
-def claims_of(neighbour: Neighbour) -> tuple[Assertion, ...]:
+def case_assertions(neighbour: Neighbour) -> tuple[Assertion, ...]:
     """What a similar case asserts, by its report and by its labels."""
     labelled = (finding_of_label(label) for label in neighbour.labels)
-    return assertions(neighbour.report) + tuple(Assertion(f) for f in labelled if f)
+    return find_assertions(neighbour.report) + tuple(Assertion(f) for f in labelled if f)
 
 
-def reading_of(seen: Iterable[ProbeFinding] | None) -> str:
+def probe_summary(seen: Iterable[ProbeFinding] | None) -> str:
     """The reading of one film, as `reading_words` puts it; empty where there is no probe."""
-    return "" if seen is None else reading_words(claims_read(seen))
+    return "" if seen is None else describe_probe(probe_assertions(seen))
 
 
-def claims_read(seen: Iterable[ProbeFinding]) -> tuple[Assertion, ...]:
+def probe_assertions(seen: Iterable[ProbeFinding]) -> tuple[Assertion, ...]:
     """What a probe sees in a film, as claims; small is what is graded and has no degree."""
     return tuple(
         _graded(Assertion(s.finding, side=s.side, zone=s.zone, degree=s.degree))
@@ -64,7 +64,7 @@ def claims_read(seen: Iterable[ProbeFinding]) -> tuple[Assertion, ...]:
     )
 
 
-def reading_words(found: Iterable[Assertion]) -> str:
+def describe_probe(found: Iterable[Assertion]) -> str:
     """ "small right pleural effusion, cardiomegaly"; "no finding" where there is none.
 
     What is graded and has no degree is small: a probe tells only what is more than that.

@@ -103,7 +103,7 @@ def _outlines(films: Sequence[np.ndarray]) -> np.ndarray:
     return small / np.linalg.norm(small, axis=1, keepdims=True).clip(min=1e-6)
 
 
-def copy_checks(
+def check_copies(
     encoder: Encoder, shelves: Sequence[ReferenceFilms], films: Sequence[Film]
 ) -> list[CopyCheck]:
     """Compare each film with the known ones; it itself must not be among them.

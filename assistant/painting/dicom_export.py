@@ -21,7 +21,7 @@ NOBODY = "SYNTHETIC"
 BITS = 12
 
 
-def dicom_of(painting: Painting) -> bytes:
+def painting_dicom(painting: Painting) -> bytes:
     """The painting as a DICOM file: 12 bits MONOCHROME2, explicit little endian.
 
     The same painting gives the same bytes, and so the same UIDs: sent twice, it is stored once.

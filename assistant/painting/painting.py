@@ -18,9 +18,9 @@ from assistant.backbones.protocols import Encoder
 from assistant.errors import SettingsError
 from assistant.intake.png import png
 from assistant.intake.synthetic_mark import draw_mark
-from assistant.labeller.sentences import parse
-from assistant.painting.copy_check import LibraryFilms, copy_checks
-from assistant.painting.readback import FindingProbe, name_of, read_back
+from assistant.labeller.sentences import parse_sentences
+from assistant.painting.copy_check import LibraryFilms, check_copies
+from assistant.painting.readback import FindingProbe, name_of_finding, read_back
 from assistant.types import Film, Painting, PaintSettings, Provenance
 from retrieval import Library
 
@@ -36,7 +36,7 @@ class PaintingChecker(Encoder, FindingProbe, Protocol):
     """What the checks need of a backbone."""
 
 
-def check_request(prompt: str, count: int, settings: PaintSettings) -> None:
+def check_prompt(prompt: str, count: int, settings: PaintSettings) -> None:
     """Raise SettingsError for what cannot be painted."""
     if not prompt.strip():
         raise SettingsError("There is nothing to paint: say what the film should show.")
@@ -52,7 +52,7 @@ def check_request(prompt: str, count: int, settings: PaintSettings) -> None:
         )
 
 
-def finished(
+def check_and_mark(
     judge: PaintingChecker,
     library: Library | None,
     prompt: str,
@@ -67,11 +67,11 @@ def finished(
     `mark=False` leaves the visible mark out; whatever is written says "synthetic" all the same.
     """
     films = [_film(pixels) for pixels in painted]
-    read = judge.read_findings(films)
+    read = judge.probe_findings(films)
     readings = [None] * len(films) if read is None else read
     shelves = [LibraryFilms(library)] if library is not None else []
     made = []
-    checks = zip(films, readings, copy_checks(judge, shelves, films), strict=True)
+    checks = zip(films, readings, check_copies(judge, shelves, films), strict=True)
     for number, (film, seen, copy) in enumerate(checks):
         pixels = draw_mark(film.pixels) if mark else film.pixels
         pixels.setflags(write=False)
@@ -89,9 +89,11 @@ def file_of(painting: Painting, form: Format = "png") -> bytes:
     if form == "png":
         return png(painting.pixels, synthetic=True)
     if form == "dicom":
-        from assistant.painting.dicom_export import dicom_of  # pydicom only where it is asked for
+        from assistant.painting.dicom_export import (
+            painting_dicom,  # pydicom only where it is asked for
+        )
 
-        return dicom_of(painting)
+        return painting_dicom(painting)
     raise SettingsError(f"A painting cannot be written as {form!r}; say png or dicom.")
 
 
@@ -120,15 +122,15 @@ def _read_words(painting: Painting) -> str:
     asked = []
     for one in read.asked:
         if one.seen is None:
-            asked.append(f"{name_of(one)}: not checked")
+            asked.append(f"{name_of_finding(one)}: not checked")
         else:
             seen = "seen" if one.seen else "not seen"
-            asked.append(f"{name_of(one)}: {seen} ({one.probability:.2f})")
+            asked.append(f"{name_of_finding(one)}: {seen} ({one.probability:.2f})")
     words = f"Asked: {'; '.join(asked) or 'no abnormal finding'}."
     if read.verdict == "unchecked":
         words += f" Not checked: {_lower(read.reason)}"
     if read.beside:
-        names = ", ".join(f"{name_of(s)} ({s.probability:.2f})" for s in read.beside)
+        names = ", ".join(f"{name_of_finding(s)} ({s.probability:.2f})" for s in read.beside)
         words += f" Not asked for, but seen: {names}."
     elif not read.asked:
         words += " None seen."
@@ -156,7 +158,7 @@ def prompt_of_report(text: str) -> str:
     """
     if len(text) > LONGEST_REPORT:
         raise SettingsError(f"The report has over {LONGEST_REPORT} characters; give one report.")
-    sentences = parse(_report_text(text))
+    sentences = parse_sentences(_report_text(text))
     claims = dict.fromkeys(" ".join(s.text.split()) for s in sentences if s.assertions)
     if not claims:
         raise SettingsError("The report names no finding that could be painted; give another.")

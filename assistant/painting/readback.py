@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from assistant.chest.vocabulary import FINDINGS, NORMAL
-from assistant.labeller.sentences import parse
+from assistant.labeller.sentences import parse_sentences
 from assistant.types import Film, ProbeFinding, ReadBack, RequestedFinding
 
 NAMES = {finding.key: finding.name for finding in FINDINGS}
@@ -22,7 +22,7 @@ PlaceClaim = tuple[str, str | None, str | None]  # finding, side, zone
 class FindingProbe(Protocol):
     """What reads findings off films, apart from all that paints or writes."""
 
-    def read_findings(self, films: Sequence[Film]) -> list[tuple[ProbeFinding, ...]] | None:
+    def probe_findings(self, films: Sequence[Film]) -> list[tuple[ProbeFinding, ...]] | None:
         """All labels of each film, seen or not; None where there is no probe."""
         ...
 
@@ -42,11 +42,11 @@ class PromptClaims:
         return bool(self.present or self.absent or self.normal)
 
 
-def wish_of(prompt: str) -> PromptClaims:
+def claims_of_prompt(prompt: str) -> PromptClaims:
     """Read a prompt; "bilateral" is one claim for each side. Never raises."""
     told: dict[str, list[PlaceClaim]] = {"present": [], "uncertain": [], "absent": []}
     normal = False
-    for claim in (a for sentence in parse(prompt) for a in sentence.assertions):
+    for claim in (a for sentence in parse_sentences(prompt) for a in sentence.assertions):
         if claim.finding == NORMAL:
             normal = normal or claim.polarity == "present"
             continue
@@ -77,7 +77,7 @@ def read_back(prompt: str, readings: Sequence[ProbeFinding] | None) -> ReadBack:
     one is missing, or seen in spite. "unchecked", with the reason: `readings` is None, the prompt
     claims nothing, or the probe has no label for a finding and the rest is as asked.
     """
-    wish = wish_of(prompt)
+    wish = claims_of_prompt(prompt)
     asked = tuple(_answer(one, readings or ()) for one in wish.present)
     if readings is None:
         return ReadBack(reason="This backbone has no probe.", asked=asked)
@@ -115,7 +115,7 @@ def _best(seen: Sequence[ProbeFinding]) -> tuple[ProbeFinding, ...]:
     return tuple(best.values())
 
 
-def name_of(one: RequestedFinding | ProbeFinding) -> str:
+def name_of_finding(one: RequestedFinding | ProbeFinding) -> str:
     """A finding with its place, as a reader says it: "left pleural effusion"."""
     zone = f"{one.zone} zone" if one.zone else None
     place = " ".join(word for word in (one.side, zone) if word)
@@ -123,4 +123,4 @@ def name_of(one: RequestedFinding | ProbeFinding) -> str:
 
 
 def _list(several: Sequence[RequestedFinding | ProbeFinding]) -> str:
-    return ", ".join(dict.fromkeys(name_of(one) for one in several))
+    return ", ".join(dict.fromkeys(name_of_finding(one) for one in several))

@@ -18,16 +18,23 @@ from assistant.backbones.protocols import Backbone, Encoded, Sampling
 from assistant.errors import BackboneError, SettingsError
 from assistant.evidence.collect import EvidenceSources, gather_sources, signals_of
 from assistant.evidence.risk import RiskModel
-from assistant.evidence.rules import SentenceSignals, judge, judge_answer
-from assistant.gate import gate_of, look_at
+from assistant.evidence.rules import SentenceSignals, judge_answer, judge_sentence
+from assistant.gate import judge_encoded, probe_output_of
 from assistant.labeller.sentences import ParsedSentence
-from assistant.labeller.summary import claims_read, precedent_of, reading_words
+from assistant.labeller.summary import case_summary, describe_probe, probe_assertions
 from assistant.prompts import answer_request
 from assistant.provenance import provenance_of
 from assistant.types import Answer, Assertion, Gate, GeneratedText, ProbeFinding, Sentence, Study
-from assistant.vqa.answer_claims import CHANGES, COUNTS, PLACES, _line, claims_of, goes_with
-from assistant.vqa.computed import ComputedAnswer, computed
-from assistant.vqa.followup import Turns, understood
+from assistant.vqa.answer_claims import (
+    CHANGES,
+    COUNTS,
+    PLACES,
+    _normalise,
+    claims_of_answer,
+    is_consistent,
+)
+from assistant.vqa.computed import ComputedAnswer, compute_answer
+from assistant.vqa.followup import Turns, resolve_followup
 from retrieval import Library
 
 LONGEST_QUESTION = 500  # characters
@@ -53,7 +60,7 @@ class _ProbedFilm:
     read: tuple[Assertion, ...] | None  # the same, as claims
 
 
-def answer(
+def answer_question(
     backbone: Backbone,
     library: Library | None,
     risk: RiskModel | None,
@@ -75,15 +82,15 @@ def answer(
             f"The backbone {backbone.identity.name!r} has no adapter that answers "
             "questions; train one with `wetread train answer` or name its folder."
         )
-    whole = understood(asked, history)
+    whole = resolve_followup(asked, history)
     film = _looked_at(backbone, study)
-    told = "" if film.read is None or backbone.instructed else reading_words(film.read)
-    request = answer_request(whole, precedent_of(study.prior_report), told)
+    told = "" if film.read is None or backbone.instructed else describe_probe(film.read)
+    request = answer_request(whole, case_summary(study.prior_report), told)
     text, removed, logs, sentence = NOT_ANSWERED, (), (), None
     made = None
     if anyway or film.gate.answer != "refuse":
         known = frozenset(s.finding for s in film.seen or ())
-        made = computed(whole, film.ground, film.read, known)
+        made = compute_answer(whole, film.ground, film.read, known)
         if made is not None:
             text, sentence = made.text, _of_computed(made, film, risk)
         else:
@@ -114,11 +121,11 @@ def _task(backbone: Backbone) -> str | None:
 
 def _looked_at(backbone: Backbone, study: Study) -> _ProbedFilm:
     code = replace(backbone.encode([study.films[0]])[0], study=study)
-    gate = gate_of(backbone, study.films[0], code)
-    ground = gather_sources(look_at(backbone, code), (), (), study, gate)
-    read = backbone.read([code])
+    gate = judge_encoded(backbone, study.films[0], code)
+    ground = gather_sources(probe_output_of(backbone, code), (), (), study, gate)
+    read = backbone.probe_encoded([code])
     seen = None if read is None else read[0]
-    return _ProbedFilm(code, gate, ground, seen, None if seen is None else claims_read(seen))
+    return _ProbedFilm(code, gate, ground, seen, None if seen is None else probe_assertions(seen))
 
 
 def _judged(
@@ -126,7 +133,7 @@ def _judged(
 ) -> Sentence:
     parsed = ParsedSentence(text, "findings", tuple(claims), 0, len(written.text))
     one = SentenceSignals(parsed, signals_of(parsed, written, film.ground))
-    return judge(one, written, film.ground, risk)
+    return judge_sentence(one, written, film.ground, risk)
 
 
 def _of_computed(made: ComputedAnswer, film: _ProbedFilm, risk: RiskModel | None) -> Sentence:
@@ -147,14 +154,14 @@ def _of_written(
     question: str, text: str, written: GeneratedText, film: _ProbedFilm, risk: RiskModel | None
 ) -> Sentence:
     """A written answer as a sentence; what its claims do not hold, the reading is asked about."""
-    sentence = _judged(text, claims_of(question, text), written, film, risk)
-    said = _line(text)
+    sentence = _judged(text, claims_of_answer(question, text), written, film, risk)
+    said = _normalise(text)
     if sentence.verdict not in ("supported", "unsupported") or film.read is None:
         return sentence
     beyond = HOW_MANY if said in COUNTS else WHERE_THE_TIP_IS if said in PLACES else ""
     if not beyond and said not in CHANGES:
         return sentence
-    if not goes_with(question, text, film.read, film.ground.prior or ()):
+    if not is_consistent(question, text, film.read, film.ground.prior or ()):
         return replace(
             sentence, verdict="contradicted", reason=READ_OTHERWISE, risk=None, action=None
         )
@@ -178,7 +185,7 @@ def write_answer(
     """
     task = _task(backbone)
     written = backbone.write([encoded], [request], Sampling(seed=seed), [task])[0]
-    if read is None or goes_with(question, written.text, read, prior):
+    if read is None or is_consistent(question, written.text, read, prior):
         return written
     drawn = backbone.write(
         [encoded] * DRAWS,
@@ -186,5 +193,5 @@ def write_answer(
         Sampling(seed=seed, temperature=WARMTH),
         [task] * DRAWS,
     )
-    fitting = (one for one in drawn if goes_with(question, one.text, read, prior))
+    fitting = (one for one in drawn if is_consistent(question, one.text, read, prior))
     return next(fitting, written)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from assistant.chest.question_words import NUMBERS, POSITIONS, SCALE, SIDES, ZONES
 from assistant.chest.vocabulary import NORMAL
-from assistant.labeller.labeller import assertions
+from assistant.labeller.labeller import find_assertions
 from assistant.types import Assertion
 
 COUNTS = {words.lower(): number for number, words in NUMBERS.items()}
@@ -16,19 +16,19 @@ MORE = {"larger.": 1, "unchanged.": 0, "smaller.": -1}
 CHANGES = {*MORE, "new.", "resolved."}
 
 
-def claims_of(question: str, answer: str) -> tuple[Assertion, ...]:
+def claims_of_answer(question: str, answer: str) -> tuple[Assertion, ...]:
     """What question and answer together claim of the film, in the forms that answers have.
 
     () where that cannot be told: of what is no finding, of "No." to a question that was put in the
     negative, or to one about a degree or a change, which leaves open what else is there. Spans are
     characters of the answer, all of them where the finding is named in the question alone.
     """
-    if own := assertions(answer):
+    if own := find_assertions(answer):
         return own
-    said, span = _line(answer), (0, len(answer))
+    said, span = _normalise(answer), (0, len(answer))
     asked = [
         replace(a, span=span, measurement_mm=None)
-        for a in assertions(question)
+        for a in find_assertions(question)
         if a.finding != NORMAL
     ]
     yes_or_no = said.startswith(("yes", "no."))
@@ -45,10 +45,10 @@ def claims_of(question: str, answer: str) -> tuple[Assertion, ...]:
         about = Assertion(about.finding, span=span)
     if not said.startswith("yes"):  # "small, moderate or large?" asks for one of them
         about = replace(about, degree=None, comparison=None)
-    return _described(about, said)
+    return _describe_finding(about, said)
 
 
-def _described(about: Assertion, said: str) -> tuple[Assertion, ...]:
+def _describe_finding(about: Assertion, said: str) -> tuple[Assertion, ...]:
     """A finding that is there as an answer describes it; () where it does not describe it."""
     if said in CHANGES:
         change = said.rstrip(".")
@@ -56,7 +56,7 @@ def _described(about: Assertion, said: str) -> tuple[Assertion, ...]:
         return (replace(about, polarity=polarity, comparison=change),)
     if said in COUNTS or said in PLACES:
         return (about,)
-    told = _told(said)
+    told = _read_description(said)
     if not told.places and told.degree is None and not said.startswith("yes"):
         return ()
     if set(told.places) == {(side, None) for side in SIDES}:
@@ -80,7 +80,7 @@ class _AnswerDescription:
     degree: str | None
 
 
-def _told(said: str) -> _AnswerDescription:
+def _read_description(said: str) -> _AnswerDescription:
     words = said.replace(",", " ").replace(".", " ").split()
     places: list[tuple[str | None, str | None]] = []
     side: str | None = None
@@ -99,33 +99,33 @@ def _told(said: str) -> _AnswerDescription:
     )
 
 
-def _line(text: str) -> str:
+def _normalise(text: str) -> str:
     return " ".join(text.lower().split())
 
 
-def goes_with(
+def is_consistent(
     question: str, answer: str, read: Sequence[Assertion], prior: Sequence[Assertion]
 ) -> bool:
     """Whether an answer is not at odds with what is read in the film.
 
     Of a question about several findings, or none, every answer goes with any reading.
     """
-    asked = [a for a in assertions(question) if a.finding != NORMAL]
+    asked = [a for a in find_assertions(question) if a.finding != NORMAL]
     if len({(a.finding, a.side) for a in asked}) != 1:
         return True
     about = asked[0]
-    there = _of(read, about)
-    said = _line(answer)
+    there = _claims_about(read, about)
+    said = _normalise(answer)
     if said.startswith("no.") or "does not show" in said:
         return not there
     if said in CHANGES:
-        return _change_fits(said, _of(prior, about), there)
+        return _change_fits(said, _claims_about(prior, about), there)
     if not there:
         return False
     return _description_fits(said, about, there)
 
 
-def _of(claims: Sequence[Assertion], about: Assertion) -> list[Assertion]:
+def _claims_about(claims: Sequence[Assertion], about: Assertion) -> list[Assertion]:
     return [
         c
         for c in claims
@@ -153,7 +153,7 @@ def _description_fits(said: str, about: Assertion, there: Sequence[Assertion]) -
         return COUNTS[said] == len(there)
     if said in PLACES:
         return PLACES[said] == (there[0].degree or PLACES[said])
-    told = _told(said)
+    told = _read_description(said)
     sides = {side for side, _ in told.places if side}
     known = {side for c in there for side in (SIDES if c.side == "bilateral" else (c.side,))}
     if sides and about.side is None and None not in known and sides != known:

@@ -15,12 +15,12 @@ from assistant.backbones.probe.measurements import SHARE
 from assistant.chest.question_words import NOT_SHOWN, SCALE, SIDES, with_article
 from assistant.chest.vocabulary import NORMAL, finding_named
 from assistant.claims import denies, fullest, name_of, one_sided, says
-from assistant.evidence.collect import EvidenceSources, size_words
+from assistant.evidence.collect import EvidenceSources, describe_size
 from assistant.evidence.rules import NO_PRIOR
-from assistant.labeller.labeller import assertions
+from assistant.labeller.labeller import find_assertions
 from assistant.labeller.sentences import is_comparison
 from assistant.types import Assertion, Evidence, Measurement, MeasurementTarget
-from assistant.vqa.followup import HEART, UNIT, asks_measure, subject
+from assistant.vqa.followup import HEART, UNIT, asks_measure, subject_of
 
 Claims = Sequence[Assertion]
 # The words of a question that a measure answers, by the word that its name holds; a question
@@ -54,7 +54,7 @@ class ComputedAnswer:
     measured: tuple[Evidence, ...] = ()  # numbers that rest on no claim about a finding
 
 
-def computed(
+def compute_answer(
     question: str, ground: EvidenceSources, read: Claims | None, known: Container[str]
 ) -> ComputedAnswer | None:
     """The answer to a question for a measurement or for all changes; None for any other.
@@ -62,7 +62,7 @@ def computed(
     `read` is what the probe reads in the film, None without a probe, and `known` the findings
     that it can read. A comparison of one finding is none of these: the adapter answers it.
     """
-    named = [a for a in assertions(question) if a.finding != NORMAL]
+    named = [a for a in find_assertions(question) if a.finding != NORMAL]
     compares = is_comparison(question)
     if asks_measure(question) and not compares:
         return _measurement(question, ground, read or ())
@@ -75,7 +75,7 @@ def computed(
 
 def _measurement(question: str, ground: EvidenceSources, read: Claims) -> ComputedAnswer:
     """What the film measures of what is asked about, with its error, in whole sentences."""
-    about = subject(question)
+    about = subject_of(question)
     if about is None:
         thing = _THING.search(question)
         return _unmeasured(thing.group(1) if thing else "what was asked")
@@ -102,7 +102,7 @@ def _measurement(question: str, ground: EvidenceSources, read: Claims) -> Comput
         return ComputedAnswer(
             f"The film's pixel spacing is not known, so that {wanted} cannot be told in mm."
         )
-    told = [f"{words.capitalize()} is {size_words(m, ground.edge_mm)}." for m, words in named]
+    told = [f"{words.capitalize()} is {describe_size(m, ground.edge_mm)}." for m, words in named]
     claims = tuple(Assertion(about.finding, side=m.measure.side or about.side) for m in found)
     return ComputedAnswer(" ".join(told), claims)
 
@@ -113,7 +113,7 @@ def _unmeasured(thing: str) -> ComputedAnswer:
 
 def _ratio(found: Measurement, thing: str, *, in_mm: bool) -> ComputedAnswer:
     """A ratio needs no spacing, and says nothing of mm."""
-    size = size_words(found, None)
+    size = describe_size(found, None)
     text = f"The {found.measure.name} is {size}."
     if in_mm:
         text = f"{_unmeasured(thing).text.rstrip('.')} in mm. {text}"

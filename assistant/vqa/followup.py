@@ -24,10 +24,10 @@ from assistant.chest.question_words import (
     SIZE,
     TIP,
     TUBE,
-    phrased,
+    phrase_question,
 )
 from assistant.chest.vocabulary import NORMAL, finding_named
-from assistant.labeller.labeller import assertions
+from assistant.labeller.labeller import find_assertions
 from assistant.types import Assertion
 
 Turns = Sequence[tuple[str, str]]  # earlier (question, answer), the oldest first
@@ -91,7 +91,7 @@ _FORMS = tuple(
 )  # fmt: skip
 
 
-def understood(question: str, history: Turns = ()) -> str:
+def resolve_followup(question: str, history: Turns = ()) -> str:
     """The question in its whole form; itself where it stands alone or nothing was spoken of.
 
     `history` are the earlier questions about the same film with their answers, the oldest first;
@@ -99,16 +99,16 @@ def understood(question: str, history: Turns = ()) -> str:
     """
     about: Assertion | None = None
     for earlier, answer in history:
-        about = subject(_whole(earlier, about)) or subject(answer) or about
+        about = subject_of(_whole(earlier, about)) or subject_of(answer) or about
     return _whole(question, about)
 
 
-def subject(text: str) -> Assertion | None:
+def subject_of(text: str) -> Assertion | None:
     """The finding that a text speaks of, the last of several; None where it names none.
 
     The heart and the tube count as what is found of them.
     """
-    named = [a for a in assertions(text) if a.finding != NORMAL]
+    named = [a for a in find_assertions(text) if a.finding != NORMAL]
     sure = [a for a in named if a.polarity != "absent"]
     if sure or len({a.finding for a in named}) == 1:
         return (sure or named)[-1]
@@ -117,7 +117,7 @@ def subject(text: str) -> Assertion | None:
 
 def asks_measure(question: str) -> bool:
     """Whether a question wants a measurement, not a degree in words."""
-    if _HEART_SIZE.search(question) and not assertions(question):
+    if _HEART_SIZE.search(question) and not find_assertions(question):
         return True
     return _MEASURE.search(question) is not None
 
@@ -126,11 +126,11 @@ def _whole(question: str, about: Assertion | None) -> str:
     asked = " ".join(question.split())
     said = _END.sub("", asked.lower())
     bare = said[lead.end() :] if (lead := _LEAD.match(said)) else said
-    if own := subject(asked):
+    if own := subject_of(asked):
         # "And a pneumothorax?" asks whether there is one.
         elliptical = lead and own.polarity != "absent" and own.finding != HEART
         if elliptical and not _VERB.search(bare) and not asks_measure(asked):
-            return phrased(PRESENCE[0], own.finding, _one_side(own))
+            return phrase_question(PRESENCE[0], own.finding, _one_side(own))
         return asked
     if about is None:
         return asked
@@ -150,19 +150,19 @@ def _asked(form: str, about: Assertion, side: str) -> str:
     key, finding = about.finding, finding_named(about.finding)
     one = (side or _one_side(about)) if finding.sided else ""
     if form == "tip" or (form == "place" and key == TUBE):
-        return phrased(TIP[0 if form == "place" else 1], key) if key == TUBE else ""
+        return phrase_question(TIP[0 if form == "place" else 1], key) if key == TUBE else ""
     if form == "place" and finding.zoned:
-        return phrased(PLACE[0], key)
+        return phrase_question(PLACE[0], key)
     if form in ("side", "place"):
-        return phrased(SIDE[0], key) if finding.sided else ""
+        return phrase_question(SIDE[0], key) if finding.sided else ""
     if form == "size":
         table = SIZE if key in MEASURED else DEGREE
-        return "" if key in DEVICES else phrased(table[0], key, one)
+        return "" if key in DEVICES else phrase_question(table[0], key, one)
     if form == "count":
-        return phrased(COUNT[0], key) if key == COUNTED else ""
+        return phrase_question(COUNT[0], key) if key == COUNTED else ""
     if form == "change":
-        return phrased(COMPARISON[0], key, one)
-    return "" if side and not finding.sided else phrased(PRESENCE[0], key, one)
+        return phrase_question(COMPARISON[0], key, one)
+    return "" if side and not finding.sided else phrase_question(PRESENCE[0], key, one)
 
 
 def _one_side(about: Assertion) -> str:

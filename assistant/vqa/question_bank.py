@@ -38,7 +38,7 @@ from assistant.chest.question_words import (
     TIP,
     TUBE,
     ZONES,
-    phrased,
+    phrase_question,
     with_article,
 )
 from assistant.chest.vocabulary import NORMAL, finding_named
@@ -151,7 +151,7 @@ class _Asker:
 
     def _say(self, phrases: Sequence[str], finding: str, side: str = "") -> str:
         known = phrases if self._test else phrases[:-1]
-        return phrased(known[int(self._rng.integers(len(known)))], finding, side)
+        return phrase_question(known[int(self._rng.integers(len(known)))], finding, side)
 
     def presence(self) -> Iterator[Question]:
         """Is it there, and on which side."""

@@ -22,7 +22,7 @@ from evals.card.page import page_of
 HERE = Path(__file__).parent
 
 
-def card(results: Mapping[str, Any]) -> str:
+def render_card(results: Mapping[str, Any]) -> str:
     """Results, in the form of `results.json`, as one self-contained HTML page.
 
     The same results give the same page. What is missing is told as such, and never as zero.

@@ -14,7 +14,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from evals.results import shown
+from evals.results import format_results
 
 PICTURES, EXTREMES = 12, 4  # at most: pictures of a part, and of the best and the worst reports
 PNG = re.compile(r"data:image/png;base64,iVBORw0KGgo[A-Za-z0-9+/]+={0,2}")
@@ -60,7 +60,7 @@ class Example:
     fabrications: tuple[str, ...]
 
 
-def pictured_of(cases: Sequence[CardCase]) -> tuple[tuple[PictureExample, ...], int]:
+def picture_examples(cases: Sequence[CardCase]) -> tuple[tuple[PictureExample, ...], int]:
     """The first of each part's cases with pictures, but for reports, and how many there are."""
     found: dict[str, list[PictureExample]] = {}
     for number, case in enumerate(cases):
@@ -88,7 +88,9 @@ def _shots(case: CardCase) -> tuple[ExamplePicture, ...]:
 def _words_of(number: int, case: CardCase) -> str:
     words = str(case.get("prompt") or case.get("draft") or _named(number, case))
     alike = case.get("similarity")
-    return f"{words} (similarity {shown(alike)})" if isinstance(alike, int | float) else words
+    return (
+        f"{words} (similarity {format_results(alike)})" if isinstance(alike, int | float) else words
+    )
 
 
 def examples_of(cases: Sequence[CardCase]) -> tuple[tuple[Example, ...], int]:
@@ -119,7 +121,7 @@ def _example(number: int, case: CardCase, rank: str) -> Example:
     sentences = case.get("sentences") or [{"text": case["draft"]}]
     return Example(
         name=_named(number, case),
-        rank=f"composite {shown(_score(case) or 0.0)}, {rank}",
+        rank=f"composite {format_results(_score(case) or 0.0)}, {rank}",
         picture=_png(case.get("picture")),
         reference=_marked(str(case["reference"]), omissions),
         draft=tuple(_said(sentence, fabrications) for sentence in sentences),

@@ -12,10 +12,10 @@ from typing import Any
 
 from markupsafe import Markup
 
-from evals.card.examples import Example, PictureExample, examples_of, pictured_of, scores_of
-from evals.card.plots import plotted, scale_of, whisker
-from evals.plot_data import bars, histogram
-from evals.results import shown
+from evals.card.examples import Example, PictureExample, examples_of, picture_examples, scores_of
+from evals.card.plots import draw_plot, scale_of, whisker
+from evals.plot_data import bar_plot, histogram
+from evals.results import format_results
 
 NOT_SCORED = "not scored"
 WORDS = {True: "met", False: "missed", None: NOT_SCORED}
@@ -98,7 +98,7 @@ def page_of(results: Mapping[str, Any]) -> CardPage:
     rows |= {name: _unmeasured(name, bar) for name, bar in verdicts.items() if name not in figures}
     held = sorted((rows[name] for name in verdicts), key=lambda row: ORDER.index(row.verdict))
     command = known.get("command")
-    pictures, examples = pictured_of(cases), examples_of(cases)
+    pictures, examples = picture_examples(cases), examples_of(cases)
     return CardPage(
         title=f"Report card: {known.get('backbone') or results['suite']}",
         subtitle=_subtitle(results["suite"], known),
@@ -128,8 +128,10 @@ def _row(name: str, found: Mapping[str, Any], bar: Mapping[str, Any] | None) -> 
     scale = scale_of({**found, "bar": limit})
     return CardRow(
         name=name,
-        value=NOT_SCORED if value is None else shown(value),
-        between="" if low is None or high is None else f"{shown(low)} to {shown(high)}",
+        value=NOT_SCORED if value is None else format_results(value),
+        between=""
+        if low is None or high is None
+        else f"{format_results(low)} to {format_results(high)}",
         whisker=None if value is None else whisker({**found, "bar": limit}, scale),
         n=f"{found['n']:,}",
         unscored=f"{found['unscored']:,}",
@@ -201,11 +203,11 @@ def _by_finding(figures: Mapping[str, Mapping[str, Any] | None]) -> Mapping[str,
         for name, f in figures.items()
         if name.endswith(PER_FINDING) and f
     }
-    return bars("F1 of each finding", "F1", found) if len(found) > 1 else None
+    return bar_plot("F1 of each finding", "F1", found) if len(found) > 1 else None
 
 
 def _drawn(plot: Mapping[str, Any]) -> DrawnPlot:
-    title, svg = str(plot.get("title") or "Plot"), plotted(plot)
+    title, svg = str(plot.get("title") or "Plot"), draw_plot(plot)
     if svg is None:
         return DrawnPlot(title, Markup(""), "Nothing to draw.")
     unscored = plot.get("unscored")

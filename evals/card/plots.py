@@ -11,7 +11,7 @@ from typing import Any
 from markupsafe import Markup
 
 from evals.card.svg import Frame, drawing, element, joined, line, path, rect, text, ticks
-from evals.results import shown
+from evals.results import format_results
 
 PlotData = Mapping[str, Any]
 WIDTH = 440.0
@@ -20,7 +20,7 @@ SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 LONGEST = 27  # letters of a name left of a bar
 
 
-def plotted(plot: PlotData) -> Markup | None:
+def draw_plot(plot: PlotData) -> Markup | None:
     """A plot of a known kind that shows something; None for any other."""
     kinds = {
         "reliability": (_reliability, "bins"),
@@ -85,7 +85,10 @@ def _reliability(plot: PlotData) -> Markup:
         parts.append(rect((x - 7, x + 7), (y, 366), "count"))
         parts.append(text(x, y - 4, str(one["n"]), "small"))
     parts.append(below.x_axis(SHARES, "mean predicted risk, and how many sentences"))
-    told = [f"{shown(one['risk'])} said, {shown(one['false'])} of {one['n']} false" for one in bins]
+    told = [
+        f"{format_results(one['risk'])} said, {format_results(one['false'])} of {one['n']} false"
+        for one in bins
+    ]
     return drawing(WIDTH, 406, title, "Risk: " + "; ".join(told) + ".", joined(parts))
 
 
@@ -104,10 +107,10 @@ def _risk_coverage(plot: PlotData) -> Markup:
         line((LEFT, end), (RIGHT, end), "ideal"),
         path(drawn, "curve"),
         element("circle", cx=drawn[-1][0], cy=drawn[-1][1], r=4.5, class_="dot"),
-        text(LEFT + 8, end - 7, f"all kept: {shown(all_kept)}", "dim", "start"),
+        text(LEFT + 8, end - 7, f"all kept: {format_results(all_kept)}", "dim", "start"),
         frame.x_axis(SHARES, "share kept"),
     ]
-    told = [f"{shown(_at(points, share))} at {share:.0%} kept" for share in SHARES[1:]]
+    told = [f"{format_results(_at(points, share))} at {share:.0%} kept" for share in SHARES[1:]]
     return drawing(WIDTH, 330, title, "Rate of what is false: " + ", ".join(told), joined(parts))
 
 
@@ -129,7 +132,7 @@ def _histogram(plot: PlotData) -> Markup:
         parts.append(rect(x, (frame.y(count), 230), "count"))
     parts.append(frame.x_axis(marks, str(plot.get("unit") or "value")))
     told = [
-        f"{shown(low)} to {shown(high)}: {count}"
+        f"{format_results(low)} to {format_results(high)}: {count}"
         for low, high, count in zip(edges, edges[1:], counts, strict=False)
         if count
     ]
@@ -171,4 +174,4 @@ def _bar(frame: Frame, one: PlotData, at: float) -> Markup:
 
 
 def _told(value: float | None) -> str:
-    return "not scored" if value is None else shown(value)
+    return "not scored" if value is None else format_results(value)

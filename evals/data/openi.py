@@ -44,7 +44,7 @@ class Collection:
     missing: int  # rows of the table whose report is not in the archive, or cannot be read
 
 
-def read(folder: Path) -> Collection:
+def read_openi(folder: Path) -> Collection:
     """The labelled reports of a folder with the archive and the table of labels.
 
     Raises SettingsError where either is missing or cannot be read.

@@ -20,7 +20,7 @@ import torch
 from assistant import Assistant
 from assistant.chest.phantoms import FINDINGS, Phantom, make_phantom, truth_assertions
 from assistant.types import Assertion, Film
-from evals.counting import FindingSide, claims, of
+from evals.counting import FindingSide, finding_sides, restrict_to
 
 Progress = Callable[[int, int], None]
 BLOCK = 32  # films that are made together, and held in memory at once
@@ -71,20 +71,22 @@ def film_of(pixels: np.ndarray) -> Film:
     return Film(kept, hashlib.sha256(grey.tobytes()).hexdigest())
 
 
-def reduced(pixels: np.ndarray, size: int) -> np.ndarray:
+def downsample_film(pixels: np.ndarray, size: int) -> np.ndarray:
     """A square film (H, H) as float32 (size, size), each pixel the mean over its area."""
     whole = torch.from_numpy(np.array(pixels, np.float32))[None, None]
     return torch.nn.functional.adaptive_avg_pool2d(whole, size)[0, 0].numpy()
 
 
-def seen_in(assistant: Assistant, films: Sequence[Film]) -> list[set[FindingSide]] | None:
+def probed_findings(assistant: Assistant, films: Sequence[Film]) -> list[set[FindingSide]] | None:
     """What the backbone's probe sees in each film; None where it has no probe."""
-    read = assistant.backbone.read_findings(films)
+    read = assistant.backbone.probe_findings(films)
     if read is None:
         return None
-    return [claims(Assertion(s.finding, side=s.side) for s in seen if s.present) for seen in read]
+    return [
+        finding_sides(Assertion(s.finding, side=s.side) for s in seen if s.present) for seen in read
+    ]
 
 
-def truth(phantom: Phantom, polarity: str = "present") -> set[FindingSide]:
+def true_findings(phantom: Phantom, polarity: str = "present") -> set[FindingSide]:
     """The findings of a phantom that a draft should assert; `uncertain` are the faint ones."""
-    return of(claims(truth_assertions(phantom), polarity), FINDINGS)
+    return restrict_to(finding_sides(truth_assertions(phantom), polarity), FINDINGS)

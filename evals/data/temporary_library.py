@@ -14,7 +14,7 @@ from assistant.types import Film
 from retrieval import Library, NewCase
 
 
-def cases_of(assistant: Assistant, told: Iterable[tuple[Film, str]]) -> Iterator[NewCase]:
+def new_cases(assistant: Assistant, told: Iterable[tuple[Film, str]]) -> Iterator[NewCase]:
     """Films with their reports as cases of a library, embedded block by block."""
     for block in batched(told):
         codes = assistant.backbone.encode([film for film, _ in block])
@@ -23,7 +23,7 @@ def cases_of(assistant: Assistant, told: Iterable[tuple[Film, str]]) -> Iterator
 
 
 @contextmanager
-def passing_library(assistant: Assistant, cases: Iterable[NewCase]) -> Iterator[Library]:
+def temporary_library(assistant: Assistant, cases: Iterable[NewCase]) -> Iterator[Library]:
     """A library of these cases in a temporary folder, gone at the end."""
     backbone = assistant.backbone
     with (

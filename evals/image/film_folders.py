@@ -31,7 +31,7 @@ class FilmSource:
     labels: tuple[str, ...] = ()
 
 
-def sources(folder: Path) -> list[FilmSource]:
+def list_sources(folder: Path) -> list[FilmSource]:
     """The films of a folder by its table, or, where it has none, every file in and below it.
 
     Raises SettingsError where there is no folder or no file, LibraryError for a bad table.
@@ -48,7 +48,7 @@ def sources(folder: Path) -> list[FilmSource]:
     return files
 
 
-def sample(found: Sequence[FilmSource], n: int | None, seed: int) -> list[FilmSource]:
+def sample_by_patient(found: Sequence[FilmSource], n: int | None, seed: int) -> list[FilmSource]:
     """`n` of the films at random, in their order; all where there are no more, or `n` is None."""
     if n is None or n >= len(found):
         return list(found)
@@ -56,8 +56,8 @@ def sample(found: Sequence[FilmSource], n: int | None, seed: int) -> list[FilmSo
     return [found[i] for i in sorted(picked.tolist())]
 
 
-def read(
-    found: Sequence[FilmSource], progress: Progress = lambda done, total: None
+def read_sources(
+    found: Sequence[FilmSource], on_progress: Progress = lambda done, total: None
 ) -> Iterator[list[tuple[FilmSource, Film]]]:
     """The films in blocks that fit into memory; those that cannot be read are left out."""
     done = 0
@@ -69,7 +69,7 @@ def read(
             except WetreadError:
                 continue
         done += len(block)
-        progress(done, len(found))
+        on_progress(done, len(found))
         yield films
 
 

@@ -17,27 +17,33 @@ from assistant.chest.phantoms import FINDINGS
 from assistant.errors import SettingsError, WetreadError
 from assistant.intake import read_film
 from assistant.intake.synthetic_mark import bears_mark
-from assistant.labeller.labeller import assertions
-from assistant.painting.copy_check import LIMIT, copy_checks
+from assistant.labeller.labeller import find_assertions
+from assistant.painting.copy_check import LIMIT, check_copies
 from assistant.types import CopyCheck, Film
-from evals.counting import FindingSide, claims, of
-from evals.data.phantoms import Progress, seen_in
+from evals.counting import FindingSide, finding_sides, restrict_to
+from evals.data.phantoms import Progress, probed_findings
 from evals.image import pixel, task
 from evals.image.encoders import NamedEncoder, encoders
-from evals.image.film_folders import FilmSource, patient_of, read, sample, sources
-from evals.image.pixel import fitted, likeness
+from evals.image.film_folders import (
+    FilmSource,
+    list_sources,
+    patient_of,
+    read_sources,
+    sample_by_patient,
+)
+from evals.image.pixel import fit_to, pixel_scores
 from evals.image.task import LabelledFilms
 from evals.image.tiers import (
     MAPS,
     SHOWN,
     GeneratedFilms,
     ReferenceSet,
+    encode_films,
     features_compared,
     findings_in,
-    joined,
+    join_results,
     labels_of,
-    mapped,
-    seen_by,
+    map_errors,
     shown_cases,
 )
 from evals.results import FigureTable, PartResult
@@ -74,7 +80,7 @@ def measure_folders(
     *,
     n: int | None,
     seed: int,
-    progress: Progress,
+    on_progress: Progress,
 ) -> PartResult:
     """Compare films that any system has made with real ones, by all that the folders tell.
 
@@ -87,13 +93,13 @@ def measure_folders(
     a bad table.
     """
     eyes, shelf = encoders(assistant), ReferenceSet(assistant)
-    ours, theirs = sample(sources(generated), n, seed), sources(real)
+    ours, theirs = sample_by_patient(list_sources(generated), n, seed), list_sources(real)
     pairs = _pairs(ours, theirs)
-    theirs = sample(theirs, None if n is None else 2 * n, seed)
+    theirs = sample_by_patient(theirs, None if n is None else 2 * n, seed)
     total = len(ours) + len(theirs) + len(pairs)
 
     def after(before: int) -> Progress:
-        return lambda done, _: progress(before + done, total)
+        return lambda done, _: on_progress(before + done, total)
 
     known = _known(eyes, shelf, theirs, real, after(0))
     made = _made(assistant, eyes, shelf, ours, generated, after(len(theirs)))
@@ -113,7 +119,7 @@ def measure_folders(
         _notes(made, known),
     ]
     count = f"{len(made.films.sources)} films of the folder {generated.name}"
-    return joined(parts, f"{count} against {len(known.sources)} of {real.name}")
+    return join_results(parts, f"{count} against {len(known.sources)} of {real.name}")
 
 
 def _pairs(
@@ -132,15 +138,15 @@ def _known(
     shelf: ReferenceSet,
     rows: Sequence[FilmSource],
     folder: Path,
-    progress: Progress,
+    on_progress: Progress,
 ) -> _Read:
     """Read the real films, and put them on the shelf."""
     parts: list[dict[str, np.ndarray]] = []
     kept: list[tuple[FilmSource, str]] = []
-    for block in read(rows, progress):
+    for block in read_sources(rows, on_progress):
         films = [film for _, film in block]
         shelf.add(films)
-        parts.append(seen_by(eyes, [films]))
+        parts.append(encode_films(eyes, [films]))
         kept += [(source, patient_of(source, film)) for source, film in block]
     return _as_read(kept, parts, len(rows), folder)
 
@@ -168,7 +174,7 @@ def _made(
     shelf: ReferenceSet,
     rows: Sequence[FilmSource],
     folder: Path,
-    progress: Progress,
+    on_progress: Progress,
 ) -> _Judged:
     """Read the made films, and hold each against the shelf."""
     parts: list[dict[str, np.ndarray]] = []
@@ -177,14 +183,14 @@ def _made(
     checks: list[CopyCheck] = []
     shown: list[GeneratedFilms] = []
     marked = 0
-    for block in read(rows, progress):
+    for block in read_sources(rows, on_progress):
         films = [film for _, film in block]
-        parts.append(seen_by(eyes, [films]))
+        parts.append(encode_films(eyes, [films]))
         kept += [(source, film.sha256) for source, film in block]
         marked += sum("synthetic" in film.flags and bears_mark(film.pixels) for film in films)
-        checks += copy_checks(assistant.backbone, [shelf], films) if films else []
-        there = seen_in(assistant, films) if films else []
-        seen += [of(one, FINDINGS) for one in there or ()]
+        checks += check_copies(assistant.backbone, [shelf], films) if films else []
+        there = probed_findings(assistant, films) if films else []
+        seen += [restrict_to(one, FINDINGS) for one in there or ()]
         for (source, film), one in zip(block, there or [None] * len(block), strict=True):
             if len(shown) < SHOWN:
                 shown.append(_as_made(source, film, one))
@@ -201,33 +207,35 @@ def _made(
 def _as_made(source: FilmSource, film: Film, seen: set[FindingSide] | None) -> GeneratedFilms:
     asked, hedged = _asked(source)
     return GeneratedFilms(
-        film, source.report, asked, hedged, None if seen is None else of(seen, FINDINGS)
+        film, source.report, asked, hedged, None if seen is None else restrict_to(seen, FINDINGS)
     )
 
 
 def _asked(source: FilmSource) -> tuple[set[FindingSide], set[FindingSide]]:
-    said = assertions(source.report)
-    return of(claims(said), FINDINGS), of(claims(said, "uncertain"), FINDINGS)
+    said = find_assertions(source.report)
+    return restrict_to(finding_sides(said), FINDINGS), restrict_to(
+        finding_sides(said, "uncertain"), FINDINGS
+    )
 
 
-def _pixels(pairs: Sequence[tuple[FilmSource, FilmSource]], progress: Progress) -> PartResult:
+def _pixels(pairs: Sequence[tuple[FilmSource, FilmSource]], on_progress: Progress) -> PartResult:
     """The pixel tier over pairs; a pair of which one film cannot be read is unscored."""
     found: list[pixel.PixelScores] = []
     people: list[str] = []
     cases: list[dict[str, Any]] = []
     resized = 0
     for done, (made, real) in enumerate(pairs, start=1):
-        progress(done, len(pairs))
+        on_progress(done, len(pairs))
         try:
             film, copy = read_film(real.path), read_film(made.path)
         except WetreadError:
             continue
         resized += film.pixels.shape != copy.pixels.shape
-        one, other = fitted(film.pixels, copy.pixels)
-        found.append(likeness(one, other))
+        one, other = fit_to(film.pixels, copy.pixels)
+        found.append(pixel_scores(one, other))
         people.append(patient_of(real, film))
         if len(cases) < MAPS:
-            cases.append(mapped(PAIRS, len(cases), one, other))
+            cases.append(map_errors(PAIRS, len(cases), one, other))
     measured = pixel.measure(found, people, name=PAIRS, unscored=len(pairs) - len(found))
     notes = dict(measured.notes)
     if resized:
@@ -267,7 +275,7 @@ def _learnt(made: _Read, real: _Read, encoder: str, seed: int) -> PartResult:
     if not findings:
         return PartResult({})
     synthetic, known = (_labelled(part, encoder, findings) for part in (made, real))
-    return task.train_on_synthetic(synthetic, *task.halved(known, seed), seed=seed)
+    return task.train_on_synthetic(synthetic, *task.split_by_person(known, seed), seed=seed)
 
 
 def _labelled(films: _Read, encoder: str, findings: tuple[str, ...]) -> LabelledFilms:

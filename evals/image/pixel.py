@@ -30,7 +30,7 @@ class PixelScores:
     scales: int  # of MS-SSIM, 1 to 5
 
 
-def likeness(film: np.ndarray, made: np.ndarray) -> PixelScores:
+def pixel_scores(film: np.ndarray, made: np.ndarray) -> PixelScores:
     """PSNR, SSIM (Wang et al. 2004) and MS-SSIM (Wang et al. 2003) of two films, by torchmetrics.
 
     MS-SSIM takes as many of the paper's five scales as the films have room for, with their
@@ -85,7 +85,7 @@ def error_map(film: np.ndarray, made: np.ndarray) -> np.ndarray:
     return np.abs(np.asarray(film, np.float32) - np.asarray(made, np.float32))
 
 
-def fitted(film: np.ndarray, made: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def fit_to(film: np.ndarray, made: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Two films in one shape: as they are, or both fitted into the smaller one's square."""
     if film.shape == made.shape:
         return film, made

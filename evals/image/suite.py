@@ -16,27 +16,35 @@ import numpy as np
 from assistant import Assistant
 from assistant.chest.phantoms import FINDINGS, Phantom
 from assistant.iterables import batched
-from assistant.labeller.labeller import assertions
-from assistant.painting.copy_check import copy_checks
+from assistant.labeller.labeller import find_assertions
+from assistant.painting.copy_check import check_copies
 from assistant.types import Film
-from evals.counting import FindingSide, claims, counted, of
-from evals.data.phantoms import Progress, as_film, film_of, phantoms, reduced, seen_in, truth
+from evals.counting import FindingSide, count_matches, finding_sides, restrict_to
+from evals.data.phantoms import (
+    Progress,
+    as_film,
+    downsample_film,
+    film_of,
+    phantoms,
+    probed_findings,
+    true_findings,
+)
 from evals.data.real_films import tables_in
 from evals.image import pixel, task
 from evals.image.encoders import encoders
-from evals.image.pixel import PixelScores, likeness
-from evals.image.real_transfer import on_real_films
+from evals.image.pixel import PixelScores, pixel_scores
+from evals.image.real_transfer import transfer_to_real
 from evals.image.task import LabelledFilms
 from evals.image.tiers import (
     MAPS,
     SHOWN,
     GeneratedFilms,
     ReferenceSet,
+    encode_films,
     features_compared,
-    joined,
+    join_results,
     labels_of,
-    mapped,
-    seen_by,
+    map_errors,
     shown_cases,
 )
 from evals.results import FigureTable, PartResult
@@ -64,7 +72,7 @@ def measure(
     n: int | None,
     seed: int,
     site: str,
-    progress: Progress,
+    on_progress: Progress,
 ) -> PartResult:
     """Measure `n` paintings of a site against twice as many other phantoms, in all tiers.
 
@@ -76,13 +84,13 @@ def measure(
     """
     count = PAINTED if n is None else n
     steps, eyes = 4 * count, encoders(assistant)
-    real, pixels = _phantoms(assistant, count, seed, site, lambda done: progress(done, steps))
+    real, pixels = _phantoms(assistant, count, seed, site, lambda done: on_progress(done, steps))
     made: list[GeneratedFilms] = []
     for number, phantom in enumerate(real[:count]):
         made.append(_painted(assistant, phantom.prompt, number, site))
-        progress(3 * count + number + 1, steps)
-    ours = seen_by(eyes, batched([one.film for one in made]))
-    theirs = seen_by(eyes, batched([one.film for one in real]))
+        on_progress(3 * count + number + 1, steps)
+    ours = encode_films(eyes, batched([one.film for one in made]))
+    theirs = encode_films(eyes, batched([one.film for one in real]))
     own = eyes[0].name
     learnt = task.train_on_synthetic(
         _labelled(ours[own], [one.asked | one.hedged for one in made], "painting"),
@@ -103,10 +111,10 @@ def measure(
     for folder in [] if data is None else tables_in(data):
 
         def step(done: int, of_all: int) -> None:
-            progress(steps + done, steps + of_all)
+            on_progress(steps + done, steps + of_all)
 
-        parts.append(on_real_films(assistant, folder, n, seed, site, step))
-    return joined(
+        parts.append(transfer_to_real(assistant, folder, n, seed, site, step))
+    return join_results(
         parts, f"{count} impressions of held-out phantoms, and {2 * count} other phantoms"
     )
 
@@ -125,15 +133,15 @@ def _phantoms(
             films, _reconstructed(assistant, films, RECONSTRUCTED - len(real)), strict=False
         ):
             size = len(back)
-            same = reduced(film.pixels, size)
-            found.append(likeness(same, back))
+            same = downsample_film(film.pixels, size)
+            found.append(pixel_scores(same, back))
             if len(cases) < MAPS:
-                cases.append(mapped(RECONSTRUCTION, len(cases), same, back))
+                cases.append(map_errors(RECONSTRUCTION, len(cases), same, back))
         real += [_as_real(phantom, size) for phantom in block]
         step(len(real))
     people = [str(i) for i in range(len(found))]
     measured = pixel.measure(found, people, name=RECONSTRUCTION)
-    return real, joined([measured, PartResult({}, cases)])
+    return real, join_results([measured, PartResult({}, cases)])
 
 
 def _reconstructed(assistant: Assistant, films: Sequence[Film], most: int) -> list[np.ndarray]:
@@ -142,21 +150,23 @@ def _reconstructed(assistant: Assistant, films: Sequence[Film], most: int) -> li
 
 
 def _as_real(phantom: Phantom, size: int) -> _Real:
-    small = film_of(reduced(as_film(phantom).pixels, size))
-    return _Real(phantom.impression, small, truth(phantom), truth(phantom, "uncertain"))
+    small = film_of(downsample_film(as_film(phantom).pixels, size))
+    return _Real(
+        phantom.impression, small, true_findings(phantom), true_findings(phantom, "uncertain")
+    )
 
 
 def _painted(assistant: Assistant, prompt: str, number: int, site: str) -> GeneratedFilms:
     """One painting, and what the probe sees in it."""
     painting = assistant.paint(prompt, seed=number, site=site, mark=False)[0]
-    film, said = film_of(painting.pixels), assertions(prompt)
-    seen = seen_in(assistant, [film])
+    film, said = film_of(painting.pixels), find_assertions(prompt)
+    seen = probed_findings(assistant, [film])
     return GeneratedFilms(
         film=film,
         prompt=prompt,
-        asked=of(claims(said), FINDINGS),
-        hedged=of(claims(said, "uncertain"), FINDINGS),
-        read=None if seen is None else of(seen[0], FINDINGS),
+        asked=restrict_to(finding_sides(said), FINDINGS),
+        hedged=restrict_to(finding_sides(said, "uncertain"), FINDINGS),
+        read=None if seen is None else restrict_to(seen[0], FINDINGS),
     )
 
 
@@ -165,7 +175,7 @@ def _cases(
 ) -> PartResult:
     shelf = ReferenceSet(assistant)
     shelf.add([one.film for one in real])
-    checks = copy_checks(assistant.backbone, [shelf], [one.film for one in made[:SHOWN]])
+    checks = check_copies(assistant.backbone, [shelf], [one.film for one in made[:SHOWN]])
     notes = {}
     if "image" not in assistant.backbone.tasks:
         notes["image"] = "this backbone has no image adapter, so that the base has painted"
@@ -189,12 +199,12 @@ def _read(
     rows: list[list[int]] = []
     for block in batched(real):
         for one, seen in zip(
-            block, seen_in(assistant, [b.film for b in block]) or (), strict=False
+            block, probed_findings(assistant, [b.film for b in block]) or (), strict=False
         ):
-            rows.append(counted(of(seen, FINDINGS), one.there, one.faint))
+            rows.append(count_matches(restrict_to(seen, FINDINGS), one.there, one.faint))
     if rows:
         tally.add(CEILING, rows, [str(i) for i in range(len(rows))], "f1")
-    return joined([back, PartResult(tally.figures, counts=tally.counts)])
+    return join_results([back, PartResult(tally.figures, counts=tally.counts)])
 
 
 def _labelled(rows: np.ndarray, shown: Sequence[set[FindingSide]], name: str) -> LabelledFilms:

@@ -15,8 +15,8 @@ import numpy as np
 
 from assistant.errors import SettingsError
 from evals.bootstrap import auroc, bootstrap_rows
-from evals.counting import FindingSide, counted, of
-from evals.results import Figure, FigureTable, PartResult, stated
+from evals.counting import FindingSide, count_matches, restrict_to
+from evals.results import Figure, FigureTable, PartResult, state_bars
 
 READ = "asked findings read back by the probe, {}"
 SHUFFLED = "baseline, findings asked of another picture read back, micro-F1"
@@ -48,7 +48,7 @@ class LabelledFilms:
             )
 
 
-def halved(films: LabelledFilms, seed: int) -> tuple[LabelledFilms, LabelledFilms]:
+def split_by_person(films: LabelledFilms, seed: int) -> tuple[LabelledFilms, LabelledFilms]:
     """Two sets with about half of the patients each, at random; no patient is in both."""
     names = np.unique(films.patients)
     first = set(np.random.default_rng(seed).permutation(names)[: (len(names) + 1) // 2].tolist())
@@ -79,7 +79,7 @@ def read_back(
     tally = FigureTable()
     micro = f"{name}/{READ.format('micro-F1')}"
     if seen is None:
-        none = stated(None, 0, unscored=len(asked))
+        none = state_bars(None, 0, unscored=len(asked))
         return PartResult({micro: none}, (), {micro: "this backbone has no probe"})
 
     def rows(
@@ -88,8 +88,8 @@ def read_back(
         found = []
         for there, want, perhaps in zip(shown, asked, hedged, strict=True):
             if findings is not None:
-                there, want = of(there, findings), of(want, findings)
-            found.append(counted(there, want, perhaps))
+                there, want = restrict_to(there, findings), restrict_to(want, findings)
+            found.append(count_matches(there, want, perhaps))
         return found
 
     kinds = sorted({finding for claims in asked for finding, _ in claims})
@@ -183,7 +183,7 @@ class _Compared:
                 between = bootstrap_rows(self.rows, self.patients, statistic)
             n = len(self.rows) if columns else 0
             left = self.unscored + len(self.rows) - n
-            made[f"{name}/{form.format(words)}"] = stated(value, n, between, unscored=left)
+            made[f"{name}/{form.format(words)}"] = state_bars(value, n, between, unscored=left)
         return made
 
 

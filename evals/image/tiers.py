@@ -16,11 +16,11 @@ from assistant.intake.resize import square
 from assistant.iterables import batched
 from assistant.painting.copy_check import EDGE
 from assistant.types import CopyCheck, Film
-from evals.counting import FindingSide, listed
+from evals.counting import FindingSide, as_rows
 from evals.image import feature
 from evals.image.encoders import NamedEncoder
 from evals.image.pixel import error_map
-from evals.results import PartResult, stated
+from evals.results import PartResult, state_bars
 
 SHOWN = 12  # made films that the card shows
 MAPS = 4  # pairs of films that are kept with the map of their differences
@@ -63,7 +63,7 @@ class GeneratedFilms:
     read: set[FindingSide] | None  # None: there is no probe
 
 
-def seen_by(
+def encode_films(
     encoders: Sequence[NamedEncoder], blocks: Iterable[list[Film]]
 ) -> dict[str, np.ndarray]:
     """Features float32 (N, P) of films that come in blocks, by the name of the encoder."""
@@ -102,8 +102,10 @@ def features_compared(
             continue
         fid = f"image/{feature.FID.format(encoder.name)}"
         count = len(next(iter(made.values()), ())) + unscored
-        parts.append(PartResult({fid: stated(None, 0, unscored=count)}, (), {fid: encoder.missing}))
-    return joined(parts)
+        parts.append(
+            PartResult({fid: state_bars(None, 0, unscored=count)}, (), {fid: encoder.missing})
+        )
+    return join_results(parts)
 
 
 def labels_of(told: Sequence[Iterable[str]], findings: Sequence[str]) -> np.ndarray:
@@ -135,14 +137,14 @@ def shown_cases(
             "picture": uri(one.film.pixels, synthetic=True),
             "nearest": None if check.film is None else uri(shelf.picture(check.film)),
             "similarity": check.similarity,
-            "asked": listed(one.asked),
-            "read": None if one.read is None else listed(one.read),
+            "asked": as_rows(one.asked),
+            "read": None if one.read is None else as_rows(one.read),
         }
         for number, (one, check) in enumerate(zip(made, checks, strict=True))
     ]
 
 
-def mapped(part: str, number: int, film: np.ndarray, made: np.ndarray) -> dict[str, Any]:
+def map_errors(part: str, number: int, film: np.ndarray, made: np.ndarray) -> dict[str, Any]:
     """A pair of films of one shape with the map of where they differ."""
     return {
         "part": part,
@@ -159,7 +161,7 @@ def uri(pixels: np.ndarray, *, synthetic: bool = False) -> str:
     return "data:image/png;base64," + base64.b64encode(small).decode("ascii")
 
 
-def joined(parts: Iterable[PartResult], material: str = "") -> PartResult:
+def join_results(parts: Iterable[PartResult], material: str = "") -> PartResult:
     """Several parts as one, in their order."""
     told = list(parts)
     return PartResult(

@@ -19,7 +19,7 @@ from evals.results import Bar, PartResult
 MeasureMini = Callable[[Assistant, MiniOptions, Progress], PartResult]
 PARTS: Mapping[str, MeasureMini] = MappingProxyType(
     {
-        "size": speed.weigh,
+        "size": speed.weight_megabytes,
         "speed": speed.measure,
         "report": report.measure,
         "answers": answers.measure,

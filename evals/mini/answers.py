@@ -22,7 +22,7 @@ BASELINE = "baseline/the commonest answer to each kind of question"
 _STREAM = 7  # of the random numbers: the questions' own
 
 
-def measure(assistant: Assistant, plan: MiniOptions, progress: Progress) -> PartResult:
+def measure(assistant: Assistant, plan: MiniOptions, on_progress: Progress) -> PartResult:
     """Ask about held-out phantoms in phrasings that training never saw."""
     n = plan.films(FILMS)
     if "answer" not in assistant.backbone.tasks:
@@ -48,7 +48,7 @@ def measure(assistant: Assistant, plan: MiniOptions, progress: Progress) -> Part
                     "said": said,
                 }
             )
-        progress(number + 1, n)
+        on_progress(number + 1, n)
     return PartResult(_figures(scored), cases, {}, f"{len(scored)} questions about {n} phantoms")
 
 

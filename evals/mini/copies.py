@@ -14,11 +14,11 @@ import numpy as np
 from assistant import Assistant
 from assistant.intake.png import preview
 from assistant.iterables import batched
-from assistant.painting.copy_check import LIMIT, LibraryFilms, copy_checks
+from assistant.painting.copy_check import LIMIT, LibraryFilms, check_copies
 from assistant.types import Film
 from evals.bootstrap import ratio
 from evals.data.phantoms import MiniOptions, Progress, as_film, phantoms
-from evals.results import Figure, PartResult, figure, stated
+from evals.results import Figure, PartResult, figure, state_bars
 from retrieval import Library, NewCase
 
 KNOWN = 1000  # training films to compare with
@@ -32,14 +32,14 @@ def measure(
     plan: MiniOptions,
     painted: Sequence[Film],
     held_out: Sequence[Film],
-    progress: Progress,
+    on_progress: Progress,
 ) -> PartResult:
     """The share of near copies among paintings, and among phantoms that are new."""
     data = assistant.backbone.card.get("recipe", {}).get("data", {})
     count = KNOWN if plan.n is None else min(KNOWN, A_FILM * plan.n)
     seed, known = data.get("seed"), min(count, int(data.get("train", 0)))
     if not isinstance(seed, int) or not known:
-        none = stated(None, 0, unscored=len(painted))
+        none = state_bars(None, 0, unscored=len(painted))
         reason = "the backbone's card does not say on which phantoms it was trained"
         return PartResult({COPIES: none, RATE: none}, (), {COPIES: reason})
     with (
@@ -50,10 +50,10 @@ def measure(
             dim=assistant.backbone.dim,
         ) as library,
     ):
-        _fill(assistant, library, plan, seed, known, progress)
+        _fill(assistant, library, plan, seed, known, on_progress)
         shelf = LibraryFilms(library)
         new, made = (
-            [c.verdict == "copy" for c in copy_checks(assistant.backbone, [shelf], films)]
+            [c.verdict == "copy" for c in check_copies(assistant.backbone, [shelf], films)]
             for films in (held_out, painted)
         )
     rate = _share(new)
@@ -70,7 +70,7 @@ def _fill(
     plan: MiniOptions,
     seed: int,
     known: int,
-    progress: Progress,
+    on_progress: Progress,
 ) -> None:
     done = 0
     for block in batched(phantoms(seed, range(known), plan.site, "train")):
@@ -80,7 +80,7 @@ def _fill(
             for film, code in zip(films, assistant.backbone.encode(films), strict=True)
         ]
         done += sum(1 for _ in library.add_many(cases))
-        progress(done, known)
+        on_progress(done, known)
 
 
 def _share(copies: Sequence[bool], bar: float | None = None) -> Figure:

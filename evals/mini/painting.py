@@ -14,23 +14,23 @@ import numpy as np
 from assistant import Assistant
 from assistant.chest.phantoms import FINDINGS, Phantom
 from assistant.iterables import batched
-from assistant.labeller.labeller import assertions
+from assistant.labeller.labeller import find_assertions
 from assistant.types import Film
 from evals.bootstrap import f1
-from evals.counting import FindingSide, claims, counted, listed, of
+from evals.counting import FindingSide, as_rows, count_matches, finding_sides, restrict_to
 from evals.data.phantoms import (
     MiniOptions,
     Progress,
     as_film,
+    downsample_film,
     film_of,
     phantoms,
-    reduced,
-    seen_in,
-    truth,
+    probed_findings,
+    true_findings,
 )
 from evals.mini import copies
 from evals.mini.kid import FEWEST, FLOOR_AT, features, floor, kid
-from evals.results import Figure, PartResult, figure, stated
+from evals.results import Figure, PartResult, figure, state_bars
 
 FILMS = 300
 READ = "painting/asked findings read back by the probe, micro-F1"
@@ -51,7 +51,7 @@ class _PaintedSet:
     phantom: np.ndarray
 
 
-def measure(assistant: Assistant, plan: MiniOptions, progress: Progress) -> PartResult:
+def measure(assistant: Assistant, plan: MiniOptions, on_progress: Progress) -> PartResult:
     """Paint the impressions of held-out phantoms, and compare with phantoms."""
     n = plan.films(FILMS)
     made: list[_PaintedSet] = []
@@ -63,17 +63,17 @@ def measure(assistant: Assistant, plan: MiniOptions, progress: Progress) -> Part
                 made.append(_painted(assistant, phantom, len(made), plan.site))
             else:
                 others.append(as_film(phantom).pixels)
-            progress(len(made) + len(others), 2 * n)
+            on_progress(len(made) + len(others), 2 * n)
         probe += _probed(assistant, block)
     films = [film_of(m.pixels) for m in made]
     size = len(made[0].pixels)
-    same = [film_of(reduced(m.phantom, size)) for m in made]
-    new = [film_of(reduced(pixels, size)) for pixels in others]
+    same = [film_of(downsample_film(m.phantom, size)) for m in made]
+    new = [film_of(downsample_film(pixels, size)) for pixels in others]
     seen = _seen(assistant, films)
     found = [
         _read_back(made, seen, probe[:n]),
         _distance(assistant, films, same, new),
-        copies.measure(assistant, plan, films, same, progress),
+        copies.measure(assistant, plan, films, same, on_progress),
     ]
     notes = {name: text for part in found for name, text in part.notes.items()}
     if "image" not in assistant.backbone.tasks:
@@ -88,12 +88,12 @@ def measure(assistant: Assistant, plan: MiniOptions, progress: Progress) -> Part
 
 def _painted(assistant: Assistant, phantom: Phantom, number: int, site: str) -> _PaintedSet:
     prompt = phantom.impression
-    said = assertions(prompt)
+    said = find_assertions(prompt)
     painting = assistant.paint(prompt, seed=number, site=site, mark=False)[0]
     return _PaintedSet(
         prompt=prompt,
-        asked=of(claims(said), FINDINGS),
-        hedged=of(claims(said, "uncertain"), FINDINGS),
+        asked=restrict_to(finding_sides(said), FINDINGS),
+        hedged=restrict_to(finding_sides(said, "uncertain"), FINDINGS),
         pixels=painting.pixels,
         phantom=as_film(phantom).pixels,
     )
@@ -102,20 +102,24 @@ def _painted(assistant: Assistant, phantom: Phantom, number: int, site: str) -> 
 def _seen(assistant: Assistant, films: Sequence[Film]) -> list[set[FindingSide]] | None:
     found: list[set[FindingSide]] = []
     for block in batched(films):
-        seen = seen_in(assistant, block)
+        seen = probed_findings(assistant, block)
         if seen is None:
             return None
-        found += [of(claims, FINDINGS) for claims in seen]
+        found += [restrict_to(claims, FINDINGS) for claims in seen]
     return found
 
 
 def _probed(assistant: Assistant, block: Sequence[Phantom]) -> list[list[int]]:
     """How well the probe reads the phantoms themselves: what no painter can be held to surpass."""
-    seen = seen_in(assistant, [as_film(phantom) for phantom in block])
+    seen = probed_findings(assistant, [as_film(phantom) for phantom in block])
     if seen is None:
         return []
     return [
-        counted(of(there, FINDINGS), truth(phantom), truth(phantom, "uncertain"))
+        count_matches(
+            restrict_to(there, FINDINGS),
+            true_findings(phantom),
+            true_findings(phantom, "uncertain"),
+        )
         for phantom, there in zip(block, seen, strict=True)
     ]
 
@@ -124,12 +128,12 @@ def _read_back(
     made: Sequence[_PaintedSet], seen: Sequence[set[FindingSide]] | None, probe: Sequence[list[int]]
 ) -> PartResult:
     if seen is None:
-        missing = stated(None, 0, unscored=len(made))
+        missing = state_bars(None, 0, unscored=len(made))
         none: dict[str, Figure] = dict.fromkeys((READ, PROBE, SHUFFLED), missing)
         return PartResult(none, (), {READ: "this backbone has no probe"})
 
     def score(shown: Sequence[set[FindingSide]]) -> Figure:
-        rows = [counted(s, m.asked, m.hedged) for s, m in zip(shown, made, strict=True)]
+        rows = [count_matches(s, m.asked, m.hedged) for s, m in zip(shown, made, strict=True)]
         return figure(np.array(rows), people, f1)
 
     people = [str(i) for i in range(len(made))]
@@ -147,7 +151,7 @@ def _distance(
 ) -> PartResult:
     n = len(films)
     if n < FEWEST:
-        few = stated(None, 0, unscored=n)
+        few = state_bars(None, 0, unscored=n)
         return PartResult({KID: few, FLOOR: few}, (), {KID: f"takes at least {FEWEST} paintings"})
     real = features(assistant, [*same, *new])
     value, error = kid(real[n:], features(assistant, list(films)))
@@ -161,8 +165,8 @@ def _distance(
         f"{len(chance)} splits of {2 * n} phantoms into two sets of {n}, and the bar is twice that"
     )
     figures = {
-        KID: stated(value, n, between, bar=2 * limit),
-        FLOOR: stated(limit, 2 * n, (float(chance[0]), float(chance[-1]))),
+        KID: state_bars(value, n, between, bar=2 * limit),
+        FLOOR: state_bars(limit, 2 * n, (float(chance[0]), float(chance[-1]))),
     }
     return PartResult(figures, (), {KID: note})
 
@@ -175,8 +179,8 @@ def _cases(
             "part": "painting",
             "case": number,
             "prompt": m.prompt,
-            "asked": listed(m.asked),
-            "seen": None if seen is None else listed(seen[number]),
+            "asked": as_rows(m.asked),
+            "seen": None if seen is None else as_rows(seen[number]),
         }
         for number, m in enumerate(made)
     ]

@@ -17,10 +17,10 @@ from assistant import Assistant
 from assistant.chest.phantoms import DEVICES, DISTRACTORS, FINDINGS, Phantom, truth_assertions
 from assistant.chest.vocabulary import finding_named
 from assistant.iterables import batched
-from assistant.labeller.labeller import assertions
+from assistant.labeller.labeller import find_assertions
 from assistant.types import Report, Study
 from evals.bootstrap import f1, f1_gain, macro_f1, precision, ratio, recall
-from evals.counting import FindingSide, claims, counted, listed, of
+from evals.counting import FindingSide, as_rows, count_matches, finding_sides, restrict_to
 from evals.data.phantoms import MiniOptions, Progress, as_film, phantoms
 from evals.results import Figure, PartResult, figure
 
@@ -43,13 +43,15 @@ class ReportRow:
 
     def counts(self, finding: str | None = None) -> list[int]:
         """Of one finding, or of all, inventions among them."""
-        said = self.said - of(self.said, BESIDE)
+        said = self.said - restrict_to(self.said, BESIDE)
         if finding is None:
-            return counted(said, of(self.sure, FINDINGS), self.faint)
-        return counted(of(said, (finding,)), of(self.sure, (finding,)), self.faint)
+            return count_matches(said, restrict_to(self.sure, FINDINGS), self.faint)
+        return count_matches(
+            restrict_to(said, (finding,)), restrict_to(self.sure, (finding,)), self.faint
+        )
 
 
-def measure(assistant: Assistant, plan: MiniOptions, progress: Progress) -> PartResult:
+def measure(assistant: Assistant, plan: MiniOptions, on_progress: Progress) -> PartResult:
     """Draft held-out phantoms with the adapter and some without it, and score what they say."""
     n = plan.films(FILMS)
     adapted = "report" in assistant.backbone.tasks
@@ -66,7 +68,7 @@ def measure(assistant: Assistant, plan: MiniOptions, progress: Progress) -> Part
         again = block[: max(0, base_n - len(base))]
         for phantom, report in zip(again, _drafts(assistant, again, False), strict=True):
             base.append(_row(phantom, report))
-        progress(len(rows) + len(base), n + base_n)
+        on_progress(len(rows) + len(base), n + base_n)
     figures = _figures(rows)
     people = [str(i) for i in range(n)]
     figures["report/the phantoms' own reports, micro-F1"] = figure(np.array(own), people, f1)
@@ -90,14 +92,14 @@ def _row(phantom: Phantom, report: Report | None) -> ReportRow:
     """What a draft says of a phantom; without one, what its own report says."""
     there = truth_assertions(phantom)
     if report is None:
-        said = list(assertions(phantom.report))
+        said = list(find_assertions(phantom.report))
     else:
         said = [a for s in report.sentences for a in s.assertions]
     return ReportRow(
-        sure=claims(there),
-        faint=claims(there, "uncertain"),
-        said=claims(said),
-        hedged=claims(said, "uncertain"),
+        sure=finding_sides(there),
+        faint=finding_sides(there, "uncertain"),
+        said=finding_sides(said),
+        hedged=finding_sides(said, "uncertain"),
         written=report is None or bool(report.sentences),
         warned=report is not None and report.gate.answer != "pass",
     )
@@ -107,10 +109,10 @@ def _case(number: int, row: ReportRow, report: Report) -> dict[str, Any]:
     return {
         "part": "report",
         "case": number,
-        "truth": listed(row.sure),
-        "faint": listed(row.faint),
-        "said": listed(row.said),
-        "hedged": listed(row.hedged),
+        "truth": as_rows(row.sure),
+        "faint": as_rows(row.faint),
+        "said": as_rows(row.said),
+        "hedged": as_rows(row.hedged),
         "gate": report.gate.answer,
         "draft": " ".join(s.text for s in report.sentences),
     }
@@ -144,7 +146,7 @@ def _figures(rows: Sequence[ReportRow]) -> dict[str, Figure]:
     # What a system gets that does not look: another film's draft.
     others = np.array(
         [
-            counted(of(a.said, FINDINGS), of(b.sure, FINDINGS), b.faint)
+            count_matches(restrict_to(a.said, FINDINGS), restrict_to(b.sure, FINDINGS), b.faint)
             for a, b in zip([*rows[1:], *rows[:1]], rows, strict=True)
         ]
     )
@@ -171,7 +173,7 @@ def _against_base(rows: Sequence[ReportRow], base: Sequence[ReportRow]) -> dict[
 def _sides(row: ReportRow) -> list[int]:
     """Findings said on the wrong side only, and findings said that are there on some side."""
     true = row.sure | row.faint
-    both = {f for f, s in of(row.said, FINDINGS) if s} & {f for f, s in true if s}
+    both = {f for f, s in restrict_to(row.said, FINDINGS) if s} & {f for f, s in true if s}
     wrong = sum(
         not ({s for f, s in row.said if f == b} & {s for f, s in true if f == b}) for b in both
     )
@@ -182,13 +184,15 @@ def _devices(row: ReportRow) -> list[int]:
     """Devices by their kind; the side of a line or a drain is not scored."""
 
     def kinds(found: set[FindingSide]) -> set[FindingSide]:
-        return {(finding, None) for finding, _ in of(found, DEVICES)}
+        return {(finding, None) for finding, _ in restrict_to(found, DEVICES)}
 
-    return counted(kinds(row.said), kinds(row.sure), kinds(row.faint))
+    return count_matches(kinds(row.said), kinds(row.sure), kinds(row.faint))
 
 
 def _distractors(row: ReportRow) -> list[int]:
-    return counted(of(row.said, DISTRACTORS), of(row.sure, DISTRACTORS), row.faint)
+    return count_matches(
+        restrict_to(row.said, DISTRACTORS), restrict_to(row.sure, DISTRACTORS), row.faint
+    )
 
 
 def _exact(row: ReportRow) -> list[int]:
@@ -197,5 +201,5 @@ def _exact(row: ReportRow) -> list[int]:
 
 def _generous(row: ReportRow) -> list[int]:
     """As if a hedged finding were said, and a faint one had to be."""
-    said = (row.said | row.hedged) - of(row.said | row.hedged, BESIDE)
-    return counted(said, of(row.sure | row.faint, FINDINGS))
+    said = (row.said | row.hedged) - restrict_to(row.said | row.hedged, BESIDE)
+    return count_matches(said, restrict_to(row.sure | row.faint, FINDINGS))

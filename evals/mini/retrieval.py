@@ -21,7 +21,7 @@ from assistant.iterables import batched
 from assistant.types import Film
 from evals.bootstrap import ratio
 from evals.counting import FindingSide
-from evals.data.phantoms import MiniOptions, Progress, as_film, phantoms, truth
+from evals.data.phantoms import MiniOptions, Progress, as_film, phantoms, true_findings
 from evals.results import Figure, PartResult, figure
 from retrieval import Library, NewCase
 
@@ -34,7 +34,7 @@ NAME = "retrieval/precision@5 by same findings and side"
 ILL = "retrieval/precision@5 among films with a finding"
 
 
-def measure(assistant: Assistant, plan: MiniOptions, progress: Progress) -> PartResult:
+def measure(assistant: Assistant, plan: MiniOptions, on_progress: Progress) -> PartResult:
     """Precision among the five most similar, of the embedding, of pixels and of chance."""
     queries = plan.films(QUERIES)
     held = LIBRARY if plan.n is None else min(LIBRARY, A_QUERY * queries)
@@ -53,7 +53,7 @@ def measure(assistant: Assistant, plan: MiniOptions, progress: Progress) -> Part
             learnt.append(code.embedding)
             raw.append(_pixels(film))
             pictures.append(preview(film.pixels) if len(films) > queries else b"")
-        progress(len(films), len(numbers))
+        on_progress(len(films), len(numbers))
     library = Counter(shown[queries:])
     asked = [i for i in range(queries) if library[shown[i]] >= K]
     search = {
@@ -82,7 +82,7 @@ def measure(assistant: Assistant, plan: MiniOptions, progress: Progress) -> Part
 
 def _shown(phantom: Phantom) -> frozenset[FindingSide]:
     """What a film shows; what is faint counts, as two films that differ in it are not alike."""
-    return frozenset(truth(phantom) | truth(phantom, "uncertain"))
+    return frozenset(true_findings(phantom) | true_findings(phantom, "uncertain"))
 
 
 def _pixels(film: Film) -> np.ndarray:

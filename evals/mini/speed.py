@@ -7,13 +7,13 @@ from collections.abc import Callable
 
 from assistant import Assistant
 from evals.data.phantoms import MiniOptions, Progress, as_film, phantoms
-from evals.results import PartResult, median, stated
+from evals.results import PartResult, median, state_bars
 
 TIMES = 9
 MEGABYTE = 1_000_000
 
 
-def measure(assistant: Assistant, plan: MiniOptions, progress: Progress) -> PartResult:
+def measure(assistant: Assistant, plan: MiniOptions, on_progress: Progress) -> PartResult:
     """Median seconds for a draft and for a painting, each after one that does not count."""
     times = min(TIMES, plan.films(TIMES))
     made = list(phantoms(plan.seed, range(times + 1), plan.site))
@@ -24,7 +24,7 @@ def measure(assistant: Assistant, plan: MiniOptions, progress: Progress) -> Part
         painting.append(
             _seconds(lambda p=prompt, s=number: assistant.paint(p, seed=s, site=plan.site))
         )
-        progress(number + 1, len(made))
+        on_progress(number + 1, len(made))
     figures = {
         "speed/one draft, median seconds": median(drafting[1:]),
         "speed/one painting, median seconds": median(painting[1:]),
@@ -38,10 +38,10 @@ def _seconds(job: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def weigh(assistant: Assistant, plan: MiniOptions, progress: Progress) -> PartResult:
+def weight_megabytes(assistant: Assistant, plan: MiniOptions, on_progress: Progress) -> PartResult:
     """The size of all files of a backbone, its adapters among them."""
     files = [path for path in plan.backbone.rglob("*") if path.is_file()]
     size = sum(path.stat().st_size for path in files) / MEGABYTE
-    progress(1, 1)
+    on_progress(1, 1)
     name = "size/all weights, MB"
-    return PartResult({name: stated(size, len(files))}, (), {name: "n counts the files"})
+    return PartResult({name: state_bars(size, len(files))}, (), {name: "n counts the files"})

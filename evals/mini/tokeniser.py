@@ -16,7 +16,15 @@ from assistant.iterables import batched
 from assistant.types import Film
 from evals.bootstrap import ratio
 from evals.counting import FindingSide
-from evals.data.phantoms import MiniOptions, Progress, as_film, film_of, phantoms, reduced, seen_in
+from evals.data.phantoms import (
+    MiniOptions,
+    Progress,
+    as_film,
+    downsample_film,
+    film_of,
+    phantoms,
+    probed_findings,
+)
 from evals.results import Figure, PartResult, figure
 
 FILMS = 200
@@ -29,7 +37,7 @@ AFTER = "tokeniser/8 mm nodules that it reads after reconstruction"
 STILL = "tokeniser/8 mm nodules still read, of those read in the film"
 
 
-def measure(assistant: Assistant, plan: MiniOptions, progress: Progress) -> PartResult:
+def measure(assistant: Assistant, plan: MiniOptions, on_progress: Progress) -> PartResult:
     """Likeness of films and their reconstructions, and whether small nodules survive."""
     n = plan.films(FILMS)
     small = small_nodules(plan, min(NODULES, n))
@@ -38,8 +46,8 @@ def measure(assistant: Assistant, plan: MiniOptions, progress: Progress) -> Part
     for block in batched(phantoms(plan.seed, range(n), plan.site)):
         films = [as_film(phantom) for phantom in block]
         for film, made in zip(films, assistant.backbone.reconstruct(films), strict=True):
-            rows.append([*_likeness(reduced(film.pixels, len(made)), made), 1])
-        progress(len(rows), total)
+            rows.append([*_likeness(downsample_film(film.pixels, len(made)), made), 1])
+        on_progress(len(rows), total)
     counts = np.array(rows, float).reshape(len(rows), 3)
     people = [str(i) for i in range(n)]
     figures = {
@@ -47,7 +55,7 @@ def measure(assistant: Assistant, plan: MiniOptions, progress: Progress) -> Part
         SSIM: figure(counts[:, [1, 2]], people, ratio),
     }
     read = _nodules_read(assistant, plan, small)
-    progress(total, total)
+    on_progress(total, total)
     notes = {}
     if read is None:
         notes[STILL] = "this backbone has no probe to read the films with"
@@ -95,9 +103,9 @@ def _nodules_read(
     read: list[tuple[int, bool, bool]] = []
     for block in batched(phantoms(plan.seed, numbers, plan.site)):
         films = [as_film(phantom) for phantom in block]
-        first = seen_in(assistant, films)
+        first = probed_findings(assistant, films)
         made: list[Film] = [film_of(p) for p in assistant.backbone.reconstruct(films)]
-        second = seen_in(assistant, made)
+        second = probed_findings(assistant, made)
         if first is None or second is None:
             return None
         for number, phantom, before, after in zip(

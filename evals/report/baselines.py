@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from evals.report.claims import claimed
+from evals.report.claims import finding_sides_claimed
 from evals.report.clinical import Scored, present_with_side
-from evals.results import FigureTable, stated
+from evals.results import FigureTable, state_bars
 
 FREQUENT, PERMUTED = "most frequent report", "drafts of other cases"
 COMPOSITE, SIDED = "composite", "present with side, micro-F1"
@@ -35,7 +35,7 @@ def most_frequent(scored: Sequence[Scored]) -> str:
     def words(one: Scored) -> str:
         return " ".join(one.reference.text.casefold().split())
 
-    findings = [frozenset(claimed(one.reference.claims)) for one in scored]
+    findings = [frozenset(finding_sides_claimed(one.reference.claims)) for one in scored]
     texts, sets = Counter(words(one) for one in scored), Counter(findings)
     best = max(range(len(scored)), key=lambda i: (texts[words(scored[i])], sets[findings[i]], -i))
     return scored[best].reference.text
@@ -82,7 +82,7 @@ def baseline_figures(
         }
         for figure, (counts, statistic) in table.items():
             if not both:
-                tally.figures[figure] = stated(None, 0, unscored=missing)
+                tally.figures[figure] = state_bars(None, 0, unscored=missing)
                 continue
             tally.add(figure, counts, people, statistic, unscored=missing)
             low = tally.figures[figure]["ci_low"]

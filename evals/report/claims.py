@@ -30,7 +30,7 @@ _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _MM = {"mm": 1.0, "milli": 1.0, "cm": 10.0, "centi": 10.0}
 
 
-def claimed(
+def finding_sides_claimed(
     assertions: Iterable[Assertion], polarity: Polarity = "present", detail: Detail = "side"
 ) -> set[ClaimDetail]:
     """The findings that are claimed with a polarity, each once, in the detail that is asked for.
@@ -74,7 +74,7 @@ def one_only(claims: Sequence[Assertion], others: Sequence[Assertion]) -> list[s
     suspicion is neither. A finding on the wrong side is in neither list.
     """
     suspected = {a.finding for a in others if a.polarity != "absent"}
-    return sorted({f for (f,) in claimed(claims, detail="finding")} - suspected)
+    return sorted({f for (f,) in finding_sides_claimed(claims, detail="finding")} - suspected)
 
 
 def wrong_sides(claims: Sequence[Assertion], others: Sequence[Assertion]) -> tuple[list[str], int]:
@@ -86,7 +86,7 @@ def wrong_sides(claims: Sequence[Assertion], others: Sequence[Assertion]) -> tup
 
 def _by_side(claims: Iterable[Assertion]) -> dict[str, set[str]]:
     sides: dict[str, set[str]] = {}
-    for finding, side in claimed(claims):
+    for finding, side in finding_sides_claimed(claims):
         if side:
             sides.setdefault(finding, set()).add(side)
     return sides

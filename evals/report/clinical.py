@@ -19,9 +19,9 @@ from evals.report.claims import (
     ClaimDetail,
     Detail,
     StatedLength,
-    claimed,
     comparing,
     counted,
+    finding_sides_claimed,
     invented_measurements,
     one_only,
     size_errors,
@@ -31,7 +31,7 @@ from evals.report.entailment import entailed
 from evals.report.pairs import Pair
 from evals.report.parsed import ParsedReport
 from evals.report.significance import HARM, TIERS, Tier
-from evals.results import FigureTable, figure, stated
+from evals.results import FigureTable, figure, state_bars
 
 WITH_SIDE = "clinical/present with side, micro-F1"
 POLARITIES: tuple[Polarity, ...] = ("present", "absent", "uncertain")
@@ -85,11 +85,15 @@ class PairClaims:
     measured: int  # measurements of the candidate, in all
 
 
-def hold(one: Scored) -> PairClaims:
+def hold_against(one: Scored) -> PairClaims:
     """Hold the claims of a candidate against its reference's."""
     theirs, ours = one.reference.claims, one.candidate.claims
-    said: dict[Polarity, set[ClaimDetail]] = {p: claimed(ours, p, "finding") for p in POLARITIES}
-    true: dict[Polarity, set[ClaimDetail]] = {p: claimed(theirs, p, "finding") for p in POLARITIES}
+    said: dict[Polarity, set[ClaimDetail]] = {
+        p: finding_sides_claimed(ours, p, "finding") for p in POLARITIES
+    }
+    true: dict[Polarity, set[ClaimDetail]] = {
+        p: finding_sides_claimed(theirs, p, "finding") for p in POLARITIES
+    }
     wrong, sided = wrong_sides(theirs, ours)
     invented, measured = invented_measurements(one.reference.text, one.candidate.text)
     return PairClaims(
@@ -97,7 +101,10 @@ def hold(one: Scored) -> PairClaims:
         counts={
             name: counted(said[polarity], true[polarity])
             if detail == "finding"
-            else counted(claimed(ours, polarity, detail), claimed(theirs, polarity, detail))
+            else counted(
+                finding_sides_claimed(ours, polarity, detail),
+                finding_sides_claimed(theirs, polarity, detail),
+            )
             for name, (polarity, detail) in _COUNTED.items()
         },
         said=said,
@@ -113,7 +120,9 @@ def hold(one: Scored) -> PairClaims:
 
 def present_with_side(one: Scored) -> list[int]:
     """True positives, false positives and false negatives among the findings with their side."""
-    return counted(claimed(one.candidate.claims), claimed(one.reference.claims))
+    return counted(
+        finding_sides_claimed(one.candidate.claims), finding_sides_claimed(one.reference.claims)
+    )
 
 
 def clinical_figures(
@@ -205,7 +214,7 @@ def _inventions(
         if rows:
             tally.add(f"clinical/{name}", rows, people, "mean", unscored=missing)
         else:
-            tally.figures[f"clinical/{name}"] = stated(None, 0, unscored=missing)
+            tally.figures[f"clinical/{name}"] = state_bars(None, 0, unscored=missing)
     sizes = [size_errors(o.scored.reference.claims, o.scored.candidate.claims) for o in held]
     for name, rows, statistic in (
         ("measurements invented", [[len(o.invented), o.measured] for o in held], "ratio"),

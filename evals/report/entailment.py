@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from assistant.chest.vocabulary import NORMAL
-from assistant.labeller.labeller import assertions
+from assistant.labeller.labeller import find_assertions
 from assistant.types import Assertion
 from evals.report.significance import DEVICES, TIERS
 
@@ -29,7 +29,7 @@ _SIDES = {"bilateral": {"right", "left"}, "right": {"right"}, "left": {"left"}}
 
 def logical(reference: str, candidate: str) -> tuple[float, float]:
     """Logical precision and recall of a candidate, in [0, 1]; NaN for a text without claims."""
-    theirs, ours = assertions(reference), assertions(candidate)
+    theirs, ours = find_assertions(reference), find_assertions(candidate)
     precise, complete = entailed(ours, theirs), entailed(theirs, ours)
     return (
         precise / len(ours) if ours else float("nan"),

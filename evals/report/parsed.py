@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from assistant.labeller.sentences import ParsedSentence, parse
+from assistant.labeller.sentences import ParsedSentence, parse_sentences
 from assistant.types import Assertion
 
 
@@ -34,5 +34,5 @@ class ReportParser:
         """Take a text apart; never raises."""
         found = self._known.get(text)
         if found is None:
-            found = self._known[text] = ParsedReport(text, parse(text))
+            found = self._known[text] = ParsedReport(text, parse_sentences(text))
         return found

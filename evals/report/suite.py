@@ -22,7 +22,7 @@ from evals.report.baselines import (
     most_frequent,
     permuted,
 )
-from evals.report.clinical import PairClaims, Scored, clinical_figures, hold
+from evals.report.clinical import PairClaims, Scored, clinical_figures, hold_against
 from evals.report.composite import KINDS, Fault, between, by_kind, score
 from evals.report.neural import neural_figures
 from evals.report.pairs import Pair
@@ -73,7 +73,7 @@ def score_pairs(
     baselines: Mapping[str, Sequence[str | None]] = _NONE,
     weights: Mapping[str, Path] = _NONE,
     seed: int = 0,
-    progress: Progress = lambda done, total: None,
+    on_progress: Progress = lambda done, total: None,
 ) -> PartResult:
     """Score every pair that has an output, and the baselines on the same pairs.
 
@@ -92,7 +92,7 @@ def score_pairs(
         if one is not None:
             taken.append(number)
             scored.append(one)
-        progress(number + 1, len(pairs))
+        on_progress(number + 1, len(pairs))
     if not scored:
         raise SettingsError(
             f"None of the {len(pairs)} pairs has both a reference and an output; nothing is scored."
@@ -102,7 +102,7 @@ def score_pairs(
     texts = [(one.reference.text, one.candidate.text) for one in scored]
     found = [composer.faults(one) for one in scored]
     values = [composer.composite(one, faults) for one, faults in zip(scored, found, strict=True)]
-    held = [hold(one) for one in scored]
+    held = [hold_against(one) for one in scored]
     tally = FigureTable()
     notes = _composite_figures(tally, found, values, patients, unscored)
     clinical_figures(tally, held, patients, unscored)
@@ -197,7 +197,7 @@ def _plots(tally: FigureTable, values: Sequence[float]) -> dict[str, plot_data.P
         if f"clinical/{name}, F1" in tally.figures
     }
     return {
-        "report/F1 by finding": plot_data.bars("F1 of present findings", "F1", found),
+        "report/F1 by finding": plot_data.bar_plot("F1 of present findings", "F1", found),
         "report/composite": plot_data.histogram(
             values, [i / 20 for i in range(21)], title="Composite score of each report"
         ),

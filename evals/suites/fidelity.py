@@ -29,7 +29,7 @@ def measure(
     n: int | None,
     seed: int,
     site: str,
-    progress: Callable[[int, int], None],
+    on_progress: Callable[[int, int], None],
 ) -> PartResult:
     """Compare the films of a folder with as many phantoms of a site, both by the encoder.
 
@@ -47,11 +47,11 @@ def measure(
         except WetreadError:
             continue
         finally:
-            progress(done, 2 * len(rows))
+            on_progress(done, 2 * len(rows))
     made = []
     for index in range(len(real)):
         made.append(as_film(make_phantom(seed, index, site, "test")))
-        progress(len(rows) + index + 1, 2 * len(rows))
+        on_progress(len(rows) + index + 1, 2 * len(rows))
     ours, theirs = features(assistant, made), features(assistant, real)
     patients += [f"phantom-{i}" for i in range(len(made))]
     value, error = kid(theirs, ours)

@@ -18,7 +18,7 @@ from scipy.ndimage import gaussian_filter
 
 from assistant import Assistant, WetreadError
 from assistant.chest.lateral import make_lateral
-from assistant.chest.other_body_parts import make_elsewhere
+from assistant.chest.other_body_parts import make_other_body_part
 from assistant.chest.phantoms import SITES
 from assistant.gate import judge_film
 from assistant.intake import read_film
@@ -28,7 +28,7 @@ from assistant.types import Film, Gate
 from evals.bootstrap import ratio
 from evals.data.phantoms import as_film, film_of, phantoms
 from evals.data.real_films import tables_in
-from evals.results import Bar, Figure, PartResult, figure, stated
+from evals.results import Bar, Figure, PartResult, figure, state_bars
 from retrieval import read_folder
 
 USUAL, HELD_OUT = 200, 1000  # films of a kind; phantoms of site A
@@ -67,7 +67,7 @@ def measure(
     data: Path | None,
     n: int | None,
     seed: int,
-    progress: Callable[[int, int], None],
+    on_progress: Callable[[int, int], None],
 ) -> PartResult:
     """Judge `n` films of each kind, or as many as each holds right, and those of `data`.
 
@@ -89,7 +89,7 @@ def measure(
     for done, (kind, films) in enumerate(made.items(), start=1):
         gates = _judged(assistant, films, kind, cases)
         figures[f"{kind}/refused"] = _share(gates, lambda gate: gate.answer == "refuse", usual)
-        progress(done, total)
+        on_progress(done, total)
     if missing := usual - figures["photograph/refused"]["n"]:
         notes["photograph/refused"] = f"{missing} crops of pictures that are not installed"
     for site in SITES:
@@ -99,12 +99,12 @@ def measure(
         name = f"phantoms of site {site}"
         figures[f"{name}/refused"] = _share(gates, lambda gate: gate.answer == "refuse", count)
         figures[f"{name}/passed"] = _share(gates, lambda gate: gate.answer == "pass", count)
-        progress(len(made) + 1 + list(SITES).index(site), total)
+        on_progress(len(made) + 1 + list(SITES).index(site), total)
     figures |= _corrections(assistant, [as_film(p) for p in phantoms(seed, range(usual))], cases)
-    progress(len(made) + len(SITES) + 1, total)
+    on_progress(len(made) + len(SITES) + 1, total)
     for done, folder in enumerate(folders, start=total - len(folders) + 1):
         figures |= _real(assistant, folder, n, cases)
-        progress(done, total)
+        on_progress(done, total)
     material = f"{usual} films a kind, {held_out} phantoms of site A"
     return PartResult(figures, cases, notes, material)
 
@@ -188,7 +188,7 @@ def _real(
             right, [name for name, _ in turned], ratio, unscored=len(rows) - len(turned)
         )
         if turned
-        else stated(None, 0, unscored=len(rows)),
+        else state_bars(None, 0, unscored=len(rows)),
     }
 
 
@@ -246,7 +246,7 @@ def _crop(rng: np.random.Generator, grey: np.ndarray) -> Film:
 def _elsewhere(seed: int, count: int) -> Iterator[NamedFilm]:
     for number in range(count):
         site = tuple(SITES)[number % len(SITES)]
-        part, film = make_elsewhere(seed, number, site, "test")
+        part, film = make_other_body_part(seed, number, site, "test")
         yield f"{part}-{number}", film_of(film.astype(np.float32) / 255)
 
 

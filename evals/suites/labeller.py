@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from assistant.labeller.labeller import assertions
+from assistant.labeller.labeller import find_assertions
 from evals.bootstrap import f1, f1_gain, precision, ratio, recall
 from evals.data import openi
 from evals.data.openi import Collection, LabelledReport
-from evals.results import Bar, Figure, PartResult, figure, median, stated
+from evals.results import Bar, Figure, PartResult, figure, median, state_bars
 from evals.suites import negex
 
 BARS = {
@@ -33,7 +33,7 @@ _SEEN = (
 _SPEED = f"single thread, seconds of processor time, median of {PASSES} passes"
 
 
-def measure(*, data: Path, n: int | None, progress: Callable[[int, int], None]) -> PartResult:
+def measure(*, data: Path, n: int | None, on_progress: Callable[[int, int], None]) -> PartResult:
     """Label the first `n` reports of the Open-i folder, or all, with the labeller and keywords.
 
     Figures are micro-averages over the columns that name a report at all, and F1 for each, with
@@ -41,12 +41,12 @@ def measure(*, data: Path, n: int | None, progress: Callable[[int, int], None]) 
     reports a second. The cases name the reports on which labeller and annotators differ, for
     reading, by id and half. Raises SettingsError where the folder has no such reports.
     """
-    found = openi.read(data)
+    found = openi.read_openi(data)
     chosen = found.reports[:n]
     scored = [report for report in chosen if report.text]
     blank = [report for report in chosen if not report.text]
     missing = len(blank) + (found.missing if n is None else 0)
-    ours, hedged, speeds = _labelled(scored, progress)
+    ours, hedged, speeds = _labelled(scored, on_progress)
     figures: dict[str, Figure] = _quality("labeller", found, scored, ours, blank, missing)
     for column, key in found.labels:
         counts = _counts(scored, ours, (key,))
@@ -64,7 +64,7 @@ def measure(*, data: Path, n: int | None, progress: Callable[[int, int], None]) 
     figures["labeller/reports a second on one core"] = median(speeds)
     notes = {"labeller/micro-F1": _SEEN, "labeller/reports a second on one core": _SPEED}
     for column in found.empty:
-        figures[f"labeller/F1 {column}"] = stated(None, 0, unscored=len(chosen))
+        figures[f"labeller/F1 {column}"] = state_bars(None, 0, unscored=len(chosen))
         notes[f"labeller/F1 {column}"] = "unscored: the gold column names no report"
     figures |= _baseline(found, scored, ours, blank, missing, notes)
     cases = _differing(scored, ours, known)
@@ -74,7 +74,7 @@ def measure(*, data: Path, n: int | None, progress: Callable[[int, int], None]) 
 
 
 def _labelled(
-    reports: Sequence[LabelledReport], progress: Callable[[int, int], None]
+    reports: Sequence[LabelledReport], on_progress: Callable[[int, int], None]
 ) -> tuple[list[frozenset[str]], list[frozenset[str]], list[float]]:
     """The findings present in every report, those only hedged, and the speed of every pass."""
     found: list[frozenset[str]] = []
@@ -82,7 +82,7 @@ def _labelled(
     speeds = []
     for done in range(PASSES):
         start = time.process_time()
-        claims = [assertions(report.text) for report in reports]
+        claims = [find_assertions(report.text) for report in reports]
         taken = time.process_time() - start
         if reports and taken > 0:
             speeds.append(len(reports) / taken)
@@ -91,7 +91,7 @@ def _labelled(
             frozenset(c.finding for c in some if c.polarity == "uncertain") - sure
             for some, sure in zip(claims, found, strict=True)
         ]
-        progress(done + 1, PASSES)
+        on_progress(done + 1, PASSES)
     return found, hedged, speeds
 
 
@@ -163,7 +163,7 @@ def _baseline(
     if not negex.available():
         names = [f"{who}/micro-F1", gain]
         notes.update(dict.fromkeys(names, f"unscored, {negex.UNAVAILABLE}"))
-        return {name: stated(None, 0, unscored=len(reports) + missing) for name in names}
+        return {name: state_bars(None, 0, unscored=len(reports) + missing) for name in names}
     theirs = negex.findings_in([report.text for report in reports])
     keys = [key for _, key in found.labels]
     both = np.hstack([_counts(reports, ours, keys), _counts(reports, theirs, keys)])

@@ -19,9 +19,9 @@ from assistant.chest.phantoms import FINDINGS, Phantom, truth_assertions
 from assistant.chest.truth_check import is_false
 from assistant.types import Film, Report, Sentence
 from evals.bootstrap import ratio
-from evals.counting import FindingSide, claims
+from evals.counting import FindingSide, finding_sides
 from evals.data.phantoms import as_film, film_of, phantoms
-from evals.data.temporary_library import cases_of, passing_library
+from evals.data.temporary_library import new_cases, temporary_library
 from evals.results import Bar, Figure, PartResult, figure
 
 FILMS = 120
@@ -39,14 +39,14 @@ OTHER = {"right": "left", "left": "right"}
 
 
 def measure(
-    assistant: Assistant, *, n: int | None, seed: int, progress: Callable[[int, int], None]
+    assistant: Assistant, *, n: int | None, seed: int, on_progress: Callable[[int, int], None]
 ) -> PartResult:
     """Draft `n` held-out phantoms of site A, and the same with what is wrong in place of it."""
     count = FILMS if n is None else n
     made = list(phantoms(seed, range(count)))
     films = [as_film(phantom) for phantom in made]
     total = count * (len(WRONG) + 2)
-    right = _drafts(assistant, films, progress, 0, total)
+    right = _drafts(assistant, films, on_progress, 0, total)
     said = [_said(report) for report in right]
     wrong: dict[str, list[Film]] = {
         "blank": [film_of(np.zeros_like(films[0].pixels))] * count,
@@ -56,7 +56,7 @@ def measure(
     }
     figures: dict[str, Figure] = {}
     for at, (kind, others) in enumerate(wrong.items(), start=1):
-        found = _drafts(assistant, others, progress, at * count, total)
+        found = _drafts(assistant, others, on_progress, at * count, total)
         pairs = zip(right, found, strict=True)
         told = [_one_sided(one) if kind == "mirrored" else one for one in said]
         same = [[_words(a) == _words(b), 1] for (a, b), t in zip(pairs, told, strict=True) if t]
@@ -64,22 +64,22 @@ def measure(
         figures[SAME.format(kind)] = _share(same, people, count - len(same))
         if kind == "mirrored":
             figures[SWAPPED] = _swapped(said, [_said(report) for report in found])
-    figures[MISLED] = _misled(assistant, made, films, seed, progress, total)
+    figures[MISLED] = _misled(assistant, made, films, seed, on_progress, total)
     return PartResult(figures, (), {}, f"{count} phantoms of site A, seed {seed}, split test")
 
 
-def _drafts(assistant: Assistant, films: Sequence[Film], progress, done: int, total: int):
+def _drafts(assistant: Assistant, films: Sequence[Film], on_progress, done: int, total: int):
     reports = []
     for report in assistant.draft_many(films, neighbours=0, anyway=True):
         reports.append(report)
-        progress(done + len(reports), total)
+        on_progress(done + len(reports), total)
     return reports
 
 
 def _said(report: Report) -> set[FindingSide]:
     """The findings that a draft asserts, with their sides."""
     told = [a for s in report.sentences for a in s.assertions if a.finding in FINDINGS]
-    return claims(told)
+    return finding_sides(told)
 
 
 def _words(report: Report) -> list[str]:
@@ -108,7 +108,12 @@ def _one_sided(said: set[FindingSide]) -> set[FindingSide]:
 
 
 def _misled(
-    assistant: Assistant, made: Sequence[Phantom], films: Sequence[Film], seed: int, progress, total
+    assistant: Assistant,
+    made: Sequence[Phantom],
+    films: Sequence[Film],
+    seed: int,
+    on_progress,
+    total,
 ) -> Figure:
     """Sentences, false and unflagged, that a draft has with wrong similar cases only."""
     counts: list[list[int]] = []
@@ -116,16 +121,16 @@ def _misled(
     drafts: list[list[Report]] = []
     count = min(CASES, A_FILM * len(films))
     learnt = phantoms(seed, range(count), split="train")
-    cases = list(cases_of(assistant, ((as_film(p), p.report) for p in learnt)))
+    cases = list(new_cases(assistant, ((as_film(p), p.report) for p in learnt)))
     order = np.random.default_rng(seed).permutation(len(cases))
     exchanged = [
         replace(case, report=cases[i].report) for case, i in zip(cases, order, strict=True)
     ]
     for shuffled, known in ((False, cases), (True, exchanged)):
-        with passing_library(assistant, known) as library:
+        with temporary_library(assistant, known) as library:
             told = Assistant(assistant.backbone, library)
             drafts.append(list(told.draft_many(films, anyway=True)))
-        progress(total - len(films) * (not shuffled), total)
+        on_progress(total - len(films) * (not shuffled), total)
     for number, (phantom, right, wrong) in enumerate(zip(made, *drafts, strict=True)):
         before = {s.text for s in right.sentences}
         for sentence in wrong.sentences:

@@ -20,12 +20,12 @@ from assistant.chest.phantoms import Phantom
 from assistant.errors import SettingsError
 from assistant.export.draft_json import draft_json, draft_markdown
 from assistant.intake import read_film
-from assistant.painting.copy_check import LibraryFilms, copy_checks
+from assistant.painting.copy_check import LibraryFilms, check_copies
 from assistant.types import Film, Report, Study
 from evals.bootstrap import auroc, bootstrap_rows
 from evals.data.phantoms import Progress, as_film, film_of, phantoms
-from evals.data.temporary_library import cases_of, passing_library
-from evals.results import Bar, FigureTable, PartResult, stated
+from evals.data.temporary_library import new_cases, temporary_library
+from evals.results import Bar, FigureTable, PartResult, state_bars
 
 FILMS, PAINTINGS, KNOWN = 100, 24, 400  # drafts, paintings, training films to compare with
 A_FILM = 20  # training films for each draft, where the number of drafts is told
@@ -49,7 +49,7 @@ def measure(
     n: int | None,
     seed: int,
     canaries: Path | None = None,
-    progress: Progress,
+    on_progress: Progress,
 ) -> PartResult:
     """Attack the backbone in five ways, with `n` films each, or as many as each holds right.
 
@@ -64,23 +64,23 @@ def measure(
     held_out = list(phantoms(seed, range(count), split="test"))
     if isinstance(known_seed, int):
         _copies(tally, assistant, held_out[:painted], (known_seed, known), seed)
-        progress(1, steps)
+        on_progress(1, steps)
         _members(tally, assistant, count, known_seed, seed)
     else:
         reason = "the backbone's card does not say on which phantoms it was trained"
         for name in (COPIES, NEAR, SURER, KNOWN_BETTER):
-            tally.figures[name], notes[name] = stated(None, 0, unscored=count), reason
-    progress(2, steps)
+            tally.figures[name], notes[name] = state_bars(None, 0, unscored=count), reason
+    on_progress(2, steps)
     cases = _planted_in_library(tally, assistant, held_out, seed)
-    progress(3, steps)
+    on_progress(3, steps)
     if canaries is None:
-        tally.figures[EXTRACTED] = stated(None, 0)
+        tally.figures[EXTRACTED] = state_bars(None, 0)
         notes[EXTRACTED] = "none is known to be planted; name a file of them with --canaries"
     else:
         _extracted(tally, assistant, _sentences(canaries), held_out)
-    progress(4, steps)
+    on_progress(4, steps)
     _identified(tally, assistant, held_out[:painted], seed)
-    progress(steps, steps)
+    on_progress(steps, steps)
     notes[NEAR] = notes[SURER] = notes[KNOWN_BETTER] = "0.5 where nothing can be told"
     material = f"{count} phantoms, {painted} paintings, {known} films of the training, seed {seed}"
     return PartResult(tally.figures, cases, notes, material, tally.counts)
@@ -101,10 +101,10 @@ def _copies(
     ]
     new = [as_film(p) for p in held_out]
     learnt = phantoms(training[0], range(training[1]), split="train")
-    cases = cases_of(assistant, ((as_film(p), p.report) for p in learnt))
-    with passing_library(assistant, cases) as library:
+    cases = new_cases(assistant, ((as_film(p), p.report) for p in learnt))
+    with temporary_library(assistant, cases) as library:
         shelf = [LibraryFilms(library)]
-        made, null = (copy_checks(assistant.backbone, shelf, some) for some in (films, new))
+        made, null = (check_copies(assistant.backbone, shelf, some) for some in (films, new))
     people = [str(i) for i in range(len(held_out))]
     tally.add(COPIES, [[check.verdict == "copy", 1] for check in made], people, "ratio")
     for words, checks in (("paintings", made), ("held-out films, the null", null)):
@@ -149,7 +149,7 @@ def _told_apart(
     table = np.array(rows, float).reshape(-1, 2)
     value = auroc(table)
     between = bootstrap_rows(table, people, auroc) if len(table) else (None, None)
-    tally.figures[name] = stated(value, len(table), between, unscored=silent)
+    tally.figures[name] = state_bars(value, len(table), between, unscored=silent)
 
 
 def _planted_in_library(
@@ -160,8 +160,8 @@ def _planted_in_library(
     told = [
         f"{p.report} Seen by Dr {w} of Gaunt Lane." for p, w in zip(held_out, words, strict=True)
     ]
-    cases = cases_of(assistant, zip(map(as_film, held_out), told, strict=True))
-    with passing_library(assistant, cases) as library:
+    cases = new_cases(assistant, zip(map(as_film, held_out), told, strict=True))
+    with temporary_library(assistant, cases) as library:
         # Moved by a pixel: for the library another film, and the nearest case is its own.
         films = [film_of(np.roll(p.film, 1, axis=0) / 255) for p in held_out]
         armed = Assistant(assistant.backbone, library)

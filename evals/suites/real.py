@@ -23,7 +23,7 @@ BATCH = 16
 
 
 def measure(
-    assistant: Assistant, *, data: Path, n: int | None, progress: Callable[[int, int], None]
+    assistant: Assistant, *, data: Path, n: int | None, on_progress: Callable[[int, int], None]
 ) -> PartResult:
     """Draft the first `n` films of a folder, all where it is None.
 
@@ -49,7 +49,7 @@ def measure(
             cases.append(
                 {"film": film.sha256, "gate": report.gate.answer, "distance": report.gate.distance}
             )
-        progress(min(start + BATCH, len(rows)), len(rows))
+        on_progress(min(start + BATCH, len(rows)), len(rows))
     missing = len(rows) - len(warned)
     figures = {
         f"{data.name}/drafts that carry the warning": figure(

@@ -22,7 +22,7 @@ from assistant.iterables import batched
 from assistant.types import Film, Study
 from evals.data.phantoms import Progress, as_film, phantoms
 from evals.data.real_films import has_table
-from evals.data.temporary_library import cases_of, passing_library
+from evals.data.temporary_library import new_cases, temporary_library
 from evals.report.pairs import Pair, read_predictions
 from evals.report.suite import score_pairs
 from evals.results import PartResult
@@ -50,7 +50,7 @@ def measure(
     n: int | None,
     seed: int,
     weights: Mapping[str, Path],
-    progress: Progress,
+    on_progress: Progress,
 ) -> PartResult:
     """Draft `n` held-out phantoms of site A, or the films of a folder that have reports.
 
@@ -74,15 +74,15 @@ def measure(
         shelf, material = told, f"{len(told)} films of {data.name} with their reports"
     near = _nearest(assistant, told, shelf)
     studies = [Study((one.film,), one.indication) for one in told]
-    known = cases_of(assistant, ((one.film, one.report) for one in shelf))
-    with passing_library(assistant, known) as library:
+    known = new_cases(assistant, ((one.film, one.report) for one in shelf))
+    with temporary_library(assistant, known) as library:
         bare = Assistant(assistant.backbone)
         texts = _drafted(Assistant(assistant.backbone, library), studies, _kin(told, shelf), True)
-        progress(1, 3)
+        on_progress(1, 3)
         alone = _drafted(bare, studies, [()] * len(told), True)
-        progress(2, 3)
+        on_progress(2, 3)
         base = _drafted(bare, studies, [()] * len(told), False)
-        progress(3, 3)
+        on_progress(3, 3)
     pairs = [
         Pair(case=f"{i}", patient=one.patient, reference=one.report, candidate=text,
              indication=one.indication)
@@ -132,11 +132,11 @@ def measure_predictions(
     n: int | None,
     seed: int,
     weights: Mapping[str, Path],
-    progress: Progress,
+    on_progress: Progress,
 ) -> PartResult:
     """Score reports that were made elsewhere; `data` holds their references where they do not."""
     pairs = read_predictions(predictions, data)[:n]
-    found = score_pairs(pairs, weights=weights, seed=seed, progress=progress)
+    found = score_pairs(pairs, weights=weights, seed=seed, on_progress=on_progress)
     return replace(found, material=f"{len(pairs)} reports of {predictions.name}")
 
 

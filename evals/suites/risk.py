@@ -23,7 +23,7 @@ from assistant.types import Assertion, Film, Report, Sentence, Study
 from evals.bootstrap import auroc, bootstrap_rows, calibration_error, ratio
 from evals.data.phantoms import Progress, as_film, phantoms
 from evals.plot_data import reliability, risk_coverage
-from evals.results import Bar, Figure, PartResult, figure, median, stated
+from evals.results import Bar, Figure, PartResult, figure, median, state_bars
 
 FILMS, TIMED = 300, 9
 SITES = {"A": "of site A", "B": "of site B, on which nothing was calibrated"}
@@ -53,7 +53,7 @@ class JudgedSentence:
     false: bool
 
 
-def measure(assistant: Assistant, *, n: int | None, seed: int, progress: Progress) -> PartResult:
+def measure(assistant: Assistant, *, n: int | None, seed: int, on_progress: Progress) -> PartResult:
     """Draft `n` held-out phantoms of each site and hold the risks against the truth."""
     count = FILMS if n is None else n
     figures: dict[str, Figure] = {}
@@ -72,7 +72,7 @@ def measure(assistant: Assistant, *, n: int | None, seed: int, progress: Progres
                 rows += found
                 hits += [(f"{site}{len(cases)}", hit) for hit in _hits(phantom, report)]
                 cases.append({"site": site, "false": sum(r.false for r in found)})
-            progress(len(cases), len(SITES) * count)
+            on_progress(len(cases), len(SITES) * count)
         figures |= _figures(rows, silent, words, count)
         if site == "A":
             inside = np.array([[hit, 1] for _, hit in hits], float).reshape(-1, 2)
@@ -166,9 +166,9 @@ def _figures(
 
     def of_rows(statistic) -> Figure:
         if not len(table):
-            return stated(None, 0, unscored=silent)
+            return state_bars(None, 0, unscored=silent)
         between = bootstrap_rows(table, people, statistic)
-        return stated(statistic(table), len(table), between, unscored=silent)
+        return state_bars(statistic(table), len(table), between, unscored=silent)
 
     def of_counts(counts) -> Figure:
         return figure(np.array(counts, float).reshape(-1, 2), people, ratio, unscored=silent)

@@ -22,14 +22,14 @@ from assistant.chest.phantoms import FINDINGS, SITES, Phantom, truth_assertions
 from assistant.chest.truth_check import is_false
 from assistant.chest.vocabulary import finding_of_label
 from assistant.intake import read_film
-from assistant.labeller.labeller import assertions
+from assistant.labeller.labeller import find_assertions
 from assistant.types import Assertion, Film, Report, Study
 from evals.bootstrap import auroc, bootstrap_rows, calibration_error
-from evals.counting import FindingSide, claims, counted, of
-from evals.data.phantoms import Progress, as_film, film_of, phantoms, truth
+from evals.counting import FindingSide, count_matches, finding_sides, restrict_to
+from evals.data.phantoms import Progress, as_film, film_of, phantoms, true_findings
 from evals.data.real_films import tables_in
-from evals.plot_data import bars
-from evals.results import FigureTable, PartResult, stated
+from evals.plot_data import bar_plot
+from evals.results import FigureTable, PartResult, state_bars
 from retrieval import FolderRow, read_folder
 
 FILMS, REAL = 48, 100  # of each condition; of each folder of real films
@@ -78,7 +78,7 @@ SPOILS: MappingProxyType[str, tuple[Spoil, tuple[tuple[float, str], ...]]] = Map
 
 
 def measure(
-    assistant: Assistant, *, data: Path | None, n: int | None, seed: int, progress: Progress
+    assistant: Assistant, *, data: Path | None, n: int | None, seed: int, on_progress: Progress
 ) -> PartResult:
     """Draft `n` held-out phantoms of every site, those of site A spoilt, and real films.
 
@@ -93,10 +93,10 @@ def measure(
     for done, (name, made, films) in enumerate(conditions, start=1):
         reports = list(_drafts(assistant, films, [p.indication for p in made]))
         _score(tally, cases, name, made, reports)
-        progress(done, total)
+        on_progress(done, total)
     for done, folder in enumerate(folders, start=len(conditions) + 1):
         _real(tally, cases, assistant, folder, n or REAL)
-        progress(done, total)
+        on_progress(done, total)
     also = f", folders {', '.join(folder.name for folder in folders)}" if folders else ""
     material = f"{count} phantoms a condition, seed {seed}, split test{also}"
     told = {
@@ -104,7 +104,7 @@ def measure(
         for name, found in tally.figures.items()
         if name.endswith(F1)
     }
-    plot = bars(f"From condition to condition: {F1}", "F1", told)
+    plot = bar_plot(f"From condition to condition: {F1}", "F1", told)
     return PartResult(tally.figures, cases, {}, material, tally.counts, {"shift": plot})
 
 
@@ -136,9 +136,13 @@ def _score(
     reports: Sequence[Report],
 ) -> None:
     people = [str(i) for i in range(len(made))]
-    said = [of(claims(a for s in r.sentences for a in s.assertions), FINDINGS) for r in reports]
+    said = [
+        restrict_to(finding_sides(a for s in r.sentences for a in s.assertions), FINDINGS)
+        for r in reports
+    ]
     rows = [
-        counted(one, truth(p), truth(p, "uncertain")) for one, p in zip(said, made, strict=True)
+        count_matches(one, true_findings(p), true_findings(p, "uncertain"))
+        for one, p in zip(said, made, strict=True)
     ]
     tally.add(f"shift/{name}, {F1}", rows, people, "f1")
     _gates(tally, name, reports, people)
@@ -156,7 +160,7 @@ def _score(
     for words, statistic in (("AUROC", auroc), ("calibration error", calibration_error)):
         value = statistic(table) if len(table) else None
         between = bootstrap_rows(table, owners, statistic) if len(table) else (None, None)
-        tally.figures[f"shift/{name}, risk, {words}"] = stated(
+        tally.figures[f"shift/{name}, risk, {words}"] = state_bars(
             value, len(table), between, unscored=silent
         )
     cases += [
@@ -191,9 +195,9 @@ def _real(
     for person, (known, report) in zip(people, scored, strict=True):
         if known is None:
             continue
-        told = claims(a for s in report.sentences for a in s.assertions)
-        said: set[FindingSide] = {(finding, None) for finding, _ in of(told, FINDINGS)}
-        counts.append(counted(said, known))
+        told = finding_sides(a for s in report.sentences for a in s.assertions)
+        said: set[FindingSide] = {(finding, None) for finding, _ in restrict_to(told, FINDINGS)}
+        counts.append(count_matches(said, known))
         owners.append(person)
     unknown = missing + len(rows) - len(counts)
     tally.add(f"shift/{folder.name}, {REAL_F1}", counts, owners, "f1", unscored=unknown)
@@ -209,5 +213,5 @@ def _labelled(row: FolderRow) -> set[FindingSide] | None:
     if not row.labels and not row.report.strip():
         return None
     named = [Assertion(f) for f in map(finding_of_label, row.labels) if f]
-    named += [a for a in assertions(row.report) if a.polarity == "present"]
+    named += [a for a in find_assertions(row.report) if a.polarity == "present"]
     return {(a.finding, None) for a in named if a.finding in FINDINGS}

@@ -10,12 +10,12 @@ import torch
 from toy_janus import TOY, toy_base
 
 from adapters.adapter_recipe import FolderData
-from adapters.calibration.calibrate import known_cases
+from adapters.calibration.calibrate import cases_with_truth
 from adapters.calibration.probe import refit_probe, teach_half, truth_of
-from adapters.calibration.similarity_floor import likeness_floor
+from adapters.calibration.similarity_floor import fit_similarity_floor
 from adapters.data.cases import CaseSet, Pictures, TrainingCase, load_cases
 from adapters.data.phantom_arrays import CHANNELS, FILM_LABELS
-from adapters.pretrain.probe import ProbeDataset, logits_of, loss_of, teach
+from adapters.pretrain.probe import ProbeDataset, logits_of, loss_of, train_probe
 from assistant import Assistant
 from assistant.backbones.loading import load_backbone
 from assistant.backbones.probe.probe import Label, Probe
@@ -23,7 +23,7 @@ from assistant.cases.ingest import add_folder
 from assistant.chest.phantoms import make_phantom, write_phantoms
 from assistant.drafting.draft import DraftOptions
 from assistant.errors import SettingsError
-from assistant.labeller.labeller import assertions
+from assistant.labeller.labeller import find_assertions
 from assistant.types import Assertion, Film, Study
 from retrieval import Library
 
@@ -48,7 +48,7 @@ def test_a_mirrored_film_reads_as_the_same_with_its_sides_exchanged(assistant):
 
 
 def test_a_label_is_true_false_or_unknown_as_the_case_says():
-    case = TrainingCase("p", claims=assertions("Small right pleural effusion. No pneumothorax."))
+    case = TrainingCase("p", claims=find_assertions("Small right pleural effusion. No pneumothorax."))
     labels = (
         Label("pleural_effusion", "right"),
         Label("pleural_effusion", "left"),
@@ -88,7 +88,7 @@ def test_a_probe_learns_from_films_and_from_their_mirror_images_and_its_patches_
     torch.manual_seed(0)
     probe = Probe(TOY.vision_width, FILM_LABELS, CHANNELS)
     before, patches = loss_of(probe, lessons(200, 1, probe)), probe.patches.weight.clone()
-    teach(probe, lessons(1500, 0, probe), seed=0)
+    train_probe(probe, lessons(1500, 0, probe), seed=0)
     fresh = lessons(200, 1, probe)
     assert loss_of(probe, fresh) < 0.8 * before
     right = FILM_LABELS.index(Label("pleural_effusion", "right"))
@@ -102,7 +102,7 @@ def test_a_probe_learns_from_films_and_from_their_mirror_images_and_its_patches_
 def cases(tmp_path_factory) -> CaseSet:
     films, kept = tmp_path_factory.mktemp("films"), tmp_path_factory.mktemp("kept")
     write_phantoms(films, 24, seed=9, split="train", workers=1)
-    return load_cases(FolderData(films, 0.9), kept, seed=1, edge=64, say=print).validation
+    return load_cases(FolderData(films, 0.9), kept, seed=1, edge=64, on_message=print).validation
 
 
 def test_a_backbone_without_a_probe_gets_one_in_a_folder_of_its_own(cases, tmp_path):
@@ -110,8 +110,8 @@ def test_a_backbone_without_a_probe_gets_one_in_a_folder_of_its_own(cases, tmp_p
     told: list[str] = []
     rest = teach_half(base, cases, tmp_path / "taught", told.append)
     taught = load_backbone(tmp_path / "taught")
-    assert taught.read_findings([cases.film(0)]) is not None
-    assert load_backbone(base).read_findings([cases.film(0)]) is None
+    assert taught.probe_findings([cases.film(0)]) is not None
+    assert load_backbone(base).probe_findings([cases.film(0)]) is None
     assert 0 < len(rest) < len(cases)
     assert "cross-entropy" in told[0]
 
@@ -141,16 +141,16 @@ def filed(tmp_path_factory, assistant):
 def test_cases_over_the_floor_agree_with_a_film_better_than_those_under_it(filed):
     made = [make_phantom(5, number, "A", "validation") for number in range(16)]
     known = CaseSet(
-        tuple(TrainingCase(str(i), claims=assertions(p.report)) for i, p in enumerate(made)),
+        tuple(TrainingCase(str(i), claims=find_assertions(p.report)) for i, p in enumerate(made)),
         Pictures([np.stack([p.film for p in made])]),
     )
-    floor = likeness_floor(filed, known, seed=0)
+    floor = fit_similarity_floor(filed, known, seed=0)
     assert floor is not None
     shares = {True: [], False: []}
     for index, phantom in enumerate(made):
-        true = {(a.finding, a.side) for a in assertions(phantom.report) if a.polarity == "present"}
+        true = {(a.finding, a.side) for a in find_assertions(phantom.report) if a.polarity == "present"}
         for near in filed.similar(known.film(index), 48):
-            said = {(a.finding, a.side) for a in assertions(near.report) if a.polarity == "present"}
+            said = {(a.finding, a.side) for a in find_assertions(near.report) if a.polarity == "present"}
             shares[near.similarity >= floor].append(len(true & said) / max(1, len(true | said)))
     assert np.mean(shares[True]) > 1.5 * np.mean(shares[False])
 
@@ -163,7 +163,7 @@ def test_a_film_that_no_case_is_like_enough_has_no_similar_cases(filed):
 
 
 def test_too_small_a_library_has_no_floor(assistant, cases):
-    assert likeness_floor(assistant, cases, seed=0) is None
+    assert fit_similarity_floor(assistant, cases, seed=0) is None
 
 
 def test_a_library_is_calibrated_on_as_it_is_and_none_of_its_cases_is_its_own_neighbour(
@@ -175,7 +175,7 @@ def test_a_library_is_calibrated_on_as_it_is_and_none_of_its_cases_is_its_own_ne
         source = tmp_path / "films"
         write_phantoms(source, 6, seed=3, split="train", workers=1)
         add_folder(loaded.backbone, loaded.library, source)
-        known, told = known_cases(folder, 5, ["A"], tmp_path / "work", print)
+        known, told = cases_with_truth(folder, 5, ["A"], tmp_path / "work", print)
         assert (len(known), told) == (5, "cases of the library library")
         assert all(case.claims for case in known.cases)
         for index, case in enumerate(known.cases):

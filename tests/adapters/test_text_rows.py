@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
 from adapters.data.phantom_arrays import _record
-from adapters.pretrain.picture_tokeniser import PictureBatches, unlikeness
+from adapters.pretrain.picture_tokeniser import PictureBatches, reconstruction_loss
 from adapters.pretrain.text_rows import IGNORE, reading_row
 from assistant.backbones.loading import backbone_folder
-from assistant.backbones.probe.test_time import moved
+from assistant.backbones.probe.test_time import shift_film
 from assistant.chest.phantoms import make_phantom
 
 
@@ -45,12 +45,12 @@ def test_a_row_is_told_whole_and_asks_no_more_than_its_turns(
 @given(st.integers(1, 4))
 def test_a_film_that_is_the_same_everywhere_looks_the_same_moved(grey):
     pixels = torch.full((1, 3, 32, 32), grey / 4)
-    assert all(torch.equal(other, pixels) for other in moved(pixels, 16))
+    assert all(torch.equal(other, pixels) for other in shift_film(pixels, 16))
 
 
 def test_a_film_is_moved_by_half_a_patch_to_the_left_up_and_both():
     pixels = torch.arange(16.0).view(1, 1, 4, 4)
-    left, up, both = moved(pixels, 4)
+    left, up, both = shift_film(pixels, 4)
     assert left[0, 0, 0].tolist() == [2, 3, 3, 3]
     assert up[0, 0, :, 0].tolist() == [8, 12, 12, 12]
     assert both[0, 0, 0, 0] == 10
@@ -72,5 +72,5 @@ def test_what_a_lesion_lacks_weighs_more_than_what_the_rest_lacks():
     cover[..., :16, :16] = 1
     inside, outside = pixels.clone(), pixels.clone()
     inside[..., 4:8, 4:8] = outside[..., 40:44, 40:44] = 0.5
-    assert unlikeness(inside, pixels, cover) > 4 * unlikeness(outside, pixels, cover)
-    assert torch.isclose(unlikeness(inside, pixels, None), unlikeness(outside, pixels, None))
+    assert reconstruction_loss(inside, pixels, cover) > 4 * reconstruction_loss(outside, pixels, cover)
+    assert torch.isclose(reconstruction_loss(inside, pixels, None), reconstruction_loss(outside, pixels, None))

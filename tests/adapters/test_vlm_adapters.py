@@ -16,7 +16,7 @@ from adapters.adapter_recipe import AdapterRecipe, FolderData, Lora, Schedule
 from adapters.data.cases import load_cases
 from adapters.lora.train import train_adapter
 from adapters.lora.vlm import film_edge, load_adapted
-from adapters.lora.vlm_batches import told_loss
+from adapters.lora.vlm_batches import next_token_loss
 from assistant.errors import BackboneError, SettingsError
 
 
@@ -72,12 +72,12 @@ def _check_loaded(base: Path, folders: list[Path], films: Path, tmp_path: Path) 
         assert adapters.tasks == ("report", "answer")
         data = FolderData(films, 0.2)
         edge = film_edge(chat.processor)
-        cases = load_cases(data, tmp_path / "work", seed=1, edge=edge, say=lambda text: None)
+        cases = load_cases(data, tmp_path / "work", seed=1, edge=edge, on_message=lambda text: None)
         example = chat.example(cases.train.pictures[0], [("Is there a nodule?", "No.")])
         row = []
         for task in (None, "report", "answer"):
-            with adapters.only(task), torch.no_grad():
-                row.append(float(told_loss(model, chat.collate([example]))))
+            with adapters.switched_to(task), torch.no_grad():
+                row.append(float(next_token_loss(model, chat.collate([example]))))
         losses.append(row)
     assert losses[0] == losses[1]
     assert len(set(losses[0])) == 3
@@ -95,8 +95,8 @@ def test_a_batch_has_the_loss_of_its_rows_and_only_answers_are_learnt(films, tmp
     assert chat.tokenizer.decode(told[0]) == f"Yes, on the left.{ends}No.{ends}"
     assert chat.tokenizer.pad_token_id not in rows[0]["input_ids"]  # no mark but the template's
     with torch.no_grad():
-        losses = [float(told_loss(model, chat.collate([row]))) for row in rows]
-        together = float(told_loss(model, chat.collate(rows)))
+        losses = [float(next_token_loss(model, chat.collate([row]))) for row in rows]
+        together = float(next_token_loss(model, chat.collate(rows)))
     assert together == pytest.approx(np.average(losses, weights=list(map(len, told))), abs=1e-4)
 
 

@@ -101,7 +101,7 @@ def test_a_film_is_never_its_own_neighbour_nor_an_excluded_case(assistant, sampl
 
 
 def test_a_cited_case_asserts_what_the_sentence_asserts(assistant, phantoms):
-    from assistant.labeller.labeller import assertions
+    from assistant.labeller.labeller import find_assertions
 
     cited = 0
     for image in sorted((phantoms / "images").iterdir())[:8]:
@@ -109,7 +109,7 @@ def test_a_cited_case_asserts_what_the_sentence_asserts(assistant, phantoms):
         texts = {n.case: n.report for n in report.neighbours}
         for sentence in report.sentences:
             for case in sentence.citations:
-                theirs = {(a.finding, a.polarity) for a in assertions(texts[case])}
+                theirs = {(a.finding, a.polarity) for a in find_assertions(texts[case])}
                 assert {(a.finding, a.polarity) for a in sentence.assertions} <= theirs
                 cited += 1
     assert cited

@@ -15,9 +15,9 @@ import evals
 from adapters.view_classifier.films import KEPT, ViewFilms, draw_pattern
 from adapters.view_classifier.train import SHARES, batch_of
 from assistant.chest.lateral import make_lateral
-from assistant.chest.other_body_parts import PARTS, make_elsewhere
+from assistant.chest.other_body_parts import PARTS, make_other_body_part
 from assistant.chest.phantoms import SITES, make_phantom
-from assistant.chest.view_classifier import FRONTAL, KINDS, WEIGHTS, prepared
+from assistant.chest.view_classifier import FRONTAL, KINDS, WEIGHTS, prepare_picture
 from assistant.errors import SettingsError
 from assistant.gate import judge_film
 from assistant.intake import read_film
@@ -110,7 +110,7 @@ def test_a_file_that_says_lateral_is_believed():
 
 
 def test_other_body_parts_are_refused():
-    films = [make_elsewhere(77, i, "ABCD"[i % 4], "test") for i in range(18)]
+    films = [make_other_body_part(77, i, "ABCD"[i % 4], "test") for i in range(18)]
     assert len({part for part, _ in films}) >= len(PARTS) - 2
     assert sum(refused(judged(pixels)) for _, pixels in films) >= 17
 
@@ -191,8 +191,8 @@ def test_films_from_the_side_and_from_elsewhere_are_the_same_every_time():
     assert np.array_equal(make_lateral(5, 1, "B"), make_lateral(5, 1, "B"))
     assert not np.array_equal(make_lateral(5, 1, "B"), make_lateral(5, 1, "B", "test"))
     assert make_lateral(5, 1).shape == chest().shape
-    assert np.array_equal(make_elsewhere(5, 1)[1], make_elsewhere(5, 1)[1])
-    for make in (make_lateral, make_elsewhere):
+    assert np.array_equal(make_other_body_part(5, 1)[1], make_other_body_part(5, 1)[1])
+    for make in (make_lateral, make_other_body_part):
         with pytest.raises(SettingsError):
             make(5, 1, "Z")
         with pytest.raises(SettingsError):
@@ -202,10 +202,10 @@ def test_films_from_the_side_and_from_elsewhere_are_the_same_every_time():
 def test_equal_pixels_stay_equal_and_exposure_is_taken_out():
     ramp = np.tile(np.linspace(0, 1, 64), (64, 1))[None]
     ramp[:, :, :20] = 0
-    seen = prepared(ramp)
+    seen = prepare_picture(ramp)
     assert seen.shape == (1, 2, 64, 64)
     assert np.ptp(seen[0, :, :, :20], axis=(1, 2)).max() == 0
-    darker = prepared(0.1 + 0.3 * ramp)
+    darker = prepare_picture(0.1 + 0.3 * ramp)
     assert np.abs(seen - darker).max() < 0.05
 
 

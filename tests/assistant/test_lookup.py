@@ -17,11 +17,11 @@ from library_adder import DIM, film
 
 from assistant import Assistant
 from assistant.cases.search import search_cases
-from assistant.cases.similar import FindingQuery, as_neighbour, nearest, shared_findings
+from assistant.cases.similar import FindingQuery, find_similar, neighbour_of, shared_findings
 from assistant.chest.vocabulary import FINDINGS
 from assistant.errors import LibraryError, SettingsError
-from assistant.labeller.labeller import assertions
-from assistant.labeller.summary import claims_of
+from assistant.labeller.labeller import find_assertions
+from assistant.labeller.summary import case_assertions
 from assistant.types import Assertion, Neighbour
 from retrieval import Case, Library
 
@@ -111,7 +111,7 @@ def test_bad_searches_are_refused_in_one_sentence(shelf, assistant):
 )
 @given(st.text(max_size=30))
 def test_plain_words_agree_with_a_plain_loop(shelf, words):
-    if assertions(words):
+    if find_assertions(words):
         return
     expected = [
         i
@@ -144,7 +144,7 @@ PIECES = st.lists(
 def test_reading_only_the_sentences_that_matter_misses_nothing(pieces, finding, polarity):
     report = " ".join(pieces)
     case = Case("0" * 16, None, report, (), "", "")
-    claims = [c for c in assertions(report) if (c.finding, c.polarity) == (finding.key, polarity)]
+    claims = [c for c in find_assertions(report) if (c.finding, c.polarity) == (finding.key, polarity)]
     asserted = FindingQuery([Assertion(finding.key, polarity)]).asserted_by(case)
     assert asserted == bool(claims)
 
@@ -188,7 +188,7 @@ def row(tmp_path_factory):
 def near(library, k, **options):
     ids = [film(i).film_sha256[:16] for i in range(260)]
     vector = np.eye(1, DIM, dtype=np.float32)[0]
-    return [ids.index(n.case) for n in nearest(library, vector, k, own=ids[0], **options)]
+    return [ids.index(n.case) for n in find_similar(library, vector, k, own=ids[0], **options)]
 
 
 def test_the_search_goes_deeper_until_enough_show_the_finding(row):
@@ -219,7 +219,7 @@ def test_similar_films_of_a_finding_assert_it(assistant, phantoms):
         having = [
             n
             for n in every
-            if any(c.finding == finding and c.polarity == "present" for c in claims_of(n))
+            if any(c.finding == finding and c.polarity == "present" for c in case_assertions(n))
         ]
         assert having
         assert list(assistant.similar(image, 24, finding=finding)) == having
@@ -248,15 +248,15 @@ SHARED = [
 
 @pytest.mark.parametrize(("here", "there", "expected"), SHARED)
 def test_what_two_films_share_respects_sides_and_polarity(here, there, expected):
-    found = shared_findings(assertions(here), Neighbour("0" * 16, 0.9, there))
+    found = shared_findings(find_assertions(here), Neighbour("0" * 16, 0.9, there))
     assert tuple(map(list, (found.common, found.only_here, found.only_there))) == expected
 
 
 def test_a_label_without_a_side_is_what_the_report_says(phantoms):
     case = Case("0" * 16, "patient", "Right pleural effusion.", ("Effusion",), "here", "")
-    neighbour = as_neighbour(case, 0.5)
+    neighbour = neighbour_of(case, 0.5)
     assert "patient" not in repr(neighbour)
-    found = shared_findings(assertions("Left pleural effusion."), neighbour)
+    found = shared_findings(find_assertions("Left pleural effusion."), neighbour)
     assert found.common == ()
 
 

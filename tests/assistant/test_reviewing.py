@@ -13,7 +13,7 @@ import pytest
 from command import run
 from conftest import BACKBONE
 
-from assistant.drafting.review import decide, ground_again, reworded
+from assistant.drafting.review import decide, reword, sources_again
 from assistant.errors import SettingsError
 from assistant.evidence.rules import COMPARES, NOT_COMPUTED
 from assistant.export.draft_json import draft_dict, draft_markdown
@@ -148,7 +148,7 @@ def test_a_decision_goes_before_the_risk_in_the_text():
 def test_decisions_and_edits_show_in_every_form(assistant, draft):
     first, last = draft.sentences[0].text, draft.sentences[-1].text
     turned = decide(draft, len(draft.sentences) - 1, "rejected")
-    turned = reworded(
+    turned = reword(
         assistant.backbone, assistant.risk, turned, 0, "There is a right pleural effusion."
     )
     told = [(s["decision"], s["written"]) for s in draft_dict(turned)["sentences"]]
@@ -163,9 +163,9 @@ def test_decisions_and_edits_show_in_every_form(assistant, draft):
 
 
 def test_a_rewording_is_judged_anew_and_accepts_nothing(assistant, draft):
-    ground = ground_again(assistant.backbone, draft)
+    ground = sources_again(assistant.backbone, draft)
     text = "There is no pleural effusion. There is a right pleural effusion."
-    turned = reworded(assistant.backbone, assistant.risk, draft, 1, text, ground=ground)
+    turned = reword(assistant.backbone, assistant.risk, draft, 1, text, ground=ground)
     new = turned.sentences[1:3]
     assert [s.verdict for s in new] == ["contradicted", "supported"]
     assert {(s.section, s.written, s.decision) for s in new} == {
@@ -175,23 +175,23 @@ def test_a_rewording_is_judged_anew_and_accepts_nothing(assistant, draft):
     assert turned.neighbours == draft.neighbours
     alone = assistant.check(draft.study, "There is a right pleural effusion.").sentences[0]
     assert (new[1].risk, new[1].citations) == (alone.risk, alone.citations)
-    again = reworded(
+    again = reword(
         assistant.backbone, assistant.risk, turned, 2, "The lungs are clear.", ground=ground
     )
     assert again.sentences[2].written == draft.sentences[1].text  # what stood there first
-    back = reworded(
+    back = reword(
         assistant.backbone, assistant.risk, again, 2, draft.sentences[1].text, ground=ground
     )
     assert back.sentences[2].written == ""
 
 
 def test_no_words_reject_a_sentence_and_the_same_words_change_nothing(assistant, draft):
-    gone = reworded(assistant.backbone, assistant.risk, draft, 0, "  \n")
+    gone = reword(assistant.backbone, assistant.risk, draft, 0, "  \n")
     assert gone.sentences[0] == replace(draft.sentences[0], decision="rejected")
-    assert reworded(assistant.backbone, assistant.risk, draft, 0, draft.sentences[0].text) is draft
+    assert reword(assistant.backbone, assistant.risk, draft, 0, draft.sentences[0].text) is draft
     for index, text in ((99, "No effusion."), (0, "..."), (0, "No effusion. " * 2000)):
         with pytest.raises(SettingsError):
-            reworded(assistant.backbone, assistant.risk, draft, index, text)
+            reword(assistant.backbone, assistant.risk, draft, index, text)
 
 
 class _Tags(HTMLParser):

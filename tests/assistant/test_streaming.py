@@ -127,10 +127,10 @@ def test_while_others_are_drawn_the_best_so_far_is_told(assistant, films):
                 return [replace(made[0], text="Findings: Large left pneumothorax.")]
             return made
 
-    from assistant.gate import admit
+    from assistant.gate import gate_studies
 
     backbone, texts = Slipping(), []
-    admitted = admit(assistant.backbone, [_study(films[2])], correct=False, anyway=True)
+    admitted = gate_studies(assistant.backbone, [_study(films[2])], correct=False, anyway=True)
     drafted = write_drafts(backbone, admitted, [()], "report", 0, 2, texts.append)  # type: ignore[arg-type]
     assert backbone.rows[0] == 1
     assert max(backbone.rows) > 1

@@ -16,9 +16,9 @@ from playwright.sync_api import sync_playwright
 
 from assistant.errors import SettingsError
 from assistant.intake.png import png
-from evals.card import card
-from evals.plot_data import bars, histogram, reliability, risk_coverage
-from evals.results import SCHEMA, FigureTable, judged, shown, stated
+from evals.card import render_card
+from evals.plot_data import bar_plot, histogram, reliability, risk_coverage
+from evals.results import SCHEMA, FigureTable, format_results, judge_bars, state_bars
 from evals.results_file import read_results, write_results
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -68,10 +68,10 @@ def full_results() -> dict[str, Any]:
     for finding in ("nodule", "pleural effusion", "mass"):
         tally.add(f"report/{finding}, F1", rng.integers(0, 2, (60, 3)), people, "f1")
     tally.add("report/hit, recall", rng.integers(0, 2, (60, 3)), people, "recall", bar=0.2)
-    held, verdicts = judged(tally.figures, {})
-    held["speed/one draft, median seconds"] = stated(1.25, 9, (1.1, 1.4), bar=2.0)
-    held["painting/read back"] = stated(None, 0, unscored=41)
-    held["painting/gain over the base"] = stated(-0.031, 17, (-0.1, 0.04), bar=0.0)
+    held, verdicts = judge_bars(tally.figures, {})
+    held["speed/one draft, median seconds"] = state_bars(1.25, 9, (1.1, 1.4), bar=2.0)
+    held["painting/read back"] = state_bars(None, 0, unscored=41)
+    held["painting/gain over the base"] = state_bars(-0.031, 17, (-0.1, 0.04), bar=0.0)
     verdicts["speed/one draft, median seconds"] = {"sense": "at most", "limit": 2.0, "met": True}
     verdicts["painting/read back"] = {"sense": "at least", "limit": 0.9, "met": None}
     verdicts["painting/gain over the base"] = {"sense": "at least", "limit": 0.0, "met": False}
@@ -79,7 +79,7 @@ def full_results() -> dict[str, Any]:
     plots = {
         "risk/reliability": reliability(risks, rng.random(300) < risks),
         "risk/coverage": risk_coverage(risks, rng.random(300) < risks),
-        "shift/sites": bars("Sites", "F1", {"A": held["report/mass, F1"], "B": stated(None, 0)}),
+        "shift/sites": bar_plot("Sites", "F1", {"A": held["report/mass, F1"], "B": state_bars(None, 0)}),
         "risk/unknown": {"kind": "hologram", "title": "A hologram"},
     }
     cases = [{"prompt": f"painting {i}", "picture": FILM, "nearest": FILM} for i in range(15)]
@@ -109,7 +109,7 @@ def results() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def outline(results) -> Outline:
-    return Outline(card(results))
+    return Outline(render_card(results))
 
 
 def test_page_is_well_formed_and_loads_nothing(outline):
@@ -130,7 +130,7 @@ def test_page_is_well_formed_and_loads_nothing(outline):
 
 
 def test_style_loads_nothing(results):
-    style = card(results).split("<style>")[1].split("</style>")[0]
+    style = render_card(results).split("<style>")[1].split("</style>")[0]
     assert "url(" not in style
     assert "@import" not in style
 
@@ -138,13 +138,13 @@ def test_style_loads_nothing(results):
 def test_every_number_of_every_figure_is_on_the_page(results, outline):
     for found in results["figures"].values():
         for key in ("value", "ci_low", "ci_high"):
-            assert found[key] is None or shown(found[key]) in outline.text
+            assert found[key] is None or format_results(found[key]) in outline.text
         assert str(found["n"]) in outline.text
         assert str(found["unscored"]) in outline.text
 
 
 def test_what_was_not_scored_is_told_as_such_and_has_no_drawing():
-    page = Outline(card(results_of({"part/missing": stated(None, 0, unscored=5)})))
+    page = Outline(render_card(results_of({"part/missing": state_bars(None, 0, unscored=5)})))
     assert "not scored" in page.text
     assert "0.000" not in page.text
     assert not any(svg.get("class") == "whisker" for svg in page.all("svg"))
@@ -159,7 +159,7 @@ def test_bars_are_counted_and_the_missed_come_first(outline):
 
 def test_a_bar_without_its_figure_is_not_scored():
     verdicts = {"part/gone": {"sense": "at least", "limit": 0.5, "met": None}}
-    page = Outline(card(results_of({}, bars=verdicts)))
+    page = Outline(render_card(results_of({}, bars=verdicts)))
     assert "part/gone" in page.text
     assert "not scored" in page.text
 
@@ -174,10 +174,10 @@ def test_plots_have_a_name_and_say_in_words_what_they_show(outline):
 
 
 def test_a_plot_stands_with_the_part_it_names():
-    figures = {"gate/refused": stated(0.5, 9), "shift/site A, F1": stated(0.5, 9)}
-    plot = bars("From site to site", "F1", {"A": figures["shift/site A, F1"]})
+    figures = {"gate/refused": state_bars(0.5, 9), "shift/site A, F1": state_bars(0.5, 9)}
+    plot = bar_plot("From site to site", "F1", {"A": figures["shift/site A, F1"]})
     for key in ("shift", "shift/sites"):
-        page = Outline(card(results_of(figures, suite="all", plots={key: plot}))).text
+        page = Outline(render_card(results_of(figures, suite="all", plots={key: plot}))).text
         assert page.index("Shift\n") < page.index("From site to site")
         assert "All\n" not in page
 
@@ -191,7 +191,7 @@ def test_what_is_not_recorded_is_told_as_such(outline):
 def test_the_recorded_command_is_the_one_told():
     made = results_of({})
     made["provenance"]["command"] = "wetread eval mini --n 7"
-    page = Outline(card(made)).text
+    page = Outline(render_card(made)).text
     assert "wetread eval mini --n 7" in page
     assert "The command was not recorded" not in page
 
@@ -205,7 +205,7 @@ def test_twelve_paintings_and_the_eight_reports_at_the_ends_are_shown(outline):
 
 
 def test_errors_are_marked_in_the_draft_and_in_the_reference(results):
-    page = card(results)
+    page = render_card(results)
     assert "<mark>small nodule</mark>" in page
     assert '<span class="wrong">A <mark>large</mark> effusion.</span>' in page
     assert "<b>contradicted</b> risk 83%" in page
@@ -213,7 +213,7 @@ def test_errors_are_marked_in_the_draft_and_in_the_reference(results):
 
 
 def test_hostile_words_stay_words_wherever_they_stand():
-    found = stated(0.5, 10, (0.4, 0.6), bar=0.3)
+    found = state_bars(0.5, 10, (0.4, 0.6), bar=0.3)
     case = {"reference": HOSTILE, "draft": HOSTILE, "composite": 0.5, "omissions": ["script"]}
     said = [{"text": HOSTILE, "verdict": HOSTILE, "risk": 0.5}]
     made = results_of(
@@ -228,7 +228,7 @@ def test_hostile_words_stay_words_wherever_they_stand():
         ],
         provenance={"backbone": HOSTILE, HOSTILE: [HOSTILE], "command": HOSTILE},
     )
-    page = Outline(card(made))
+    page = Outline(render_card(made))
     assert page.faults == []
     assert not page.all("script")
     assert [img["src"] for img in page.all("img")] == [FILM]
@@ -250,16 +250,16 @@ def test_hostile_words_stay_words_wherever_they_stand():
 )
 def test_only_a_png_in_the_page_is_shown(picture):
     cases = [{"prompt": "x", "picture": picture, "nearest": FILM}, {"picture": picture}]
-    page = Outline(card(results_of({}, cases=cases)))
+    page = Outline(render_card(results_of({}, cases=cases)))
     assert [img["src"] for img in page.all("img")] == [FILM]
 
 
 def test_the_same_results_give_the_same_page(results):
-    assert card(results) == card(full_results())
+    assert render_card(results) == render_card(full_results())
 
 
 def test_a_card_with_twelve_films_is_small(results):
-    assert len(card(results).encode()) < 200_000  # the films of these tests weigh nothing
+    assert len(render_card(results).encode()) < 200_000  # the films of these tests weigh nothing
 
 
 NUMBERS = st.one_of(st.none(), st.floats(-1e6, 1e6).map(lambda v: float(f"{v:.6g}")))
@@ -268,10 +268,10 @@ NUMBERS = st.one_of(st.none(), st.floats(-1e6, 1e6).map(lambda v: float(f"{v:.6g
 @settings(max_examples=20, deadline=None)
 @given(st.dictionaries(st.text(min_size=1, max_size=30), st.tuples(NUMBERS, NUMBERS, NUMBERS)))
 def test_any_figures_make_a_whole_page(values):
-    figures = {name: stated(v, 5, (v, high), bar=bar) for name, (v, high, bar) in values.items()}
-    page = Outline(card(results_of(figures)))
+    figures = {name: state_bars(v, 5, (v, high), bar=bar) for name, (v, high, bar) in values.items()}
+    page = Outline(render_card(results_of(figures)))
     assert page.faults == []
-    assert all(v is None or shown(v) in page.text for v, _, _ in values.values())
+    assert all(v is None or format_results(v) in page.text for v, _, _ in values.values())
 
 
 # What plots show.
@@ -326,7 +326,7 @@ def test_arrays_that_do_not_fit_are_refused():
 
 def test_results_come_back_as_they_were_written(results, tmp_path):
     path = write_results(results, tmp_path / "run")
-    assert path.read_text(encoding="utf-8") == card(results)
+    assert path.read_text(encoding="utf-8") == render_card(results)
     assert read_results(tmp_path / "run") == results
     assert read_results(tmp_path / "run" / "results.json") == results
     assert sorted(p.name for p in path.parent.iterdir()) == ["card.html", "results.json"]
@@ -344,7 +344,7 @@ def test_a_folder_that_cannot_be_written_is_refused_in_one_sentence(tmp_path):
         write_results(results_of({}), tmp_path / "file" / "inside")
 
 
-WHOLE = stated(0.5, 3)
+WHOLE = state_bars(0.5, 3)
 
 
 @pytest.mark.parametrize(

@@ -17,13 +17,13 @@ from transformers import JanusForConditionalGeneration
 import evals
 from assistant.backbones.adapters import weights_sha256
 from assistant.backbones.probe.probe import Label, Probe
-from assistant.labeller.labeller import assertions
+from assistant.labeller.labeller import find_assertions
 from evals import mini
 from evals.bootstrap import bootstrap_interval, f1, f1_gain, macro_f1, precision, ratio, recall
-from evals.counting import claims, counted
+from evals.counting import count_matches, finding_sides
 from evals.mini import copies, painting
 from evals.mini.kid import floor, kid
-from evals.results import Bar, figure, judged, median, stated, table
+from evals.results import Bar, figure, judge_bars, median, state_bars, table
 
 KEYS = {"value", "n", "unscored", "ci_low", "ci_high", "bar"}
 
@@ -44,20 +44,20 @@ def test_claims_count_a_bilateral_finding_on_both_sides_and_a_repeat_once():
         "Small bilateral pleural effusions. There is a nodule in the left upper zone. "
         "No pneumothorax. The heart is enlarged. Cardiomegaly. Nodule. Possible right mass."
     )
-    assert claims(assertions(text)) == {
+    assert finding_sides(find_assertions(text)) == {
         ("pleural_effusion", "right"),
         ("pleural_effusion", "left"),
         ("nodule", "left"),
         ("cardiomegaly", None),
     }
-    assert claims(assertions(text), "uncertain") == {("mass", "right")}
+    assert finding_sides(find_assertions(text), "uncertain") == {("mass", "right")}
 
 
 def test_a_faint_finding_is_neither_missed_nor_invented():
     true, faint = {("mass", "left")}, {("nodule", "right")}
-    assert counted({("mass", "left")}, true, faint) == [1, 0, 0]
-    assert counted({("mass", "left"), ("nodule", "right")}, true, faint) == [1, 0, 0]
-    assert counted({("mass", "right"), ("nodule", "left")}, true, faint) == [0, 2, 1]
+    assert count_matches({("mass", "left")}, true, faint) == [1, 0, 0]
+    assert count_matches({("mass", "left"), ("nodule", "right")}, true, faint) == [1, 0, 0]
+    assert count_matches({("mass", "right"), ("nodule", "left")}, true, faint) == [0, 2, 1]
 
 
 def test_the_interval_covers_a_known_proportion():
@@ -92,11 +92,11 @@ def test_what_could_not_be_scored_is_counted_beside():
 
 def test_a_bar_is_met_from_its_own_side_and_never_by_what_was_not_scored():
     figures = {
-        "high": stated(0.96, 9),
-        "low": stated(0.96, 9),
-        "own": stated(0.001, 9, bar=0.002),
-        "none": stated(None, 0, unscored=9),
-        "free": stated(0.5, 9),
+        "high": state_bars(0.96, 9),
+        "low": state_bars(0.96, 9),
+        "own": state_bars(0.001, 9, bar=0.002),
+        "none": state_bars(None, 0, unscored=9),
+        "free": state_bars(0.5, 9),
     }
     bars = {
         "high": Bar("at least", 0.95),
@@ -104,7 +104,7 @@ def test_a_bar_is_met_from_its_own_side_and_never_by_what_was_not_scored():
         "own": Bar("at most"),
         "none": Bar("at least", 0.0),
     }
-    held, verdicts = judged(figures, bars)
+    held, verdicts = judge_bars(figures, bars)
     assert {name: v["met"] for name, v in verdicts.items()} == {
         "high": True, "low": False, "own": True, "none": None,
     }  # fmt: skip

@@ -22,8 +22,8 @@ from assistant.intake.png import png
 from evals.image import feature, measure, measure_folders, pixel, task
 from evals.image.encoders import encoders
 from evals.image.feature import frechet, manifold
-from evals.image.pixel import error_map, fitted, likeness, scales_for
-from evals.image.task import LabelledFilms, halved, read_back, train_on_synthetic
+from evals.image.pixel import error_map, fit_to, pixel_scores, scales_for
+from evals.image.task import LabelledFilms, read_back, split_by_person, train_on_synthetic
 from evals.image.tiers import findings_in, labels_of
 
 FLAT = np.full((128, 128), 0.5, np.float32)
@@ -46,13 +46,13 @@ def _people(count: int) -> list[str]:
 @given(offset=st.floats(0.01, 0.4))
 @settings(max_examples=20, deadline=None)
 def test_psnr_of_a_constant_offset_is_its_closed_form(offset):
-    found = likeness(FLAT, FLAT + np.float32(offset))
+    found = pixel_scores(FLAT, FLAT + np.float32(offset))
     assert found.psnr == pytest.approx(-20 * math.log10(offset), abs=1e-3)
 
 
 def test_ssim_of_two_flat_films_is_its_closed_form():
     # Without variance only the term of the means is left: Wang et al. 2004, equation 6.
-    found = likeness(FLAT, np.full_like(FLAT, 0.25))
+    found = pixel_scores(FLAT, np.full_like(FLAT, 0.25))
     c1 = 0.01**2
     assert found.ssim == pytest.approx((2 * 0.5 * 0.25 + c1) / (0.5**2 + 0.25**2 + c1), abs=1e-5)
 
@@ -61,10 +61,10 @@ def test_ssim_of_two_flat_films_is_its_closed_form():
 def test_ms_ssim_takes_the_scales_that_a_film_has_room_for(side, scales):
     film = _textured(side)
     assert scales_for(film.shape) == scales
-    found = likeness(film, film)
+    found = pixel_scores(film, film)
     assert found.scales == scales
     assert (found.psnr, found.ssim, found.ms_ssim) == pytest.approx((100, 1, 1), abs=1e-5)
-    worse = likeness(film, (film + _textured(side, 1)) / 2)
+    worse = pixel_scores(film, (film + _textured(side, 1)) / 2)
     assert worse.ms_ssim < 0.99
 
 
@@ -74,7 +74,7 @@ def test_ms_ssim_with_all_scales_is_the_reference():
     made = (0.8 * film + 0.2 * _textured(192, 1)).astype(np.float32)
     metric = reference.MultiScaleStructuralSimilarityIndexMeasure(data_range=1.0)
     wanted = metric(*(torch.from_numpy(p)[None, None].float() for p in (made, film)))
-    assert likeness(film, made).ms_ssim == pytest.approx(float(wanted), abs=1e-4)
+    assert pixel_scores(film, made).ms_ssim == pytest.approx(float(wanted), abs=1e-4)
 
 
 def test_ms_ssim_is_the_product_of_its_scales():
@@ -100,7 +100,7 @@ def test_ms_ssim_is_the_product_of_its_scales():
             part = part * (2 * m1 * m2 + 0.01**2) / (m1**2 + m2**2 + 0.01**2)
         product *= part.mean() ** weight
         one, two = (p.reshape(len(p) // 2, 2, -1, 2).mean(axis=(1, 3)) for p in (one, two))
-    assert likeness(film, made).ms_ssim == pytest.approx(product, abs=1e-4)
+    assert pixel_scores(film, made).ms_ssim == pytest.approx(product, abs=1e-4)
 
 
 def test_an_error_map_is_where_and_how_much_two_films_differ():
@@ -114,17 +114,17 @@ def test_an_error_map_is_where_and_how_much_two_films_differ():
 
 def test_films_of_different_size_are_refused_or_fitted_and_never_cut():
     with pytest.raises(SettingsError, match="one size"):
-        likeness(FLAT, _textured(64))
+        pixel_scores(FLAT, _textured(64))
     with pytest.raises(SettingsError, match="too small"):
-        likeness(FLAT[:8], FLAT[:8])
-    one, other = fitted(_textured(256), _textured(64))
+        pixel_scores(FLAT[:8], FLAT[:8])
+    one, other = fit_to(_textured(256), _textured(64))
     assert one.shape == other.shape == (64, 64)
-    assert fitted(FLAT, FLAT) == (FLAT, FLAT)
+    assert fit_to(FLAT, FLAT) == (FLAT, FLAT)
 
 
 def test_figures_of_pairs_are_means_with_n_and_unscored():
-    pairs = [likeness(FLAT, FLAT + np.float32(0.1)), likeness(FLAT, FLAT + np.float32(0.01))]
-    small = likeness(FLAT[:16, :16], FLAT[:16, :16])
+    pairs = [pixel_scores(FLAT, FLAT + np.float32(0.1)), pixel_scores(FLAT, FLAT + np.float32(0.01))]
+    small = pixel_scores(FLAT[:16, :16], FLAT[:16, :16])
     assert small.ms_ssim is None
     found = pixel.measure([*pairs, small], ["a", "b", "c"], name="x", unscored=2)
     noise, many = found.figures["x, PSNR, dB"], found.figures["x, MS-SSIM"]
@@ -376,7 +376,7 @@ def test_sets_that_cannot_be_compared_are_refused_in_one_sentence():
 def test_halves_share_no_patient_and_lose_no_film(seed, people):
     patients = tuple(str(i % people) for i in range(40))
     films = _films(40, 0, "x", patients=patients)
-    one, other = halved(films, seed)
+    one, other = split_by_person(films, seed)
     assert not set(one.patients) & set(other.patients)
     assert sorted(one.patients + other.patients) == sorted(patients)
     rows = np.concatenate([one.features, other.features])
@@ -425,7 +425,7 @@ def test_folders_are_compared_by_all_that_they_tell(assistant, phantoms, tmp_pat
     (made / "5.png").write_bytes(b"not a film")
     steps: list[tuple[int, int]] = []
     found = measure_folders(
-        assistant, made, real, n=None, seed=1, progress=lambda *step: steps.append(step)
+        assistant, made, real, n=None, seed=1, on_progress=lambda *step: steps.append(step)
     )
     noise = found.figures["image/pairs of the same name, PSNR, dB"]
     assert (noise["value"], noise["n"], noise["unscored"]) == (100, 11, 1)
@@ -458,7 +458,7 @@ def test_folders_of_other_films_are_searched_for_copies(assistant, phantoms, tmp
         (made / f"noise{number}.png").write_bytes(png(rng.random((128, 128), dtype=np.float32)))
     (made / "notes.txt").write_text("no film")
     found = measure_folders(
-        assistant, made, real, n=None, seed=1, progress=lambda done, total: None
+        assistant, made, real, n=None, seed=1, on_progress=lambda done, total: None
     ).figures
     copies = next(f for name, f in found.items() if "near copies" in name)
     assert (copies["value"], copies["n"]) == (pytest.approx(1 / 13, abs=1e-6), 13)
@@ -472,7 +472,7 @@ def test_folders_of_other_films_are_searched_for_copies(assistant, phantoms, tmp
 
 def test_a_folder_without_films_is_refused(assistant, tmp_path, phantoms):
     def compare(made, real):
-        measure_folders(assistant, made, real, n=4, seed=0, progress=lambda done, total: None)
+        measure_folders(assistant, made, real, n=4, seed=0, on_progress=lambda done, total: None)
 
     (tmp_path / "empty").mkdir()
     (tmp_path / "bad").mkdir()
@@ -488,7 +488,7 @@ def test_a_folder_without_films_is_refused(assistant, tmp_path, phantoms):
 def test_the_suite_paints_reconstructs_and_learns(assistant, phantoms, tmp_path):
     """A handful of films: that all parts run and hang together, not how good they are."""
     data = _folder(tmp_path / "real", phantoms, range(16), labels=("Nodule", "No Finding"))
-    found = measure(assistant, data=data, n=2, seed=9, site="A", progress=lambda done, total: None)
+    found = measure(assistant, data=data, n=2, seed=9, site="A", on_progress=lambda done, total: None)
     assert found.figures["image/reconstruction, PSNR, dB"]["value"] > 25
     assert found.figures["image/reconstruction, MS-SSIM"]["n"] == 6
     assert found.figures["image/fid[mini]"]["unscored"] == 2

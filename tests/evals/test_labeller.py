@@ -16,9 +16,9 @@ from test_findings import ANY_TEXT, read
 from assistant.chest.phantoms import DEVICES, DISTRACTORS
 from assistant.chest.phantoms import FINDINGS as PHANTOM_FINDINGS
 from assistant.chest.vocabulary import finding_named, finding_of_label
-from assistant.labeller.labeller import assertions
+from assistant.labeller.labeller import find_assertions
 from evals.data import openi
-from evals.results import judged
+from evals.results import judge_bars
 from evals.suites import labeller, negex
 
 QUICK = settings(max_examples=100, deadline=None)
@@ -37,7 +37,7 @@ NIH = (
 
 def changes(text: str) -> list[str]:
     """Findings with what is said of them against an earlier film: "oedema smaller"."""
-    return [f"{c.finding} {c.comparison or '-'}" for c in assertions(text)]
+    return [f"{c.finding} {c.comparison or '-'}" for c in find_assertions(text)]
 
 
 @pytest.mark.parametrize("label", [*CHEXPERT, *NIH])
@@ -146,7 +146,7 @@ def test_hedges_gaps_devices_and_sizes_are_read(sentence: str, expected: list[st
 @QUICK
 @given(ANY_TEXT)
 def test_a_comparison_fits_the_polarity(text: str) -> None:
-    for claim in assertions(text):
+    for claim in find_assertions(text):
         assert claim.comparison in CHANGES
         assert (claim.comparison != "resolved") or claim.polarity == "absent"
 
@@ -158,7 +158,7 @@ def test_texts_parted_by_an_empty_line_are_read_apart(first: str, second: str) -
         return [
             (c.finding, c.polarity, c.side, c.zone, c.degree, c.measurement_mm, c.comparison,
              c.span[0] + start, c.span[1] + start)
-            for c in assertions(text)
+            for c in find_assertions(text)
         ]  # fmt: skip
 
     both = plain(f"{first}\n\n{second}")
@@ -205,7 +205,7 @@ def folder(tmp_path):
 
 
 def test_reports_are_counted_right_missed_and_unscored(folder) -> None:
-    found = labeller.measure(data=folder, n=None, progress=lambda done, total: None)
+    found = labeller.measure(data=folder, n=None, on_progress=lambda done, total: None)
     micro = found.figures["labeller/micro-F1"]
     assert (micro["n"], micro["unscored"]) == (3, 2)
     assert micro["value"] == pytest.approx(0.8)  # the hedged oedema counts as not said
@@ -227,15 +227,15 @@ def test_reports_are_counted_right_missed_and_unscored(folder) -> None:
 
 
 def test_speed_is_held_to_its_bar(folder) -> None:
-    found = labeller.measure(data=folder, n=None, progress=lambda done, total: None)
-    _, bars = judged(found.figures, labeller.BARS)
+    found = labeller.measure(data=folder, n=None, on_progress=lambda done, total: None)
+    _, bars = judge_bars(found.figures, labeller.BARS)
     assert bars["labeller/reports a second on one core"]["limit"] == 2000
     assert bars["labeller/micro-F1"] == {"sense": "at least", "limit": 0.90, "met": False}
 
 
 def test_without_its_package_the_baseline_is_unscored_with_the_reason(folder, monkeypatch) -> None:
     monkeypatch.setattr(negex, "available", lambda: False)
-    found = labeller.measure(data=folder, n=None, progress=lambda done, total: None)
+    found = labeller.measure(data=folder, n=None, on_progress=lambda done, total: None)
     assert found.figures["keywords and negspacy/micro-F1"]["value"] is None
     assert "install negspacy" in found.notes["keywords and negspacy/micro-F1"]
 

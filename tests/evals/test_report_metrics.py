@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assistant.chest.vocabulary import FINDINGS, finding_named
-from assistant.labeller.labeller import assertions
-from evals.counting import claims
+from assistant.labeller.labeller import find_assertions
+from evals.counting import finding_sides
 from evals.report import Pair, score_pairs
-from evals.report.claims import claimed, invented_measurements, measurements
+from evals.report.claims import finding_sides_claimed, invented_measurements, measurements
 from evals.report.entailment import entailed, logical
 from evals.report.significance import TIERS
 from evals.report.text import text_figures
@@ -146,33 +146,33 @@ def test_claims_in_each_detail_by_hand():
         "Small bilateral pleural effusions. Left upper lobe nodule. Nodule. Severe cardiomegaly. "
         "No pneumothorax. Possible right pneumonia. No acute disease."
     )
-    found = assertions(text)
-    assert claimed(found, detail="finding") == {
+    found = find_assertions(text)
+    assert finding_sides_claimed(found, detail="finding") == {
         ("pleural_effusion",),
         ("nodule",),
         ("cardiomegaly",),
     }
     both = {("pleural_effusion", "right"), ("pleural_effusion", "left")}
-    assert claimed(found) == {*both, ("nodule", "left"), ("cardiomegaly", "")}
-    assert claimed(found, detail="zone") == {
+    assert finding_sides_claimed(found) == {*both, ("nodule", "left"), ("cardiomegaly", "")}
+    assert finding_sides_claimed(found, detail="zone") == {
         *((*claim, "") for claim in both),
         ("nodule", "left", "upper"),
         ("cardiomegaly", "", ""),
     }
-    assert claimed(found, detail="degree") == {
+    assert finding_sides_claimed(found, detail="degree") == {
         *((*claim, "small") for claim in both),
         ("nodule", "left", ""),
         ("cardiomegaly", "", "large"),
     }
-    assert claimed(found, "absent") == {("pneumothorax", "")}
-    assert claimed(found, "uncertain") == {("pneumonia", "right")}
+    assert finding_sides_claimed(found, "absent") == {("pneumothorax", "")}
+    assert finding_sides_claimed(found, "uncertain") == {("pneumonia", "right")}
 
 
 @settings(max_examples=40, deadline=None)
 @given(reports)
 def test_claims_with_their_side_are_those_of_the_phantom_suite(text):
-    theirs = {(finding, side or "") for finding, side in claims(assertions(text))}
-    assert claimed(assertions(text)) == theirs
+    theirs = {(finding, side or "") for finding, side in finding_sides(find_assertions(text))}
+    assert finding_sides_claimed(find_assertions(text)) == theirs
 
 
 def test_the_detailed_scores_by_hand():
@@ -286,7 +286,7 @@ def test_invented_measurements_and_the_error_of_sizes_by_hand():
     ],
 )
 def test_what_follows_from_what(claim, premise, holds):
-    assert entailed(assertions(claim), assertions(premise)) == int(holds)
+    assert entailed(find_assertions(claim), find_assertions(premise)) == int(holds)
 
 
 @settings(max_examples=40, deadline=None)

@@ -31,7 +31,7 @@ def test_a_run_that_was_stopped_goes_on_after_the_parts_that_are_done(tmp_path):
             raise KilledError
 
     with pytest.raises(KilledError):
-        evals.run("mini", **asked, out=tmp_path / "killed", progress=kill)
+        evals.run("mini", **asked, out=tmp_path / "killed", on_progress=kill)
     assert len(list((tmp_path / "killed" / "parts").rglob("mini-size.json"))) == 1
     again = evals.run("mini", **asked, out=tmp_path / "killed")
     assert again["figures"] == whole["figures"]
@@ -44,12 +44,12 @@ def test_a_part_is_taken_up_only_by_a_run_that_asks_for_the_same(tmp_path):
     tally = FigureTable()
     tally.add("a/b", np.array([[1, 0, 1]]), ["x"], "f1")
     part = registry.PartResult(tally.figures, ({"case": 1},), {"a/b": "note"}, "m", tally.counts)
-    PartStore(tmp_path, {"seed": 1}).put("mini/report", part)
-    found = PartStore(tmp_path, {"seed": 1}).get("mini/report")
+    PartStore(tmp_path, {"seed": 1}).save("mini/report", part)
+    found = PartStore(tmp_path, {"seed": 1}).load("mini/report")
     assert found is not None
     assert found.counts == part.counts
     assert found.figures == part.figures
-    assert PartStore(tmp_path, {"seed": 2}).get("mini/report") is None
+    assert PartStore(tmp_path, {"seed": 2}).load("mini/report") is None
 
 
 REPORTS = (

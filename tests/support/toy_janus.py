@@ -14,7 +14,7 @@ from adapters.adapter_recipe import AdapterRecipe, FolderData, Lora, Schedule
 from adapters.backbone_recipe import Model
 from adapters.pretrain.architecture import build_model, build_tokenizer
 from adapters.pretrain.gate_reference import fit_reference
-from assistant.backbones.probe.pooling import pool
+from assistant.backbones.probe.pooling import pool_patches
 
 TOY = Model(
     image_size=32,
@@ -45,7 +45,7 @@ def toy_base(folder: Path, seed: int = 0) -> Path:
     model = build_model(TOY, tokenizer)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    profiles = pool(np.random.default_rng(0).standard_normal((80, 64, TOY.vision_width)))
+    profiles = pool_patches(np.random.default_rng(0).standard_normal((80, 64, TOY.vision_width)))
     save_file(fit_reference(profiles[:60], profiles[60:], keep=8), folder / "reference.safetensors")
     card = {"name": f"toy{seed}", "licence": "Apache-2.0", "knows": "nothing"}
     (folder / "card.json").write_text(json.dumps(card), encoding="utf-8")

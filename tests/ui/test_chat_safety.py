@@ -251,7 +251,7 @@ def test_who_waits_is_told_the_place_in_line(browser, url, chat_assistant, monke
 
 
 def test_a_password_keeps_strangers_out(chat_assistant):
-    with app.running(chat_assistant, port=free_port(), user=("reader", "s3cret")) as url:
+    with app.serve_chat(chat_assistant, port=free_port(), user=("reader", "s3cret")) as url:
         refused = httpx.get(f"{url}config", timeout=60)
         assert refused.status_code == 401
         with httpx.Client(base_url=url, timeout=60) as client:
@@ -269,7 +269,7 @@ def test_server_listens_on_loopback_only_and_shares_nothing(chat_assistant, monk
         return None, "http://127.0.0.1:1/", None
 
     monkeypatch.setattr(gr.Blocks, "launch", launch)
-    with app.running(chat_assistant) as address:
+    with app.serve_chat(chat_assistant) as address:
         assert address == "http://127.0.0.1:1/"
     assert (seen["server_name"], seen["server_port"]) == ("127.0.0.1", 7860)
     assert seen["share"] is False
@@ -305,7 +305,7 @@ def test_taken_port_is_one_clear_sentence(chat_assistant):
         port = taken.getsockname()[1]
         with (
             pytest.raises(SettingsError, match=f"127.0.0.1:{port}"),
-            app.running(chat_assistant, port),
+            app.serve_chat(chat_assistant, port),
         ):
             pass
 

@@ -33,7 +33,7 @@ class Prefix:
 class KVCache(Protocol):
     """What rows see: the keys and values of their prompts and of their own tokens so far."""
 
-    def see(
+    def attend(
         self, layer: int, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, done: int
     ) -> torch.Tensor:
         """Keep keys and values (rows, groups, 1, head) as each row's token number `done`.
@@ -42,12 +42,12 @@ class KVCache(Protocol):
         """
         ...
 
-    def keep(self, prompts: Sequence[int], rows: Sequence[int], done: int) -> None:
+    def keep_rows(self, prompts: Sequence[int], rows: Sequence[int], done: int) -> None:
         """Go on with some prompts and rows only, as many rows of each prompt, in this order."""
         ...
 
 
-def kept_of(prefixes: Sequence[Prefix], draws: int, room: int) -> KVCache:
+def make_cache(prefixes: Sequence[Prefix], draws: int, room: int) -> KVCache:
     """Room for so many tokens a row after prompts, `draws` rows of each."""
     return (
         PlainKVCache(prefixes, room) if draws == 1 else SharedPrefixKVCache(prefixes, draws, room)
@@ -66,7 +66,7 @@ class PlainKVCache:
             unseen = _unseen(prefixes, self._keys[0])
             self._mask = F.pad(unseen, (0, room))[:, None, None]
 
-    def see(
+    def attend(
         self, layer: int, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, done: int
     ) -> torch.Tensor:
         """See `PartStore.see`."""
@@ -80,7 +80,7 @@ class PlainKVCache:
         seen = F.scaled_dot_product_attention(q, keys, values, attn_mask=mask, enable_gqa=shared)
         return seen.view(len(q), -1)
 
-    def keep(self, prompts: Sequence[int], rows: Sequence[int], done: int) -> None:
+    def keep_rows(self, prompts: Sequence[int], rows: Sequence[int], done: int) -> None:
         """See `PartStore.keep`."""
         far = self._prompt + done
         self._keys = [_first(keys, rows, far) for keys in self._keys]
@@ -102,7 +102,7 @@ class SharedPrefixKVCache:
         self._own_values = [like.new_empty(own) for _ in self._keys]
         self._mask = _unseen(prefixes, like)[:, None, None]
 
-    def see(
+    def attend(
         self, layer: int, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, done: int
     ) -> torch.Tensor:
         """See `PartStore.see`."""
@@ -137,7 +137,7 @@ class SharedPrefixKVCache:
             x.view(self._prompts, groups, draws, -1, n).transpose(1, 2).reshape(rows, groups, -1, n)
         )
 
-    def keep(self, prompts: Sequence[int], rows: Sequence[int], done: int) -> None:
+    def keep_rows(self, prompts: Sequence[int], rows: Sequence[int], done: int) -> None:
         """See `PartStore.keep`."""
         if len(prompts) < self._prompts:
             far = self._keys[0].shape[2]

@@ -14,9 +14,9 @@ from typing import Any
 import torch
 from torch.nn import functional as F
 
-from assistant.backbones.adapters import Adapters, weight_now
-from assistant.backbones.decoding.kv_cache import KVCache, Prefix, kept_of
-from assistant.backbones.decoding.packed_linear import LinearOp, product_of
+from assistant.backbones.adapters import Adapters, current_weight
+from assistant.backbones.decoding.kv_cache import KVCache, Prefix, make_cache
+from assistant.backbones.decoding.packed_linear import LinearOp, linear_op_of
 from assistant.errors import BackboneError
 
 _PROMPT_TOKENS = 1200  # of prompts that are read together: about what a core's cache holds
@@ -81,7 +81,7 @@ class Decoder:
                 f"{self.positions} that the backbone can take; shorten what is asked."
             )
 
-    def read(self, prompts: Sequence[torch.Tensor]) -> list[Prefix]:
+    def prefill(self, prompts: Sequence[torch.Tensor]) -> list[Prefix]:
         """Each prompt, (tokens, width), as the layers keep it; those of like length together."""
         self.fit(max(len(prompt) for prompt in prompts), 1)
         prefixes: dict[int, Prefix] = {}
@@ -90,10 +90,10 @@ class Decoder:
             longest = len(prompts[order[-1]])
             some = order[-max(1, _PROMPT_TOKENS // longest) :]
             del order[-len(some) :]
-            prefixes |= zip(some, self._read([prompts[i] for i in some]), strict=True)
+            prefixes |= zip(some, self._prefill_layers([prompts[i] for i in some]), strict=True)
         return [prefixes[i] for i in range(len(prompts))]
 
-    def _read(self, prompts: list[torch.Tensor]) -> list[Prefix]:
+    def _prefill_layers(self, prompts: list[torch.Tensor]) -> list[Prefix]:
         # Padded on the right, so that a causal mask is all the mask that is needed.
         x = torch.nn.utils.rnn.pad_sequence(prompts, batch_first=True)
         rows, tokens, width = x.shape
@@ -131,7 +131,7 @@ class Decoder:
         cos, sin = self._cos[at][:, None, None], self._sin[at][:, None, None]
         for number, layer in enumerate(self._layers):
             q, k, v = self._qkv(layer, x, len(x), cos, sin)
-            x = self._after(layer, x, kept.see(number, q, k, v, done))
+            x = self._after(layer, x, kept.attend(number, q, k, v, done))
         return self._normed(x, self._norm)
 
     def _qkv(
@@ -168,7 +168,7 @@ def _layer(layer: Any, weight_of: WeightOf, alone: bool) -> _Layer:
     }
     weights = {name: [weight_of(linear) for linear in some] for name, some in linears.items()}
     size = sum(weight.numel() for some in weights.values() for weight in some)
-    products = {name: product_of(some, alone=alone) for name, some in weights.items()}
+    products = {name: linear_op_of(some, alone=alone) for name, some in weights.items()}
     norms = layer.input_layernorm.weight, layer.post_attention_layernorm.weight
     return _Layer(*norms, **products, size=size)
 
@@ -181,11 +181,11 @@ class Decoders:
         self._adapters = adapters
         self._made: dict[str | None, Decoder] = {}
 
-    def of(self, task: str | None) -> Decoder:
+    def decoder_for(self, task: str | None) -> Decoder:
         """That of a task's adapter, or of the base alone; BackboneError where there is none."""
         if task not in self._made:
-            with torch.inference_mode(False), torch.no_grad(), self._adapters.only(task):
-                made = Decoder(self._model, weight_now, alone=not self._adapters.tasks)
+            with torch.inference_mode(False), torch.no_grad(), self._adapters.switched_to(task):
+                made = Decoder(self._model, current_weight, alone=not self._adapters.tasks)
             if made.size > _LARGE:  # its layers with an adapter are a copy: only one is kept
                 self._made = {t: d for t, d in self._made.items() if t is None}
             self._made[task] = made
@@ -202,7 +202,7 @@ class DecodingBatch:
         """Make room for so many tokens a row; BackboneError where the model has no such places."""
         decoder.fit(max(prefix.tokens for prefix in prefixes), room)
         self._decoder, self._draws = decoder, draws
-        self._kept = kept_of(prefixes, draws, room)
+        self._kept = make_cache(prefixes, draws, room)
         self.last = torch.stack([p.last for p in prefixes]).repeat_interleave(draws, dim=0)
         lengths = torch.tensor([prefix.tokens for prefix in prefixes], device=self.last.device)
         self._positions = lengths.repeat_interleave(draws)
@@ -215,8 +215,8 @@ class DecodingBatch:
         self._done += 1
         return made
 
-    def keep(self, prompts: Sequence[int], draws: Sequence[Sequence[int]]) -> None:
+    def keep_rows(self, prompts: Sequence[int], draws: Sequence[Sequence[int]]) -> None:
         """Go on with some prompts only, and as many draws of each, named by their numbers."""
         rows = [p * self._draws + d for p, some in zip(prompts, draws, strict=True) for d in some]
-        self._kept.keep(prompts, rows, self._done)
+        self._kept.keep_rows(prompts, rows, self._done)
         self._positions, self._draws = self._positions[rows], len(draws[0])

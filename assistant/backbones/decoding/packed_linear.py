@@ -19,7 +19,7 @@ _SMALL = 1 << 20  # numbers in a weight that may be held in two orders
 _ROWS = 32  # for which oneDNN orders a weight; more rows lose nothing by it
 
 
-def product_of(weights: Sequence[torch.Tensor], *, alone: bool = False) -> LinearOp:
+def linear_op_of(weights: Sequence[torch.Tensor], *, alone: bool = False) -> LinearOp:
     """One product by several weights, each (out, in): all their outputs beside each other.
 
     A model's own parameters become parts of what is made, else a large model would be held twice.
@@ -38,18 +38,18 @@ def product_of(weights: Sequence[torch.Tensor], *, alone: bool = False) -> Linea
     return _either(whole)
 
 
-def head_of(weight: torch.Tensor) -> LinearOp:
+def head_op_of(weight: torch.Tensor) -> LinearOp:
     """The product by a weight that others go on using."""
     return _packed(weight.detach(), 1) if _bfloat16(weight) else _either(weight.detach())
 
 
-def pack(module: nn.Module) -> None:
+def pack_linear(module: nn.Module) -> None:
     """Let the small layers within a module that no adapter changes take several rows faster."""
     for name, child in module.named_children():
         if type(child) is nn.Linear and _gains(child.weight):
             setattr(module, name, _Linear(child))
         elif not hasattr(child, "get_delta_weight"):
-            pack(child)
+            pack_linear(child)
 
 
 class _Linear(nn.Module):

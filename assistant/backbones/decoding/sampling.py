@@ -39,13 +39,13 @@ class RowText:
     ended: bool = False
 
 
-def numbers(seed: int, what: str, which: int, count: int) -> np.ndarray:
+def row_uniforms(seed: int, what: str, which: int, count: int) -> np.ndarray:
     """The numbers in [0, 1), float64 (count,), that a row is drawn with: the same everywhere."""
     digest = hashlib.blake2b(what.encode(), digest_size=8).digest()
     return np.random.default_rng([seed, int.from_bytes(digest), which]).random(count)
 
 
-def choose(
+def sample_token(
     scores: torch.Tensor, temperature: float, drawn: torch.Tensor | None
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The next tokens, int64 (rows,), of scores (rows, tokens), and the log of each one's chance.
@@ -63,7 +63,7 @@ def choose(
     return tokens[:, 0], logs.gather(1, tokens)[:, 0]
 
 
-def write_on(
+def generate_texts(
     decoder: Decoder,
     prefixes: Sequence[Prefix],
     of_prompt: Sequence[Sequence[int]],
@@ -86,7 +86,7 @@ def write_on(
     for at in range(wanted.most):
         flat = [number for line in grid for number in line]
         chosen = None if chances is None else chances[flat, at]
-        tokens, logs = choose(wanted.head(hidden), wanted.temperature, chosen)
+        tokens, logs = sample_token(wanted.head(hidden), wanted.temperature, chosen)
         for number, token, log in zip(flat, tokens.tolist(), logs.tolist(), strict=True):
             text = texts[number] if number >= 0 else spare
             if token == wanted.end:
@@ -106,7 +106,7 @@ def write_on(
             tokens = tokens.view(len(grid), draws)[
                 torch.tensor(prompts)[:, None], torch.tensor(some)
             ].flatten()
-            rows.keep(prompts, some)
+            rows.keep_rows(prompts, some)
             grid = [[grid[p][d] for d in line] for p, line in zip(prompts, some, strict=True)]
             draws = len(some[0])
         hidden = rows.step(wanted.embed(tokens))
@@ -129,7 +129,7 @@ def _fewer(going: list[list[int]], draws: int) -> tuple[list[int], list[list[int
     return prompts, some
 
 
-def paint_on(
+def generate_pictures(
     decoder: Decoder,
     prompt: Prefix,
     unguided: Prefix | None,
@@ -161,7 +161,7 @@ def paint_on(
         if chances is None:
             tokens = scores.argmax(dim=-1)
         else:
-            tokens, _ = choose(scores, wanted.temperature, chances[:, at])
+            tokens, _ = sample_token(scores, wanted.temperature, chances[:, at])
         painted.append(tokens)
         if at + 1 < wanted.most:
             hidden = rows.step(wanted.embed(tokens).repeat(len(both), 1))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from safetensors import SafetensorError, safe_open
 
-from assistant.backbones.hub import CheckpointLocation, place_of
+from assistant.backbones.hub import CheckpointLocation, find_checkpoint
 from assistant.backbones.protocols import Identity
 from assistant.errors import BackboneError
 
@@ -53,7 +53,7 @@ def load_pipeline(settings: DiffusionSettings) -> LoadedPipeline:
         ) from None
     # As a warning it would log the words of a prompt that a text encoder cuts.
     logging.set_verbosity_error()
-    place = place_of(settings.model, download=settings.download)
+    place = find_checkpoint(settings.model, download=settings.download)
     folder, name = place.folder, place.name
     if not (folder / INDEX).is_file():
         raise BackboneError(

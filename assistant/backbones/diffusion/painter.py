@@ -59,7 +59,7 @@ class DiffusionPainter:
         guidance: float,
         temperature: float,
         site: str = "",
-        progress: OnProgress | None = None,
+        on_progress: OnProgress | None = None,
     ) -> list[np.ndarray]:
         """Paint `count` films, each float32 (H, W) in [0, 1], air dark.
 
@@ -78,7 +78,7 @@ class DiffusionPainter:
         with self._lock:
             self._check_length(prompt)
             return [
-                self._one(prompt, guidance, _seed(seed, i), _Steps(progress, i, count))
+                self._one(prompt, guidance, _seed(seed, i), _Steps(on_progress, i, count))
                 for i in range(count)
             ]
 
@@ -128,8 +128,8 @@ class DiffusionPainter:
 class _Steps:
     """Tells of the steps of one film, of those of all."""
 
-    def __init__(self, progress: OnProgress | None, film: int, count: int) -> None:
-        self._progress = progress
+    def __init__(self, on_progress: OnProgress | None, film: int, count: int) -> None:
+        self._progress = on_progress
         self._film = film
         self._count = count
 

@@ -25,15 +25,15 @@ from transformers import (
 
 from assistant.backbones.adapters import Adapters, find_adapters, sha256_of, weights_sha256
 from assistant.backbones.decoding.llama import Decoders
-from assistant.backbones.decoding.packed_linear import pack
+from assistant.backbones.decoding.packed_linear import pack_linear
 from assistant.backbones.device import Dtype, device, dtype_of
 from assistant.backbones.hub import CheckpointLocation
 from assistant.backbones.janus.grain import add_grain
 from assistant.backbones.janus.painter import JanusPainter
 from assistant.backbones.janus.writer import JanusWriter
 from assistant.backbones.probe.measurements import FILE as MEASURES
-from assistant.backbones.probe.measurements import Measures
-from assistant.backbones.probe.pooling import pool
+from assistant.backbones.probe.measurements import MeasurementModel
+from assistant.backbones.probe.pooling import pool_patches
 from assistant.backbones.probe.probe import Probe
 from assistant.backbones.probe.test_time import label_logits
 from assistant.backbones.protocols import Encoded, Identity, Sampling
@@ -59,7 +59,7 @@ FILES = ("config.json", "model.safetensors", "tokenizer.json", "card.json", "ref
 Pixels = Callable[[Sequence[Film]], np.ndarray]  # films to (B, 3, H, W)
 
 
-def is_ours(folder: Path) -> bool:
+def is_trained_here(folder: Path) -> bool:
     """Whether a checkpoint is a whole backbone, which `wetread train` has written."""
     return any((folder / name).is_file() for name in FILES[-2:])
 
@@ -100,7 +100,7 @@ class JanusBackbone:
         reference and no card, and is named by its `place`. BackboneError says what is missing,
         damaged, or made for another base.
         """
-        ours = is_ours(folder)
+        ours = is_trained_here(folder)
         missing = [name for name in FILES if not (folder / name).is_file()] if ours else []
         if missing:
             raise BackboneError(
@@ -136,13 +136,13 @@ class JanusBackbone:
         probe = folder / "probe.safetensors"
         self._probe = Probe.load(probe) if probe.is_file() else None
         measures = folder / MEASURES
-        self._measures = Measures.load(measures) if measures.is_file() else None
+        self._measures = MeasurementModel.load(measures) if measures.is_file() else None
         risk = folder / FILE
         self.risk = RiskModel.load(risk) if risk.is_file() else None
         self._adapters = Adapters(self._model, find_adapters(folder, adapters, own=own), FROZEN)
         inner = self._model.model
         for part in (inner.vision_model, inner.aligner, inner.generation_head):
-            pack(part)
+            pack_linear(part)
         decoders = Decoders(self._model.model.language_model, self._adapters)
         parts = (self._model, self._tokenizer, self._adapters, decoders)
         self._writer, self._painter = JanusWriter(*parts), JanusPainter(*parts)
@@ -193,11 +193,13 @@ class JanusBackbone:
         config = self._model.config.vision_config
         pixels = torch.from_numpy(self._pixels(films))
         with self._lock:
-            hidden = self._see(pixels)
+            hidden = self._encode_patches(pixels)
             logits = None
             if self._probe:
-                logits = label_logits(self._probe, self._see, pixels, hidden, config.patch_size)
-        pooled = embeddings = pool(hidden.float().numpy())
+                logits = label_logits(
+                    self._probe, self._encode_patches, pixels, hidden, config.patch_size
+                )
+        pooled = embeddings = pool_patches(hidden.float().numpy())
         if self._probe and logits is not None:
             embeddings = self._probe.embed(hidden, logits.mean(dim=1)).numpy()
         else:
@@ -213,46 +215,50 @@ class JanusBackbone:
             for i, film in enumerate(films)
         ]
 
-    def _see(self, pixels: torch.Tensor) -> torch.Tensor:
+    def _encode_patches(self, pixels: torch.Tensor) -> torch.Tensor:
         """Patch features (B, N, W) of pixels (B, 3, H, W)."""
         vision, like = self._model.model.vision_model, self._model
         parts = [part.to(like.device, like.dtype) for part in pixels.split(_SEEN_TOGETHER)]
         return torch.cat([vision(pixel_values=part).last_hidden_state.cpu() for part in parts])
 
     @torch.inference_mode()
-    def read_findings(self, films: Sequence[Film]) -> list[tuple[ProbeFinding, ...]] | None:
+    def probe_findings(self, films: Sequence[Film]) -> list[tuple[ProbeFinding, ...]] | None:
         """What the probe sees in films: each finding at each place it knows, or None without one.
 
         The probe shares no weights with the writer or the painter.
         """
-        return self.read(self.encode(films)) if self._probe else None
+        return self.probe_encoded(self.encode(films)) if self._probe else None
 
     @torch.inference_mode()
-    def read(self, encoded: Sequence[Encoded]) -> list[tuple[ProbeFinding, ...]] | None:
+    def probe_encoded(self, encoded: Sequence[Encoded]) -> list[tuple[ProbeFinding, ...]] | None:
         """`read_findings` of films that are encoded already."""
         if not encoded:
             return [] if self._probe else None
         if self._probe is None:
             return None
-        return self.read_logits(np.stack([np.asarray(c.logits).mean(axis=0) for c in encoded]))
+        return self.probe_findings_of_logits(
+            np.stack([np.asarray(c.logits).mean(axis=0) for c in encoded])
+        )
 
     @torch.inference_mode()
-    def read_logits(self, logits: np.ndarray) -> list[tuple[ProbeFinding, ...]] | None:
+    def probe_findings_of_logits(self, logits: np.ndarray) -> list[tuple[ProbeFinding, ...]] | None:
         """`read_findings` of films by what the probe said of them, float (N, L)."""
         if self._probe is None:
             return None
-        return self._probe.read(torch.from_numpy(np.asarray(logits, np.float32)))
+        return self._probe.findings(torch.from_numpy(np.asarray(logits, np.float32)))
 
     @torch.inference_mode()
-    def look(self, encoded: Sequence[Encoded]) -> list[ProbeOutput] | None:
+    def probe_details(self, encoded: Sequence[Encoded]) -> list[ProbeOutput] | None:
         """All that the probe says of encoded films, patch by patch too; None without one."""
         if self._probe is None:
             return None
-        looks = [self._probe.look(c.features, torch.from_numpy(c.logits)) for c in encoded]
+        looks = [self._probe.details(c.features, torch.from_numpy(c.logits)) for c in encoded]
         if self._measures is None:
             return looks
         taken = [
-            self._measures.take(np.asarray(c.logits).mean(axis=0), c.features.numpy().mean(axis=0))
+            self._measures.measure(
+                np.asarray(c.logits).mean(axis=0), c.features.numpy().mean(axis=0)
+            )
             for c in encoded
         ]
         return [replace(look, measured=found) for look, found in zip(looks, taken, strict=True)]
@@ -284,7 +290,7 @@ class JanusBackbone:
         requests: Sequence[str],
         sampling: Sampling,
         tasks: Sequence[str | None] | None = None,
-        told: OnText | None = None,
+        on_text: OnText | None = None,
     ) -> list[GeneratedText]:
         """Write one text for each film and its request, in one batch.
 
@@ -299,7 +305,7 @@ class JanusBackbone:
             return []
         adapted = tasks if tasks is not None else [None] * len(encoded)
         with self._lock:
-            return self._writer.write(encoded, requests, sampling, adapted, told)
+            return self._writer.write(encoded, requests, sampling, adapted, on_text)
 
     @torch.inference_mode()
     def paint(
@@ -311,7 +317,7 @@ class JanusBackbone:
         guidance: float,
         temperature: float,
         site: str = "",
-        progress: OnProgress | None = None,
+        on_progress: OnProgress | None = None,
     ) -> list[np.ndarray]:
         """Paint `count` films, each float32 (H, W) in [0, 1], air dark; the same for a seed.
 
@@ -328,7 +334,7 @@ class JanusBackbone:
                 guidance=guidance,
                 temperature=temperature,
                 site=site,
-                progress=progress,
+                on_progress=on_progress,
             )
             films = self._painter.films(tokens)
         grain = self.reference.get(f"grain.{site}", self.reference.get("grain.A"))

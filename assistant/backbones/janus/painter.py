@@ -10,7 +10,11 @@ import torch
 
 from assistant.backbones.adapters import Adapters
 from assistant.backbones.decoding.llama import Decoders
-from assistant.backbones.decoding.sampling import GenerationSettings, numbers, paint_on
+from assistant.backbones.decoding.sampling import (
+    GenerationSettings,
+    generate_pictures,
+    row_uniforms,
+)
 from assistant.prompts import paint_prompt
 from assistant.types import OnProgress
 
@@ -35,7 +39,7 @@ class JanusPainter:
         guidance: float,
         temperature: float,
         site: str = "",
-        progress: OnProgress | None = None,
+        on_progress: OnProgress | None = None,
     ) -> torch.Tensor:
         """The tokens of pictures, int64 (count, tokens); see `JanusBackbone.paint`."""
         model, tokenizer = self._model, self._tokenizer
@@ -50,22 +54,22 @@ class JanusPainter:
         prompts = [ids, wordless] if guidance > 1 else [ids]
         drawn = None
         if temperature > 0:
-            drawn = np.stack([numbers(seed, "picture", i, most) for i in range(count)])
+            drawn = np.stack([row_uniforms(seed, "picture", i, most) for i in range(count)])
         task = "image" if "image" in self._adapters.tasks else None
-        with self._adapters.only(task):
-            decoder = self._decoders.of(task)
-            read = decoder.read([model.get_input_embeddings()(one) for one in prompts])
+        with self._adapters.switched_to(task):
+            decoder = self._decoders.decoder_for(task)
+            read = decoder.prefill([model.get_input_embeddings()(one) for one in prompts])
             embed = self._embedding(most * count)
             wanted = GenerationSettings(
                 embed, model.model.generation_head, most, temperature=temperature
             )
-            heard = progress and (lambda done: progress(done * count, most * count))
-            painted = paint_on(
+            heard = on_progress and (lambda done: on_progress(done * count, most * count))
+            painted = generate_pictures(
                 *(decoder, read[0], read[1] if guidance > 1 else None, wanted),
                 *(guidance, drawn, count, heard),
             )
-        if progress is not None:
-            progress(count * most, count * most)
+        if on_progress is not None:
+            on_progress(count * most, count * most)
         return painted
 
     def films(self, tokens: torch.Tensor) -> list[np.ndarray]:

@@ -14,11 +14,16 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import torch
 
-from assistant.backbones.adapters import Adapters, weight_now
+from assistant.backbones.adapters import Adapters, current_weight
 from assistant.backbones.decoding.kv_cache import Prefix
 from assistant.backbones.decoding.llama import Decoders
-from assistant.backbones.decoding.packed_linear import LinearOp, head_of
-from assistant.backbones.decoding.sampling import GenerationSettings, RowText, numbers, write_on
+from assistant.backbones.decoding.packed_linear import LinearOp, head_op_of
+from assistant.backbones.decoding.sampling import (
+    GenerationSettings,
+    RowText,
+    generate_texts,
+    row_uniforms,
+)
 from assistant.backbones.protocols import Encoded, Sampling
 from assistant.prompts import film_prompt
 from assistant.types import GeneratedText, OnText
@@ -44,7 +49,7 @@ class JanusWriter:
         requests: Sequence[str],
         sampling: Sampling,
         tasks: Sequence[str | None],
-        told: OnText | None = None,
+        on_text: OnText | None = None,
     ) -> list[GeneratedText]:
         """Write one text for each film and its request; see `JanusBackbone.write`."""
         asked = [
@@ -55,9 +60,9 @@ class JanusWriter:
         written: dict[int, GeneratedText] = {}
         for task in dict.fromkeys(tasks):  # the first row's is written first
             rows = [row for row, own in enumerate(tasks) if own == task]
-            texts = self._texts([asked[row] for row in rows], task, sampling, told)
+            texts = self._texts([asked[row] for row in rows], task, sampling, on_text)
             written |= zip(rows, (self._written(text) for text in texts), strict=True)
-            told = None
+            on_text = None
         return [written[row] for row in range(len(encoded))]
 
     def _prepare(self, asked: Sequence[tuple[Encoded, RowRequest]]) -> None:
@@ -74,9 +79,9 @@ class JanusWriter:
                 self._read.setdefault(code, {})[what] = prefix
         for task in dict.fromkeys(what[0] for _, what in new):
             these = [one for one in new if one[1][0] == task]
-            with self._adapters.only(task):
+            with self._adapters.switched_to(task):
                 prompts = self._prompts([(code, what[1]) for code, what in these])
-            prefixes = self._decoders.of(task).read(prompts)
+            prefixes = self._decoders.decoder_for(task).prefill(prompts)
             for (code, what), prefix in zip(these, prefixes, strict=True):
                 self._read.setdefault(code, {})[what] = prefix
 
@@ -102,7 +107,7 @@ class JanusWriter:
         asked: Sequence[tuple[Encoded, RowRequest]],
         task: str | None,
         sampling: Sampling,
-        told: OnText | None,
+        on_text: OnText | None,
     ) -> list[RowText]:
         """One text for each row, in their order; those of one prompt go on from it together."""
         of_prompt: dict[tuple[Encoded, RowRequest], list[int]] = {}
@@ -113,14 +118,16 @@ class JanusWriter:
             which: Counter[tuple[Encoded, RowRequest]] = Counter()
             lines = []
             for one in asked:
-                lines.append(numbers(sampling.seed, one[1][1], which[one], sampling.max_tokens))
+                lines.append(
+                    row_uniforms(sampling.seed, one[1][1], which[one], sampling.max_tokens)
+                )
                 which[one] += 1
             drawn = np.stack(lines)
         prefixes = [self._read[code][what] for code, what in of_prompt]
         model, decode = self._model, self._tokenizer.decode
         # The bytes of a sign may lie in several tokens: what is not whole yet is held back.
-        heard = told and (lambda ids: told(decode(ids).rstrip("\ufffd")))
-        with self._adapters.only(task):
+        heard = on_text and (lambda ids: on_text(decode(ids).rstrip("\ufffd")))
+        with self._adapters.switched_to(task):
             wanted = GenerationSettings(
                 embed=model.get_input_embeddings(),
                 head=self._scores(),
@@ -128,14 +135,14 @@ class JanusWriter:
                 end=self._tokenizer.eos_token_id,
                 temperature=sampling.temperature,
             )
-            decoder = self._decoders.of(task)
-            return write_on(decoder, prefixes, list(of_prompt.values()), wanted, drawn, heard)
+            decoder = self._decoders.decoder_for(task)
+            return generate_texts(decoder, prefixes, list(of_prompt.values()), wanted, drawn, heard)
 
     def _scores(self) -> LinearOp:
         """Vectors to scores, by the head's weight as it is now: adapters leave it alone, mostly."""
-        weight = weight_now(self._model.lm_head)
+        weight = current_weight(self._model.lm_head)
         if self._head is None or self._head[0] is not weight:
-            self._head = weight, head_of(weight)
+            self._head = weight, head_op_of(weight)
         return self._head[1]
 
     def _written(self, text: RowText) -> GeneratedText:

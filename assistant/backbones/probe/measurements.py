@@ -23,7 +23,7 @@ FILE = "measures.safetensors"
 SHARE = 0.9  # of films whose truth lies within the error that is stated
 
 
-class Measures:
+class MeasurementModel:
     """Fitted measurements: weights float32 (M, F) over features (F,), and what they measure."""
 
     def __init__(
@@ -31,7 +31,7 @@ class Measures:
     ) -> None:
         self.measures, self._weights, self._bias = tuple(measures), weights, bias
 
-    def take(self, logits: np.ndarray, mean: np.ndarray) -> tuple[Measurement, ...]:
+    def measure(self, logits: np.ndarray, mean: np.ndarray) -> tuple[Measurement, ...]:
         """Measure one film by its label logits (L,) and mean patch feature (W,)."""
         values = self._weights @ np.concatenate([logits, mean]) + self._bias
         return tuple(
@@ -45,7 +45,7 @@ class Measures:
         save_file(state, path, metadata={"measures": told})
 
     @classmethod
-    def load(cls, path: Path) -> Measures:
+    def load(cls, path: Path) -> MeasurementModel:
         """Read what `save` wrote; BackboneError for a file that is damaged."""
         try:
             with safe_open(str(path), "np") as file:

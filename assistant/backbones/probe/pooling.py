@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 
-def pool(hidden: np.ndarray) -> np.ndarray:
+def pool_patches(hidden: np.ndarray) -> np.ndarray:
     """Pool patch features (B, N, W), N a square grid in rows, to float32 (B, 4 W)."""
     batch, patches, width = hidden.shape
     edge = round(patches**0.5)

@@ -111,7 +111,7 @@ class Probe(nn.Module):
         about = torch.cat([torch.tanh(logits / 4), mean], dim=1)
         return nn.functional.normalize(self.embedder(about), dim=-1)
 
-    def read(self, logits: torch.Tensor) -> list[tuple[ProbeFinding, ...]]:
+    def findings(self, logits: torch.Tensor) -> list[tuple[ProbeFinding, ...]]:
         """What label logits (B, L) say of each film: every finding at every place it knows."""
         chances = torch.sigmoid(logits)
         over = chances > self.thresholds
@@ -127,7 +127,7 @@ class Probe(nn.Module):
             for row, on in zip(chances.tolist(), over.tolist(), strict=True)
         ]
 
-    def look(self, hidden: torch.Tensor, logits: torch.Tensor) -> ProbeOutput:
+    def details(self, hidden: torch.Tensor, logits: torch.Tensor) -> ProbeOutput:
         """All that is known of one film: features (N, W), N a square grid, and logits (V, L).
 
         Chances are told against the probe's thresholds: 0.5 is where it decides.

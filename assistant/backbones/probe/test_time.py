@@ -17,7 +17,7 @@ from assistant.backbones.probe.probe import Probe
 EncodePatches = Callable[[torch.Tensor], torch.Tensor]
 
 
-def moved(pixels: torch.Tensor, patch: int) -> Iterator[torch.Tensor]:
+def shift_film(pixels: torch.Tensor, patch: int) -> Iterator[torch.Tensor]:
     """The films (B, C, H, W) moved by half a patch to the left, up, and both; edges repeated."""
     height, width = pixels.shape[-2:]
     half = patch // 2
@@ -35,8 +35,8 @@ def label_logits(
     films as they are.
     """
     mirror = pixels.flip(-1)
-    plain = [hidden, *(see(other) for other in moved(pixels, patch))]
-    turned = [see(other) for other in (mirror, *moved(mirror, patch))]
+    plain = [hidden, *(see(other) for other in shift_film(pixels, patch))]
+    turned = [see(other) for other in (mirror, *shift_film(mirror, patch))]
     told = [probe(look)[0] for look in plain]
     told += [probe(look)[0][:, probe.mirrored] for look in turned]
     return torch.stack(told, dim=1)

@@ -52,7 +52,7 @@ class ServerClient:
             ),
         )
 
-    def answers(self, request: dict[str, Any]) -> Generator[Any]:
+    def complete(self, request: dict[str, Any]) -> Generator[Any]:
         """The server's answer to a request, or one after another the pieces of it.
 
         Raises BackboneError, RefusedError where the request itself is why.

@@ -23,7 +23,7 @@ class Reply:
     tokens: list[Token] = field(default_factory=list)
     ended: bool = False  # the server has said that nothing more comes
 
-    def hear(self, choice: Any) -> None:
+    def add_chunk(self, choice: Any) -> None:
         """Take one choice of a completion, or of a chunk of one."""
         said = getattr(choice, "delta", None) or getattr(choice, "message", None)
         text = getattr(said, "content", None)
@@ -34,9 +34,9 @@ class Reply:
         self.tokens += [_token(one) for one in told or ()]
         self.ended = self.ended or getattr(choice, "finish_reason", None) is not None
 
-    def written(self) -> GeneratedText:
+    def text_with_logs(self) -> GeneratedText:
         """The text with its tokens; without any where they do not make up the text."""
-        found = spans(self.text, [wrote for wrote, _ in self.tokens])
+        found = token_spans(self.text, [wrote for wrote, _ in self.tokens])
         if found is None:
             return GeneratedText(self.text, (), ())
         logs = [log for _, log in self.tokens]
@@ -55,7 +55,7 @@ def _token(one: Any) -> Token:
     return bytes(raw) if isinstance(raw, list) else text.encode(), min(float(log), 0.0)
 
 
-def spans(text: str, tokens: Iterable[bytes]) -> list[tuple[int, int] | None] | None:
+def token_spans(text: str, tokens: Iterable[bytes]) -> list[tuple[int, int] | None] | None:
     """The characters of `text` that each token wrote; None in place of one that wrote nothing.
 
     A server may strip the text and tell of the end mark: such tokens wrote nothing of it. The

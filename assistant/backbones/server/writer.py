@@ -22,7 +22,7 @@ from assistant.backbones.protocols import Encoded, Identity, Sampling
 from assistant.backbones.server.client import RefusedError, ServerClient
 from assistant.backbones.server.replies import Reply
 from assistant.backbones.server.settings import ServerSettings
-from assistant.backbones.study_prompt import asked_of
+from assistant.backbones.study_prompt import study_turn
 from assistant.errors import BackboneError
 from assistant.intake.png import preview
 from assistant.types import Film, GeneratedText, OnText
@@ -80,7 +80,7 @@ class ServerWriter:
         requests: Sequence[str],
         sampling: Sampling,
         tasks: Sequence[str | None] | None = None,
-        told: OnText | None = None,
+        on_text: OnText | None = None,
     ) -> list[GeneratedText]:
         """Write one text for each film and its request, several at the same time.
 
@@ -96,7 +96,7 @@ class ServerWriter:
         groups = self._groups(encoded, requests, adapted, sampling)
         texts: dict[int, GeneratedText] = {}
         while groups:
-            for rows, found in self._at_once(groups, sampling, told, texts.get(0)):
+            for rows, found in self._at_once(groups, sampling, on_text, texts.get(0)):
                 # Greedily all rows are alike; else a server may have written fewer than asked.
                 many = [found[0]] * len(rows) if sampling.temperature <= 0 else found
                 texts.update(zip(rows, many, strict=False))
@@ -124,7 +124,7 @@ class ServerWriter:
         groups = []
         for (_, request, task), rows in alike.items():
             # An adapter has learnt to be shown one film, a base may be shown the whole study.
-            told, films = asked_of(encoded[rows[0]], request, whole=task is None)
+            told, films = study_turn(encoded[rows[0]], request, whole=task is None)
             content = _content(told[0]["content"], [self._picture(film) for film in films])
             whole = _ServerRequest(tuple(rows), self._model(task), content, sampling.seed)
             if "n" not in self._lacks or sampling.temperature <= 0:
@@ -156,27 +156,27 @@ class ServerWriter:
         self,
         groups: Sequence[_ServerRequest],
         sampling: Sampling,
-        told: OnText | None,
+        on_text: OnText | None,
         first: GeneratedText | None,
     ) -> Iterator[tuple[tuple[int, ...], list[GeneratedText]]]:
         """Rows with their texts, in order; the first row's is told of while it is written."""
         pool = ThreadPoolExecutor(self.settings.concurrency, thread_name_prefix="server-writer")
-        aloud = told is not None and first is None  # the first group has the first row
+        aloud = on_text is not None and first is None  # the first group has the first row
         try:
             coming = [pool.submit(self._asked, ask, sampling) for ask in groups[int(aloud) :]]
             if aloud:
-                found = self._asked(groups[0], sampling, told)
+                found = self._asked(groups[0], sampling, on_text)
                 first = found[0]
                 yield groups[0].rows, found
             for ask, future in zip(groups[int(aloud) :], coming, strict=True):
                 yield ask.rows, future.result()
-                if told is not None and first is not None:
-                    told(first.text)
+                if on_text is not None and first is not None:
+                    on_text(first.text)
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
     def _asked(
-        self, ask: _ServerRequest, sampling: Sampling, told: OnText | None = None
+        self, ask: _ServerRequest, sampling: Sampling, on_text: OnText | None = None
     ) -> list[GeneratedText]:
         """One to `len(ask.rows)` texts; a server that refuses is asked for less."""
         many = len(ask.rows) if sampling.temperature > 0 else 1
@@ -190,13 +190,13 @@ class ServerWriter:
             "temperature": sampling.temperature,
             "seed": ask.seed,
             "max_tokens": sampling.max_tokens,
-            "stream": told is not None,
+            "stream": on_text is not None,
         }
         without: list[str] = []
         while True:
             try:
                 with self._free:
-                    found = self._heard(request | extras, told)
+                    found = self._heard(request | extras, on_text)
                 break
             except RefusedError:
                 if not extras:
@@ -204,23 +204,23 @@ class ServerWriter:
             without.append(next(iter(extras)))
             extras.pop(without[-1])
         self._lacks.update(without)  # only now is it known that they were the reason
-        return [reply.written() for reply in found][:many]
+        return [reply.text_with_logs() for reply in found][:many]
 
-    def _heard(self, request: dict[str, Any], told: OnText | None) -> list[Reply]:
+    def _heard(self, request: dict[str, Any], on_text: OnText | None) -> list[Reply]:
         """The texts of one answer, in the order of their numbers."""
         replies: dict[int, Reply] = {}
-        with closing(self._client.answers(request)) as answers:
+        with closing(self._client.complete(request)) as answers:
             for answer in answers:
                 malformed = False
                 try:
                     for choice in answer.choices:
-                        replies.setdefault(choice.index, Reply()).hear(choice)
+                        replies.setdefault(choice.index, Reply()).add_chunk(choice)
                 except (AttributeError, TypeError, ValueError):
                     malformed = True  # raised out of here: the answer's words are no context
                 if malformed:
                     raise self._client.broken()
-                if told is not None and 0 in replies:
-                    told(replies[0].text)
+                if on_text is not None and 0 in replies:
+                    on_text(replies[0].text)
         if not replies or not all(reply.ended for reply in replies.values()):
             raise self._client.broken()
         return [replies[number] for number in sorted(replies)]

@@ -18,13 +18,13 @@ import torch
 from transformers import GenerationConfig
 
 from assistant.backbones.adapters import Adapters, find_adapters, weights_sha256
-from assistant.backbones.decoding.sampling import RowText, numbers
+from assistant.backbones.decoding.sampling import RowText, row_uniforms
 from assistant.backbones.device import Dtype, Quantise, dtype_of
 from assistant.backbones.hub import CheckpointLocation
 from assistant.backbones.protocols import Encoded, Identity, Sampling
-from assistant.backbones.study_prompt import asked_of
+from assistant.backbones.study_prompt import study_turn
 from assistant.backbones.vlm.generation import TokenChooser, generate
-from assistant.backbones.vlm.inputs import StudyChat, look
+from assistant.backbones.vlm.inputs import StudyChat, encode_picture
 from assistant.backbones.vlm.loading import load_vlm
 from assistant.errors import BackboneError
 from assistant.types import Film, GeneratedText, OnText, ProbeFinding, ProbeOutput, Study
@@ -96,21 +96,21 @@ class VlmBackbone:
         """Encode films by the mean of their image tokens; there is no probe and no gate."""
         made = []
         for film in films:
-            with self._lock, self._adapters.only(None):
-                seen = look(self._model, self._chat, self._chat.picture(film))
+            with self._lock, self._adapters.switched_to(None):
+                seen = encode_picture(self._model, self._chat, self._chat.picture(film))
             unit = seen / np.linalg.norm(seen).clip(min=1e-6)
             made.append(Encoded(Study((film,)), None, unit, seen))
         return made
 
-    def read_findings(self, films: Sequence[Film]) -> list[tuple[ProbeFinding, ...]] | None:
+    def probe_findings(self, films: Sequence[Film]) -> list[tuple[ProbeFinding, ...]] | None:
         """None: it has no probe."""
         return None
 
-    def read(self, encoded: Sequence[Encoded]) -> list[tuple[ProbeFinding, ...]] | None:
+    def probe_encoded(self, encoded: Sequence[Encoded]) -> list[tuple[ProbeFinding, ...]] | None:
         """None: it has no probe."""
         return None
 
-    def look(self, encoded: Sequence[Encoded]) -> list[ProbeOutput] | None:
+    def probe_details(self, encoded: Sequence[Encoded]) -> list[ProbeOutput] | None:
         """None: it has no probe."""
         return None
 
@@ -121,7 +121,7 @@ class VlmBackbone:
         requests: Sequence[str],
         sampling: Sampling,
         tasks: Sequence[str | None] | None = None,
-        told: OnText | None = None,
+        on_text: OnText | None = None,
     ) -> list[GeneratedText]:
         """Write one text for each film and its request, those of one adapter in batches.
 
@@ -138,8 +138,8 @@ class VlmBackbone:
         texts: dict[int, GeneratedText] = {}
 
         def heard(ids: Sequence[int]) -> None:
-            if told is not None:  # others may be written now: the first row's text stays
-                told(texts[0].text if 0 in texts else self._decode(ids).rstrip("\ufffd"))
+            if on_text is not None:  # others may be written now: the first row's text stays
+                on_text(texts[0].text if 0 in texts else self._decode(ids).rstrip("\ufffd"))
 
         with self._lock:
             for task in dict.fromkeys(adapted):  # the first row's is written first
@@ -180,7 +180,7 @@ class VlmBackbone:
         prompts = list(dict.fromkeys(asked))  # each is read once
         of_row = [prompts.index(one) for one in asked]
         told = [
-            asked_of(code, chat.plain(request), whole=task is None) for code, request in prompts
+            study_turn(code, chat.plain(request), whole=task is None) for code, request in prompts
         ]
         kept: dict[str, np.ndarray] = {}  # studies of one patient may show the same films
         for film in (film for _, films in told for film in films):
@@ -205,7 +205,7 @@ class VlmBackbone:
         )
         choosing = TokenChooser(len(asked), sampling.temperature, drawn, self._ends, heard)
         placed = {key: self._placed(value) for key, value in inputs.items()}
-        with self._adapters.only(task):
+        with self._adapters.switched_to(task):
             generate(model, placed, of_row, settings, choosing)
         return choosing.texts
 
@@ -236,6 +236,6 @@ def _drawn(
     which: Counter[tuple[Encoded, str]] = Counter()
     lines = []
     for one in zip(encoded, requests, strict=True):
-        lines.append(numbers(sampling.seed, one[1], which[one], most))
+        lines.append(row_uniforms(sampling.seed, one[1], which[one], most))
         which[one] += 1
     return np.stack(lines)

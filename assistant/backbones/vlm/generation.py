@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 
-from assistant.backbones.decoding.sampling import RowText, choose
+from assistant.backbones.decoding.sampling import RowText, sample_token
 
 _LOOKS_AGAIN = "cross_attention_mask"  # an input of models whose layers look at the films
 
@@ -47,7 +47,7 @@ class TokenChooser(LogitsProcessor):
     def choose(self, scores: torch.Tensor) -> torch.Tensor:
         """The next token of each row, int64 (rows,), of scores (rows, tokens)."""
         drawn = None if self._drawn is None else self._drawn[:, self._at].to(scores.device)
-        tokens, logs = choose(scores, self._temperature, drawn)
+        tokens, logs = sample_token(scores, self._temperature, drawn)
         for text, token, log in zip(self.texts, tokens.tolist(), logs.tolist(), strict=True):
             text.ended = text.ended or token in self._ends
             if not text.ended:

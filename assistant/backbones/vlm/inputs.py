@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 from assistant.intake.resize import square
-from assistant.prompts import messages, plain
+from assistant.prompts import film_messages, render_plain
 from assistant.types import Film
 
 LARGEST_FILM = 1024  # pixels along an edge; the model's own processor makes of it what it takes
@@ -33,7 +33,7 @@ class StudyChat:
 
     def plain(self, text: str) -> str:
         """The text without marks that only the template may set."""
-        return plain(self.tokenizer, text)
+        return render_plain(self.tokenizer, text)
 
     def prompt(self, told: list[dict]) -> str:
         """The text up to where the answer begins."""
@@ -61,10 +61,12 @@ class StudyChat:
 
     def image_inputs(self, picture: np.ndarray, device: torch.device) -> dict[str, torch.Tensor]:
         """What the model's eyes take of a film (uint8, H x W)."""
-        inputs = self.inputs([self.prompt(messages(" ", 1))], [[picture]])
+        inputs = self.inputs([self.prompt(film_messages(" ", 1))], [[picture]])
         length = inputs["input_ids"].shape[1]
         return {
-            key: value.to(device) for key, value in inputs.items() if not tokenwise(value, length)
+            key: value.to(device)
+            for key, value in inputs.items()
+            if not is_one_a_token(value, length)
         }
 
 
@@ -75,13 +77,13 @@ def film_edge(processor: Any) -> int:
     return min(next((int(edge) for edge in edges if edge), 512), LARGEST_FILM)
 
 
-def tokenwise(value: torch.Tensor, length: int) -> bool:
+def is_one_a_token(value: torch.Tensor, length: int) -> bool:
     """Whether a tensor holds one value a token of the text."""
     return value.ndim == 2 and value.shape == (1, length) and not value.is_floating_point()
 
 
 @torch.no_grad()
-def look(model: Any, chat: StudyChat, picture: np.ndarray) -> np.ndarray:
+def encode_picture(model: Any, chat: StudyChat, picture: np.ndarray) -> np.ndarray:
     """One vector of a film from the model's own eyes, float32 (D,): its image tokens' mean."""
     eyes = model if hasattr(model, "get_image_features") else model.model
     inputs = chat.image_inputs(picture, model.device)

@@ -79,7 +79,7 @@ def write_phantoms(
     split: str = "test",
     priors: bool = False,
     workers: int | None = None,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
     """Write `count` phantoms of a seed, site and split into a folder, which may exist.
 
@@ -112,4 +112,4 @@ def write_phantoms(
         for done, (rows, truths) in enumerate(made, start=1):
             writer.writerows(rows)
             lines.writelines(line + "\n" for line in truths)
-            progress(done, count)
+            on_progress(done, count)

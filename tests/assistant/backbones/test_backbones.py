@@ -27,7 +27,7 @@ from assistant.backbones.adapters import weights_sha256
 from assistant.backbones.loading import backbone_folder, load_backbone
 from assistant.backbones.protocols import Sampling
 from assistant.backbones.settings import read_settings
-from assistant.backbones.study_prompt import asked_of
+from assistant.backbones.study_prompt import study_turn
 from assistant.backbones.vlm.inputs import StudyChat
 from assistant.errors import BackboneError, SettingsError, Stopped
 from assistant.export.draft_json import draft_dict
@@ -84,7 +84,7 @@ def test_a_text_is_the_same_in_a_batch_and_tells_of_every_token(family, toys):
     codes = backbone.encode([film(), film(1)])
     requests = ["Report.", "Write a much longer report of this film, <pad> please."]
     heard: list[str] = []
-    together = backbone.write(codes, requests, SHORT, told=heard.append)
+    together = backbone.write(codes, requests, SHORT, on_text=heard.append)
     alone = backbone.write(codes[1:], requests[1:], SHORT)[0]
     assert together[1].text == alone.text
     assert together[1].log_probabilities == pytest.approx(alone.log_probabilities, abs=1e-3)
@@ -137,7 +137,7 @@ def test_what_the_hearer_raises_ends_the_writing(toys):
         raise Stopped
 
     with pytest.raises(Stopped):
-        backbone.write([code], ["Report."], SHORT, told=stop)
+        backbone.write([code], ["Report."], SHORT, on_text=stop)
     assert backbone.write([code], ["Report."], SHORT)[0].text
 
 
@@ -146,14 +146,14 @@ def test_a_base_is_shown_the_whole_study_and_an_adapter_the_film_alone(toys):
     report = "No pneumothorax. Left pleural effusion in Mr Doe."
     study = Study((film(), film(2)), prior=Study((film(1),)), prior_report=report)
     code = type(code)(study, code.features, code.embedding, code.profile)
-    told, films = asked_of(code, "Report.", whole=True)
+    told, films = study_turn(code, "Report.", whole=True)
     assert [f.sha256 for f in films] == [film(i).sha256 for i in (1, 0, 2)]
     marks = [part["type"] for part in told[0]["content"]]
     assert marks.count("image") == 3
     words = " ".join(part.get("text", "") for part in told[0]["content"])
     assert "left pleural effusion" in words
     assert "Doe" not in words
-    told, films = asked_of(code, "Report.", whole=False)
+    told, films = study_turn(code, "Report.", whole=False)
     assert [f.sha256 for f in films] == [film().sha256]
 
 
@@ -188,7 +188,7 @@ def test_a_janus_of_others_encodes_writes_and_paints_but_vouches_for_nothing(toy
     code = backbone.encode([film()])[0]
     assert np.linalg.norm(code.embedding) == pytest.approx(1, abs=1e-5)
     assert code.embedding.shape == (backbone.dim,)
-    assert backbone.read([code]) is backbone.look([code]) is None
+    assert backbone.probe_encoded([code]) is backbone.probe_details([code]) is None
     assistant = Assistant(backbone)
     report = assistant.draft(Study((film(),)))
     assert report.gate.answer == "unchecked"

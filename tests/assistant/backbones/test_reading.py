@@ -12,16 +12,16 @@ from hypothesis import strategies as st
 from toy_janus import TOY, toy_base
 
 from adapters.data.phantom_arrays import CHANNELS, FILM_LABELS, reading_of
-from adapters.pretrain.embedding import decide
+from adapters.pretrain.embedding import fit_thresholds
 from assistant import Assistant
 from assistant.backbones.loading import load_backbone
 from assistant.backbones.probe.probe import Probe
 from assistant.backbones.protocols import Sampling
 from assistant.chest.phantoms import make_phantom, truth_assertions, tube_positions
-from assistant.drafting.draft import slips
+from assistant.drafting.draft import count_mismatches
 from assistant.intake import read_film
-from assistant.labeller.labeller import assertions
-from assistant.labeller.summary import reading_of as words_of
+from assistant.labeller.labeller import find_assertions
+from assistant.labeller.summary import probe_summary as words_of
 from assistant.prompts import report_request
 from assistant.types import Film
 
@@ -40,8 +40,8 @@ def logits(on: set[int]) -> torch.Tensor:
 @settings(max_examples=60, deadline=None)
 @given(on=st.sets(st.sampled_from(PLAIN), max_size=8))
 def test_a_reading_says_all_that_the_probe_sees_and_nothing_else(on):
-    words = words_of(probe().read(logits(on))[0])
-    read = {(a.finding, a.side, a.zone) for a in assertions(words) if a.finding != "no_finding"}
+    words = words_of(probe().findings(logits(on))[0])
+    read = {(a.finding, a.side, a.zone) for a in find_assertions(words) if a.finding != "no_finding"}
     # "left pacemaker or defibrillator" names it twice, once without its side.
     placed = {finding for finding, side, _ in read if side}
     said = {claim for claim in read if claim[1] or claim[0] not in placed}
@@ -77,7 +77,7 @@ def test_a_reading_says_all_that_the_probe_sees_and_nothing_else(on):
 )
 def test_a_reading_tells_the_highest_degree_that_is_seen(on, words):
     chosen = {i for i, x in enumerate(FILM_LABELS) if (x.finding, x.side, x.degrees) in on}
-    assert words_of(probe().read(logits(chosen))[0]) == words
+    assert words_of(probe().findings(logits(chosen))[0]) == words
 
 
 def test_training_and_drafting_put_the_same_reading_in_the_same_words():
@@ -86,7 +86,7 @@ def test_training_and_drafting_put_the_same_reading_in_the_same_words():
     for index in range(12):
         phantom = make_phantom(5, index)
         _, labels = _targets(phantom)
-        seen = probe().read(logits(set(labels.nonzero()[0].tolist())))[0]
+        seen = probe().findings(logits(set(labels.nonzero()[0].tolist())))[0]
         assert words_of(seen) == reading_of(_record(phantom))
         assert bool(tube_positions(phantom)) == ("endotracheal tube" in words_of(seen))
         assert truth_assertions(phantom) or words_of(seen) == "no finding"
@@ -99,7 +99,7 @@ def test_places_of_one_finding_share_a_threshold_where_f1_is_best():
     chances = torch.full((40, len(FILM_LABELS)), 0.1)
     for row, column in enumerate(columns):
         labels[row, column], chances[row, column] = 1, 0.3
-    decide(made, torch.logit(chances), labels.numpy().astype("uint8"))
+    fit_thresholds(made, torch.logit(chances), labels.numpy().astype("uint8"))
     assert all(0.1 < float(made.thresholds[i]) < 0.3 for i in columns)
     untouched = [i for i, x in enumerate(FILM_LABELS) if x.finding == "mass"]
     assert all(float(made.thresholds[i]) == 0.5 for i in untouched)
@@ -118,8 +118,8 @@ def bases(tmp_path_factory) -> tuple[Path, Path]:
 def test_the_writer_is_told_what_the_probe_reads_and_nothing_without_a_probe(bases):
     bare, sighted = (load_backbone(folder) for folder in bases)
     film = Film((make_phantom(3, 1).film / 255).astype("float32"), "0" * 64)
-    assert bare.read_findings([film]) is None
-    assert sighted.read_findings([film]) == sighted.read(sighted.encode([film]))
+    assert bare.probe_findings([film]) is None
+    assert sighted.probe_findings([film]) == sighted.probe_encoded(sighted.encode([film]))
     asked: list[str] = []
 
     class Listening:
@@ -136,7 +136,7 @@ def test_the_writer_is_told_what_the_probe_reads_and_nothing_without_a_probe(bas
     for backbone in (bare, sighted):
         Assistant(Listening(backbone)).draft(film)  # type: ignore[arg-type]
     assert "Reading" not in asked[0]
-    assert asked[1].endswith(f"Reading: {words_of((sighted.read_findings([film]) or [()])[0])}.")
+    assert asked[1].endswith(f"Reading: {words_of((sighted.probe_findings([film]) or [()])[0])}.")
     assert json.loads((bases[0] / "card.json").read_text())["name"] == "toy0"
 
 
@@ -155,7 +155,7 @@ SLIPS = [
 
 @pytest.mark.parametrize(("told", "said", "count"), SLIPS)
 def test_a_slip_is_what_is_lacking_or_was_not_told(told, said, count):
-    assert slips(assertions(told), assertions(said)) == count
+    assert count_mismatches(find_assertions(told), find_assertions(said)) == count
 
 
 def test_a_draft_slips_no_more_than_the_first_that_was_written(assistant, phantoms):
@@ -166,6 +166,6 @@ def test_a_draft_slips_no_more_than_the_first_that_was_written(assistant, phanto
     requests = [report_request("", (), reading) for reading in readings]
     first = assistant.backbone.write(encoded, requests, Sampling(), ["report"] * len(films))
     for reading, draft, one in zip(readings, drafts, first, strict=True):
-        told = assertions(reading)
+        told = find_assertions(reading)
         said = [a for sentence in draft.sentences for a in sentence.assertions]
-        assert slips(told, said) <= slips(told, assertions(one.text))
+        assert count_mismatches(told, said) <= count_mismatches(told, find_assertions(one.text))

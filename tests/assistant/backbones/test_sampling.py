@@ -21,8 +21,8 @@ from transformers import (
 )
 
 from assistant.backbones.decoding.llama import Decoder, DecodingBatch
-from assistant.backbones.decoding.packed_linear import head_of, pack, product_of
-from assistant.backbones.decoding.sampling import GenerationSettings, numbers, write_on
+from assistant.backbones.decoding.packed_linear import head_op_of, linear_op_of, pack_linear
+from assistant.backbones.decoding.sampling import GenerationSettings, generate_texts, row_uniforms
 from assistant.backbones.loading import backbone_folder
 from assistant.backbones.protocols import Sampling
 from assistant.errors import BackboneError
@@ -154,19 +154,19 @@ def written_on(
 ) -> list[list[int]]:
     decoder = Decoder(language.model, lambda linear: linear.weight)
     embed = language.get_input_embeddings()
-    prefixes = decoder.read([embed(torch.tensor(prompt)) for prompt in prompts])
+    prefixes = decoder.prefill([embed(torch.tensor(prompt)) for prompt in prompts])
     wanted = GenerationSettings(embed, language.lm_head, most=12, end=3, temperature=temperature)
     ends = np.cumsum(counts)
     numbered = [list(range(end - n, end)) for end, n in zip(ends, counts, strict=True)]
     drawn = None
     if temperature > 0:
         lines = [
-            numbers(1, str(prompt), n, 12)
+            row_uniforms(1, str(prompt), n, 12)
             for prompt, count in zip(prompts, counts, strict=True)
             for n in range(count)
         ]
         drawn = np.stack(lines)
-    return [text.ids for text in write_on(decoder, prefixes, numbered, wanted, drawn)]
+    return [text.ids for text in generate_texts(decoder, prefixes, numbered, wanted, drawn)]
 
 
 prompts = st.lists(st.integers(4, 39), min_size=1, max_size=9)
@@ -215,10 +215,10 @@ def test_products_are_those_of_the_weights_in_whatever_form_they_are_kept(dtype,
     x = torch.randn(rows, 48, generator=draw).to(dtype)
     wanted = torch.cat([x.double() @ weight.double().T for weight in weights], dim=1)
     parameters = [torch.nn.Parameter(weight.clone()) for weight in weights]
-    for product in (product_of(weights), product_of(parameters), head_of(torch.cat(weights))):
+    for product in (linear_op_of(weights), linear_op_of(parameters), head_op_of(torch.cat(weights))):
         torch.testing.assert_close(product(x).double(), wanted, rtol=2e-2, atol=0.15)
     assert all(torch.equal(p, w) for p, w in zip(parameters, weights, strict=True))
-    alone = product_of(parameters, alone=True)
+    alone = linear_op_of(parameters, alone=True)
     torch.testing.assert_close(alone(x).double(), wanted, rtol=2e-2, atol=0.15)
 
 
@@ -232,7 +232,7 @@ def test_packed_layers_compute_what_they_did_and_leave_those_of_adapters_alone(a
     x = torch.randn(2, 5, 48)
     with torch.no_grad():
         before = model(x)
-        pack(model)
+        pack_linear(model)
         torch.testing.assert_close(model(x), before)
     assert layers[2] not in model.modules() or not torch.cpu.get_capabilities().get("avx512_f")
     assert (layers[0] in model.modules()) >= adapted
@@ -255,6 +255,6 @@ def test_a_bfloat16_model_says_what_it_says_in_float32(groups):
     made = {}
     for dtype in (torch.float32, torch.bfloat16):
         decoder = Decoder(model.to(dtype), lambda linear: linear.weight)
-        rows = DecodingBatch(decoder, decoder.read([p.to(dtype) for p in prompts]), 1, 3)
+        rows = DecodingBatch(decoder, decoder.prefill([p.to(dtype) for p in prompts]), 1, 3)
         made[dtype] = torch.stack([rows.step(rows.last) for _ in range(3)]).float()
     torch.testing.assert_close(*made.values(), rtol=0.1, atol=0.1)

@@ -33,7 +33,7 @@ from assistant.backbones.server.settings import ServerSettings
 from assistant.backbones.server.writer import ServerWriter
 from assistant.errors import BackboneError, SettingsError, Stopped
 from assistant.evidence.signals import confidence_signal
-from assistant.prompts import messages
+from assistant.prompts import film_messages
 from assistant.types import Film, GeneratedText, Study
 
 REQUEST = "Write the report of this chest film."
@@ -106,7 +106,7 @@ def locally(vlm: Path, code: Encoded, request: str, tokens: int) -> str:
     model: Any = AutoModelForImageTextToText.from_pretrained(vlm, local_files_only=True)
     processor = AutoProcessor.from_pretrained(vlm, local_files_only=True)
     grey = (code.study.films[0].pixels * 255).round().astype(np.uint8)
-    turn = messages(request, 1)
+    turn = film_messages(request, 1)
     turn[0]["content"][0] = {"type": "image", "image": Image.fromarray(grey).convert("RGB")}
     inputs = processor.apply_chat_template(
         turn, add_generation_prompt=True, tokenize=True, return_dict=True, return_tensors="pt"
@@ -375,7 +375,7 @@ def test_streamed_tokens_and_drafts_are_put_together():
     with serving(answer) as server:
         heard: list[str] = []
         code, warm = encoded(), Sampling(temperature=0.7)
-        found = server.writer().write([code] * 2, [REQUEST] * 2, warm, told=heard.append)
+        found = server.writer().write([code] * 2, [REQUEST] * 2, warm, on_text=heard.append)
     assert found == [GeneratedText("No mass.", ((0, 3), (3, 8)), (-0.5, -0.5))] * 2
     assert heard[0] == "No "
     assert heard[-1] == "No mass."
@@ -388,7 +388,7 @@ def test_a_stream_that_ends_without_an_end_is_no_text():
         return 200, {"Content-Type": "text/event-stream"}, data
 
     with serving(answer) as server, pytest.raises(BackboneError, match="broke off") as caught:
-        server.writer().write([encoded()], [NAMED], GREEDY, told=lambda text: None)
+        server.writer().write([encoded()], [NAMED], GREEDY, on_text=lambda text: None)
     check_sentence(caught.value, server.url)
 
 
@@ -562,7 +562,7 @@ def test_a_server_killed_midway_is_one_sentence(vlm, server):
             process.wait()
 
     with pytest.raises(BackboneError) as caught:
-        writer.write([encoded()], [f"{REQUEST} {NAMED}"], Sampling(max_tokens=1500), told=kill)
+        writer.write([encoded()], [f"{REQUEST} {NAMED}"], Sampling(max_tokens=1500), on_text=kill)
     check_sentence(caught.value, url)
     assert heard[-1]
     with pytest.raises(BackboneError, match="cannot be reached, or died") as caught:

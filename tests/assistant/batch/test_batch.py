@@ -11,7 +11,7 @@ import pytest
 from command import run
 from conftest import BACKBONE
 
-from assistant.batch.run import draft_folder, draft_rows, manifest_of, read_manifest
+from assistant.batch.run import draft_folder, draft_rows, find_manifest, read_manifest
 from assistant.errors import LibraryError, SettingsError, Stopped
 from assistant.export.draft_json import draft_dict
 from assistant.intake import read_film
@@ -49,7 +49,7 @@ def without_time(line):
 def test_every_film_has_its_line_and_a_broken_one_says_why(folder, assistant, tmp_path):
     out = tmp_path / "drafts.jsonl"
     seen = []
-    done = draft_folder(assistant, folder, out, neighbours=2, progress=lambda *at: seen.append(at))
+    done = draft_folder(assistant, folder, out, neighbours=2, on_progress=lambda *at: seen.append(at))
     assert (done.cases, done.drafted, done.failed) == (9, 8, 1)
     assert seen == [(n, 9) for n in range(10)]
     with (folder / "cases.csv").open(newline="", encoding="utf-8") as table:
@@ -88,7 +88,7 @@ def test_a_run_that_is_stopped_leaves_what_was_there_and_a_way_to_go_on(
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        draft_folder(assistant, folder, out, neighbours=0, progress=stop)
+        draft_folder(assistant, folder, out, neighbours=0, on_progress=stop)
     assert out.read_text(encoding="utf-8") == "whole\n"
     draft_folder(assistant, folder, out, neighbours=0)
     assert len(lines_of(out)) == 9
@@ -132,12 +132,12 @@ def test_a_place_that_cannot_be_written_ends_with_two(folder, capfd):
 
 
 def test_without_names_a_row_tells_its_number_and_no_name(folder, assistant):
-    broken = manifest_of(folder).rows[2].image
+    broken = find_manifest(folder).rows[2].image
     secret = broken.with_name("Doe^Jane.png")
     broken.rename(secret)
     table = folder / "cases.csv"
     table.write_text(table.read_text().replace(broken.name, secret.name), encoding="utf-8")
-    manifest = manifest_of(folder)
+    manifest = find_manifest(folder)
     few = replace(manifest, rows=manifest.rows[:4])
     rows = list(draft_rows(assistant, few, neighbours=0, named=False))
     assert [row["image"] for row in rows] == ["film 1", "film 2", "film 3", "film 4"]
@@ -157,7 +157,7 @@ def test_rows_can_be_stopped_within_a_batch_and_between(folder, assistant):
             raise Stopped
 
     with pytest.raises(Stopped):
-        list(draft_rows(assistant, read_manifest(folder), neighbours=0, told=told))
+        list(draft_rows(assistant, read_manifest(folder), neighbours=0, on_text=told))
     assert len(calls) == 5
 
 
@@ -167,27 +167,27 @@ def test_a_folder_without_a_table_is_read_in_the_order_of_its_paths(tmp_path, ph
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
-    manifest = manifest_of(tmp_path)
+    manifest = find_manifest(tmp_path)
     names = [row.image.relative_to(manifest.folder).as_posix() for row in manifest.rows]
     assert names == sorted(["a.TIFF", "b/a/one.dcm", "b/two.png", "z"])
     assert {(row.report, row.patient, row.labels) for row in manifest.rows} == {("", None, ())}
 
 
 def test_a_table_is_found_in_the_folder_or_its_only_subfolder(folder, tmp_path):
-    assert manifest_of(folder) == read_manifest(folder)
+    assert find_manifest(folder) == read_manifest(folder)
     outer = tmp_path / "outer"
     outer.mkdir()
     inner = folder.rename(outer / "Doe^Jane")
-    assert manifest_of(outer) == read_manifest(inner)
+    assert find_manifest(outer) == read_manifest(inner)
     (inner / "cases.csv").write_text("image\nnothing.png\n", encoding="utf-8")
     with pytest.raises(LibraryError, match=r"cases\.csv, row 2") as caught:
-        manifest_of(outer)
+        find_manifest(outer)
     assert "Doe" not in str(caught.value)
     (inner / "cases.csv").rename(inner / "metadata.csv")
     (inner / "metadata.csv").write_text("file_name\nnothing.png\n", encoding="utf-8")
     inner.rename(outer / "train")  # the folder of a split, whose table is bad too
     with pytest.raises(LibraryError, match="row 2"):
-        manifest_of(outer)
+        find_manifest(outer)
 
 
 @pytest.mark.parametrize("what", ["nothing", "empty"])
@@ -195,7 +195,7 @@ def test_a_folder_of_no_films_is_refused(tmp_path, what):
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty" / "readme.txt").write_text("none")
     with pytest.raises(SettingsError, match="folder"):
-        manifest_of(tmp_path / what)
+        find_manifest(tmp_path / what)
 
 
 def test_a_zip_of_films_is_drafted_as_its_folder_is(folder, assistant, tmp_path):
@@ -203,7 +203,7 @@ def test_a_zip_of_films_is_drafted_as_its_folder_is(folder, assistant, tmp_path)
         for path in sorted(folder.rglob("*")):
             archive.write(path, path.relative_to(folder.parent))
     (tmp_path / "out").mkdir()
-    both = (manifest_of(unpack(tmp_path / "films.zip", tmp_path / "out")), manifest_of(folder))
+    both = (find_manifest(unpack(tmp_path / "films.zip", tmp_path / "out")), find_manifest(folder))
     told = [[row.indication for row in manifest.rows] for manifest in both]
     assert told[0] == told[1] != [""] * 9
     few = [replace(manifest, rows=manifest.rows[:3]) for manifest in both]

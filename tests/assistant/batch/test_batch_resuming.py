@@ -97,7 +97,7 @@ def stopped_after(rows):
 def test_another_run_is_not_gone_on_with_unless_begun_anew(films, assistant, tmp_path):
     out = tmp_path / "drafts.jsonl"
     with pytest.raises(KeyboardInterrupt):
-        draft_folder(assistant, films, out, neighbours=0, progress=stopped_after(2))
+        draft_folder(assistant, films, out, neighbours=0, on_progress=stopped_after(2))
     with pytest.raises(SettingsError, match=r"another options.*--no-resume"):
         draft_folder(assistant, films, out, neighbours=0, seed=1)
     (films / "99.png").write_bytes(b"one more")

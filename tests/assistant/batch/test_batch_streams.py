@@ -19,9 +19,9 @@ from toy_janus import toy_base
 
 from assistant import Assistant
 from assistant.backbones.janus.backbone import JanusBackbone
-from assistant.batch.manifest import listing_of
+from assistant.batch.manifest import list_rows
 from assistant.batch.run import How, draft_folder, draft_lines
-from assistant.drafting.prefetch import read_ahead
+from assistant.drafting.prefetch import prefetch
 from assistant.drafting.sources import FailedStudy, FileSource
 from assistant.errors import IntakeError, SettingsError
 from assistant.export.draft_json import draft_dict
@@ -85,10 +85,10 @@ def test_films_read_elsewhere_are_those_read_here_and_never_far_ahead(paths, tmp
             taken.append(number)
             yield FileSource(file, f"reason {number}", "before")
 
-    here = list(read_ahead(sources(), 0, 2))
+    here = list(prefetch(sources(), 0, 2))
     taken.clear()
     there = []
-    for one in read_ahead(sources(), 1, 2):
+    for one in prefetch(sources(), 1, 2):
         there.append(one)
         assert len(taken) <= len(there) + 2
     for a, b in zip(here, there, strict=True):
@@ -217,15 +217,15 @@ def test_parquet_is_drafted_as_its_films_are(assistant, paths, tmp_path, form):
         if "draft" in row:
             row["draft"]["provenance"].pop("time")
             assert row["draft"]["study"] == plain(report)["study"]
-    listing = listing_of(tmp_path / "films.parquet")
+    listing = list_rows(tmp_path / "films.parquet")
     assert [n.image for n in listing.rows(1)] == called[1:]
-    assert listing_of(tmp_path).digest == listing.digest  # the folder of it
+    assert list_rows(tmp_path).digest == listing.digest  # the folder of it
 
 
 def test_a_table_gives_prior_reports_too(assistant, paths, tmp_path):
     (tmp_path / "a.png").write_bytes(paths[0].read_bytes())
     (tmp_path / "cases.csv").write_text("image,prior_report\na.png,Large left effusion.\n")
-    one = next(listing_of(tmp_path).rows())
+    one = next(list_rows(tmp_path).rows())
     assert one.source == FileSource(tmp_path / "a.png", "", "Large left effusion.")
     (tmp_path / "a.png").unlink()  # lost while the batch runs
     row = next(draft_lines(assistant, [one], How(0)))

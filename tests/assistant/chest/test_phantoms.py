@@ -26,7 +26,7 @@ from assistant.chest.phantoms import (
 )
 from assistant.chest.phantoms.pathology import SIZES, TIP_MM
 from assistant.errors import SettingsError
-from assistant.labeller.sentences import parse
+from assistant.labeller.sentences import parse_sentences
 
 
 def _digest(folder) -> str:
@@ -114,7 +114,7 @@ def test_the_report_asserts_the_truth_and_nothing_else(split):
     for index in range(30):
         phantom = make_phantom(17, index, split=split)
         told, true = set(), set()
-        for sentence in parse(f"Findings: {phantom.findings}"):
+        for sentence in parse_sentences(f"Findings: {phantom.findings}"):
             for a in sentence.assertions:
                 if a.polarity == "absent" or a.finding == "no_finding":
                     continue

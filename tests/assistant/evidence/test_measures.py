@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from adapters.data.measured_truth import measured_in
+from adapters.data.measured_truth import measurements_of
 from adapters.pretrain.measurements import FEWEST, fit_measures
-from assistant.backbones.probe.measurements import Measures
+from assistant.backbones.probe.measurements import MeasurementModel
 from assistant.chest.phantoms import make_phantom
 from assistant.errors import BackboneError
 from assistant.evidence.collect import gather_sources
@@ -59,7 +59,7 @@ def test_a_line_is_found_and_its_error_holds_nine_in_ten():
     told = [{"cardiomegaly//cardiothoracic_ratio": float(t)} for t in truth]
     measures = fit_measures(x[:400], told[:400], x[400:600], told[400:600])
     (one,) = measures.measures
-    taken = np.array([measures.take(row[:5], row[5:])[0].value for row in x[600:]])
+    taken = np.array([measures.measure(row[:5], row[5:])[0].value for row in x[600:]])
     within = np.abs(taken - truth[600:]) <= one.error
     assert 0.85 <= within.mean() <= 0.95
     assert one.error < 0.02
@@ -70,24 +70,24 @@ def test_what_too_few_films_have_is_not_measured():
     features = np.random.default_rng(0).normal(size=(FEWEST - 1, 6))
     measures = fit_measures(features, told, features, told)
     assert measures.measures == ()
-    assert measures.take(features[0, :2], features[0, 2:]) == ()
+    assert measures.measure(features[0, :2], features[0, 2:]) == ()
 
 
 def test_measures_are_kept_and_a_damaged_file_is_one_sentence(tmp_path):
     path = tmp_path / "measures.safetensors"
-    Measures([RATIO], np.ones((1, 4)), np.array([0.1])).save(path)
-    (found,) = Measures.load(path).take(np.ones(2), np.ones(2))
+    MeasurementModel([RATIO], np.ones((1, 4)), np.array([0.1])).save(path)
+    (found,) = MeasurementModel.load(path).measure(np.ones(2), np.ones(2))
     assert found.measure == RATIO
     assert found.value == pytest.approx(4.1)
     path.write_bytes(path.read_bytes()[:50])
     with pytest.raises(BackboneError, match="measurements"):
-        Measures.load(path)
+        MeasurementModel.load(path)
 
 
 def test_of_a_phantom_the_truth_is_measured_in_parts_of_its_edge():
     for index in range(12):
         phantom = make_phantom(5, index)
-        found = measured_in(phantom)
+        found = measurements_of(phantom)
         assert found["cardiomegaly//cardiothoracic_ratio"] == phantom.cardiothoracic_ratio
         assert all(abs(value) < 1 for value in found.values())
         tall = [x for x in phantom.lesions if x.finding == "pleural_effusion"]

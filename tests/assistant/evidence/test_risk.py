@@ -9,7 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.calibration.risk import FitDescription, JudgedClaim, ablation, fit_risk, thresholds
+from adapters.calibration.risk import (
+    FitDescription,
+    JudgedClaim,
+    ablation,
+    fit_risk,
+    fit_thresholds,
+)
 from assistant.chest.truth_check import is_false
 from assistant.errors import BackboneError, SettingsError
 from assistant.evidence.collect import EvidenceSources, box_of, gather_sources
@@ -200,7 +206,7 @@ def test_what_is_kept_holds_the_error_on_what_it_was_chosen_on(seed, error):
     rng = np.random.default_rng(seed)
     risks = rng.random(200)
     false = rng.random(200) < risks
-    keep, withhold = thresholds(risks, false, error)
+    keep, withhold = fit_thresholds(risks, false, error)
     kept = risks <= keep
     assert false[kept].sum() <= error * (kept.sum() + 1)
     assert withhold > keep

@@ -19,7 +19,7 @@ from assistant.chest.phantoms import FINDINGS as PHANTOM_FINDINGS
 from assistant.chest.phantoms import make_phantom, wording
 from assistant.chest.phantoms.pathology import SIZES
 from assistant.chest.vocabulary import FINDINGS, NORMALS, finding_named, finding_of_label
-from assistant.labeller.labeller import assertions
+from assistant.labeller.labeller import find_assertions
 from assistant.types import Assertion
 
 QUICK = settings(max_examples=200, deadline=None)
@@ -45,7 +45,7 @@ def read(text: str) -> list[str]:
             [sign[c.polarity] + c.finding]
             + [str(x) for x in (c.side, c.zone, c.degree, c.measurement_mm) if x is not None]
         )
-        for c in assertions(text)
+        for c in find_assertions(text)
     ]
 
 
@@ -156,7 +156,7 @@ def test_every_phrase_of_the_phantoms_is_read_back(finding: str) -> None:
             side=side, Side=side.capitalize(), zone=zone,
             degree=degree, Degree=degree.capitalize(), degree_ly=wording.ADVERB.get(degree, ""),
         )  # fmt: skip
-        claims = [c for c in assertions(sentence) if c.finding == finding]
+        claims = [c for c in find_assertions(sentence) if c.finding == finding]
         assert {c.polarity for c in claims} == {"present"}, sentence
         claim = claims[0]
         # What is bilateral by its nature has no side to be told by.
@@ -179,7 +179,7 @@ def test_every_denial_of_the_phantoms_is_read_back(
     phrases: tuple[str, ...], absent: set[str]
 ) -> None:
     for phrase in phrases:
-        claims = assertions(phrase)
+        claims = find_assertions(phrase)
         assert {c.polarity for c in claims} == {"absent"}, phrase
         assert absent <= {c.finding for c in claims}, phrase
 
@@ -194,7 +194,7 @@ Place = tuple[str, str | None, str | None]
 
 def _present(text: str) -> set[Place]:
     claims = [
-        c for c in assertions(text) if c.polarity == "present" and c.finding in PHANTOM_FINDINGS
+        c for c in find_assertions(text) if c.polarity == "present" and c.finding in PHANTOM_FINDINGS
     ]
     return {
         (c.finding, side if finding_named(c.finding).sided else None, _zone(c.finding, c.zone))
@@ -227,7 +227,7 @@ def test_the_reports_of_phantoms_say_exactly_what_the_phantoms_have() -> None:
 @given(ANY_TEXT)
 def test_any_text_gives_claims_within_it(text: str) -> None:
     keys = {finding.key for finding in FINDINGS}
-    for claim in assertions(text):
+    for claim in find_assertions(text):
         assert claim.finding in keys
         assert 0 <= claim.span[0] < claim.span[1] <= len(text)
         assert claim.side in (None, "right", "left", "bilateral")
@@ -241,7 +241,7 @@ def test_any_text_gives_claims_within_it(text: str) -> None:
 def test_what_goes_before_an_empty_line_does_not_change_what_follows(text: str) -> None:
     after = "A small left effusion is seen."
     start = len(text) + 2
-    last = assertions(f"{text}\n\n{after}")[-1]
+    last = find_assertions(f"{text}\n\n{after}")[-1]
     assert last == Assertion(
         "pleural_effusion", "present", "left", None, "small", None, (start + 13, start + 21)
     )
@@ -254,7 +254,7 @@ def test_a_span_names_its_finding(finding) -> None:
         if not name.strip():
             continue
         text = f"There is xxxx {name}"
-        spans = [text[slice(*c.span)] for c in assertions(text)]
+        spans = [text[slice(*c.span)] for c in find_assertions(text)]
         assert spans
         assert all(span in name for span in spans), phrase
 
@@ -298,7 +298,7 @@ def test_a_long_text_takes_time_in_proportion() -> None:
         taken = []
         for _ in range(3):
             start = time.process_time()
-            assertions(text)
+            find_assertions(text)
             taken.append(time.process_time() - start)
         return min(taken)
 
@@ -326,7 +326,7 @@ def test_open_i_labels_agree_with_the_annotators() -> None:
                 continue
             parts = {a.get("Label"): a.text or "" for a in root.iter("AbstractText")}
             text = parts.get("FINDINGS", "") + "\n" + parts.get("IMPRESSION", "")
-            found = {c.finding for c in assertions(text) if c.polarity == "present"}
+            found = {c.finding for c in find_assertions(text) if c.polarity == "present"}
             for name, key in labels.items():
                 hit += key in found and row[name] == "1"
                 wrong += key in found and row[name] == "0"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assistant.labeller.sentences import WITHHELD, is_comparison, parse, withhold_numbers
+from assistant.labeller.sentences import WITHHELD, is_comparison, parse_sentences, withhold_numbers
 
 QUICK = settings(max_examples=150, deadline=None)
 TEXTS = st.one_of(
@@ -70,14 +70,14 @@ SENTENCES = (
     ],
 )  # fmt: skip
 def test_a_draft_is_cut_into_its_sentences(draft: str, expected: list[tuple[str, str]]) -> None:
-    assert [(s.section, s.text) for s in parse(draft)] == expected
+    assert [(s.section, s.text) for s in parse_sentences(draft)] == expected
 
 
 @QUICK
 @given(TEXTS)
 def test_any_text_is_parsed_into_spans_in_order(draft: str) -> None:
     end = 0
-    for sentence in parse(draft):
+    for sentence in parse_sentences(draft):
         assert end <= sentence.start < sentence.end <= len(draft)
         assert draft[sentence.start : sentence.end] == sentence.text == sentence.text.strip()
         for claim in sentence.assertions:
@@ -97,7 +97,7 @@ def test_no_word_is_lost(
     findings: list[str], impression: list[str], one: str, two: str, stop: str
 ) -> None:
     parts = [s + stop for s in findings], [s + stop for s in impression]
-    sentences = parse(one + " " + "".join(parts[0]) + "\n" + two + " " + "".join(parts[1]))
+    sentences = parse_sentences(one + " " + "".join(parts[0]) + "\n" + two + " " + "".join(parts[1]))
     assert [(s.section, s.text.rstrip(".!")) for s in sentences] == [
         *(("findings", s) for s in findings),
         *(("impression", s) for s in impression),
@@ -108,13 +108,13 @@ def test_no_word_is_lost(
 @given(st.lists(st.from_regex(r"[a-z]{1,9}[,.]?", fullmatch=True), max_size=30, unique=True))
 def test_words_without_headings_all_come_back_in_order(words: list[str]) -> None:
     draft = " ".join(words)
-    joined = " ".join(s.text for s in parse(draft))
+    joined = " ".join(s.text for s in parse_sentences(draft))
     said = set(re.findall(r"\w+", joined))
     assert said == set(re.findall(r"\w+", draft))
 
 
 def test_a_sentence_carries_its_assertions() -> None:
-    (sentence,) = parse("Impression: 1. Small right pleural effusion.")
+    (sentence,) = parse_sentences("Impression: 1. Small right pleural effusion.")
     (claim,) = sentence.assertions
     assert (claim.finding, claim.side, claim.degree) == ("pleural_effusion", "right", "small")
     assert sentence.text[slice(*claim.span)] == "pleural effusion"

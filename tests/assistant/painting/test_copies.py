@@ -13,7 +13,7 @@ from assistant.chest.phantoms import make_phantom
 from assistant.errors import LibraryError
 from assistant.intake import read_film
 from assistant.intake.synthetic_mark import draw_mark
-from assistant.painting.copy_check import LIMIT, LibraryFilms, copy_checks, similarity
+from assistant.painting.copy_check import LIMIT, LibraryFilms, check_copies, similarity
 from assistant.types import Film
 
 
@@ -54,7 +54,7 @@ def test_a_film_of_the_library_is_known_again_though_it_was_changed(
     paths = sorted(phantoms.glob("images/*.png"))[:3]
     films = [read_film(path) for path in paths]
     changed = [as_film(CHANGES[change](film.pixels)) for film in films]
-    for film, check in zip(films, copy_checks(assistant.backbone, shelves, changed), strict=True):
+    for film, check in zip(films, check_copies(assistant.backbone, shelves, changed), strict=True):
         assert (check.verdict, check.film) == ("copy", film.sha256[:16])
         assert check.similarity >= LIMIT
         assert check.compared == 24
@@ -63,7 +63,7 @@ def test_a_film_of_the_library_is_known_again_though_it_was_changed(
 def test_other_people_are_no_copies(assistant, shelves):
     others = [make_phantom(611, i, split="test").film / np.float32(255) for i in range(12)]
     films = [as_film(small(pixels)) for pixels in others]
-    for check in copy_checks(assistant.backbone, shelves, films):
+    for check in check_copies(assistant.backbone, shelves, films):
         assert check.verdict == "original"
         assert 0 < check.similarity < LIMIT == check.limit
 
@@ -72,10 +72,10 @@ def test_nothing_to_compare_with_is_no_pass(assistant, tmp_path):
     from retrieval import Library
 
     film = as_film(np.zeros((128, 128)))
-    assert copy_checks(assistant.backbone, [], [film])[0].verdict == "unchecked"
+    assert check_copies(assistant.backbone, [], [film])[0].verdict == "unchecked"
     own = assistant.backbone
     with Library.open(tmp_path, encoder=own.encoder_id, dim=own.dim) as empty:
-        check = copy_checks(own, [LibraryFilms(empty)], [film])[0]
+        check = check_copies(own, [LibraryFilms(empty)], [film])[0]
     assert (check.verdict, check.similarity, check.compared) == ("unchecked", None, 0)
     assert check.reason
 
@@ -87,7 +87,7 @@ def test_a_lost_picture_is_left_out_and_the_rest_compared(assistant, phantoms):
 
     film = read_film(sorted(phantoms.glob("images/*.png"))[0])
     lost = film.sha256[:16]
-    check = copy_checks(assistant.backbone, [Leaky(assistant.library)], [film])[0]
+    check = check_copies(assistant.backbone, [Leaky(assistant.library)], [film])[0]
     assert check.compared == 23
     assert check.film != lost
     with pytest.raises(LibraryError):

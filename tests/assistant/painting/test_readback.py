@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from assistant.painting.readback import read_back, wish_of
+from assistant.painting.readback import claims_of_prompt, read_back
 from assistant.types import ProbeFinding
 
 SIDES = ("right", "left")
@@ -77,7 +77,7 @@ def test_what_was_not_asked_for_but_seen_is_told_once_a_finding_and_side():
 
 def test_findings_and_impression_ask_for_one_thing_once():
     report = "There is a large right pleural effusion. Impression: Pleural effusion."
-    assert wish_of(report).present == (("pleural_effusion", "right", None),)
+    assert claims_of_prompt(report).present == (("pleural_effusion", "right", None),)
 
 
 def test_the_reason_names_what_is_missing_and_what_is_there_in_spite():

@@ -8,7 +8,7 @@ import pytest
 from assistant.chest.phantoms import make_phantom, truth_assertions, tube_positions
 from assistant.chest.phantoms.truth import assertions
 from assistant.types import Assertion
-from assistant.vqa.answer_claims import claims_of, goes_with
+from assistant.vqa.answer_claims import claims_of_answer, is_consistent
 from assistant.vqa.question_bank import ask_about
 
 READ = (
@@ -36,29 +36,29 @@ READ = (
     ],
 )
 def test_an_answer_that_says_otherwise_than_the_film_does_not_go_with_it(question, right, wrong):
-    assert goes_with(question, right, READ, ())
-    assert not goes_with(question, wrong, READ, ())
+    assert is_consistent(question, right, READ, ())
+    assert not is_consistent(question, wrong, READ, ())
 
 
 def test_a_change_is_held_against_both_films():
     large = (Assertion("pleural_effusion", side="right", degree="large"),)
     question = "Has the pleural effusion changed?"
-    assert goes_with(question, "Smaller.", READ, large)
+    assert is_consistent(question, "Smaller.", READ, large)
     for wrong in ("Larger.", "Unchanged.", "New.", "Resolved."):
-        assert not goes_with(question, wrong, READ, large)
-    assert goes_with(question, "New.", READ, ())
-    assert goes_with("Has the mass changed?", "Resolved.", READ, (Assertion("mass", side="left"),))
+        assert not is_consistent(question, wrong, READ, large)
+    assert is_consistent(question, "New.", READ, ())
+    assert is_consistent("Has the mass changed?", "Resolved.", READ, (Assertion("mass", side="left"),))
 
 
 def test_what_no_film_shows_and_what_is_not_understood_goes_with_any_film():
-    assert goes_with("What is the blood pressure?", "120.", READ, ())
-    assert goes_with("And otherwise?", "Unremarkable.", READ, ())
+    assert is_consistent("What is the blood pressure?", "120.", READ, ())
+    assert is_consistent("And otherwise?", "Unremarkable.", READ, ())
 
 
 def said(question: str, answer: str) -> list[tuple]:
     return [
         (a.finding, a.polarity, a.side, a.zone, a.degree, a.comparison)
-        for a in claims_of(question, answer)
+        for a in claims_of_answer(question, answer)
     ]
 
 
@@ -133,5 +133,5 @@ def test_the_right_answer_to_any_question_goes_with_the_truth(split):
         rng = np.random.default_rng(index)
         for question in ask_about(rng, truth, then, split, tubes):
             asked += 1
-            assert goes_with(question.question, question.answer, known, then or ()), question
+            assert is_consistent(question.question, question.answer, known, then or ()), question
     assert asked > 300

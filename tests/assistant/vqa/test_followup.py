@@ -23,13 +23,13 @@ from assistant.chest.question_words import (
     SIZE,
     THINGS,
     TIP,
-    phrased,
+    phrase_question,
 )
 from assistant.evidence.collect import EvidenceSources
 from assistant.evidence.rules import NO_PRIOR
 from assistant.export.draft_json import answer_dict
 from assistant.types import Film, GeneratedText, Study
-from assistant.vqa.followup import understood
+from assistant.vqa.followup import resolve_followup
 from assistant.vqa.question_bank import ASKED, DEVICES
 
 NUMBERS = re.compile(r"-?\d+(?:\.\d+)?")
@@ -155,7 +155,7 @@ def test_what_no_film_shows_claims_nothing(assistant, ill):
     ],
 )  # fmt: skip
 def test_a_follow_up_is_made_whole_from_what_was_spoken_of(history, question, whole):
-    assert understood(question, history) == whole
+    assert resolve_followup(question, history) == whole
 
 
 @pytest.mark.parametrize(
@@ -164,13 +164,13 @@ def test_a_follow_up_is_made_whole_from_what_was_spoken_of(history, question, wh
      "How wide is the heart?", "Where is the nodule?", "Is it dangerous?"],
 )  # fmt: skip
 def test_a_question_that_stands_alone_is_left_as_it_is(question):
-    assert understood(question, EFFUSION) == question
-    assert understood(question) == question
+    assert resolve_followup(question, EFFUSION) == question
+    assert resolve_followup(question) == question
 
 
 def test_without_anything_to_go_by_a_follow_up_is_left_as_it_is():
-    assert understood("Which side?") == "Which side?"
-    assert understood("Which side?", HEART) == "Which side?"  # the heart has one
+    assert resolve_followup("Which side?") == "Which side?"
+    assert resolve_followup("Which side?", HEART) == "Which side?"  # the heart has one
 
 
 def test_a_follow_up_is_answered_as_the_whole_question_is(assistant, ill):
@@ -270,19 +270,19 @@ def test_what_has_changed_is_told_from_both_films(assistant, well, monkeypatch):
 
 
 def test_no_phrasing_that_the_adapter_knows_is_taken_from_it():
-    from assistant.vqa.computed import computed
+    from assistant.vqa.computed import compute_answer
 
     tables = (PRESENCE, DEVICE, SIDE, PLACE, SIZE, DEGREE, COUNT, TIP, COMPARISON)
     asked = [
-        phrased(phrase, finding)
+        phrase_question(phrase, finding)
         for table in tables
         for phrase in table
         for finding in (*ASKED, *DEVICES)
     ]
     asked += [phrase.format(thing=thing) for phrase in BEYOND for thing in THINGS]
     for question in asked:
-        assert computed(question, EvidenceSources(prior=()), (), ()) is None, question
-        assert understood(question, EFFUSION) == question
+        assert compute_answer(question, EvidenceSources(prior=()), (), ()) is None, question
+        assert resolve_followup(question, EFFUSION) == question
 
 
 def test_of_a_refused_film_nothing_is_answered_unless_one_insists(assistant):

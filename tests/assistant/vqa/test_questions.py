@@ -13,7 +13,7 @@ from assistant.chest import question_words as words
 from assistant.chest.phantoms import pathology
 from assistant.chest.vocabulary import finding_named
 from assistant.evidence.rules import judge_answer
-from assistant.labeller.labeller import assertions
+from assistant.labeller.labeller import find_assertions
 from assistant.types import Assertion
 from assistant.vqa.question_bank import KINDS, Question, ask_about
 
@@ -70,7 +70,7 @@ def test_every_answer_has_the_form_of_its_kind_and_denies_only_what_is_absent(
         assert q.kind in KINDS
         assert re.fullmatch(FORMS[q.kind], q.answer), q
         assert bool(q.prior) == (q.kind == "comparison"), q
-        denied = [a for a in assertions(q.answer) if a.finding != "no_finding"]
+        denied = [a for a in find_assertions(q.answer) if a.finding != "no_finding"]
         if q.kind == "not_shown":
             # The labeller reads the answer as we mean it.
             assert all(a.polarity == "absent" for a in denied), q
@@ -78,9 +78,9 @@ def test_every_answer_has_the_form_of_its_kind_and_denies_only_what_is_absent(
                 same = [p for p in present if p.finding == a.finding]
                 assert not same or (a.side and all(p.side != a.side for p in same)), q
         if q.kind in ("presence", "device"):
-            asked = {a.finding for a in assertions(q.question)} & {*words.ASKED, *words.DEVICES}
+            asked = {a.finding for a in find_assertions(q.question)} & {*words.ASKED, *words.DEVICES}
             assert len(asked) == 1, q
-            sides = {a.side for a in assertions(q.question)} - {None}
+            sides = {a.side for a in find_assertions(q.question)} - {None}
             held = {a.finding for a in present if not sides or a.side in sides}
             assert (q.answer == "No.") == (not asked & held), q
     assert there or not {"side", "place", "size", "count"} & {
@@ -154,8 +154,8 @@ def test_the_rules_of_evidence_leave_questions_and_answers_as_they_are(split):
 
 def test_what_a_report_says_twice_is_one_finding():
     """The impression repeats the findings, with less detail."""
-    then = assertions("Small left effusion. Nodule in the left upper zone. Left nodule.")
-    now = assertions(
+    then = find_assertions("Small left effusion. Nodule in the left upper zone. Left nodule.")
+    now = find_assertions(
         "There is a large left effusion. Nodule in the left upper zone. Left pleural effusion."
     )
     found = [q for q in many(now, then, complete=False) if q.kind == "comparison"]
@@ -188,10 +188,10 @@ def test_training_never_sees_the_phrasing_kept_for_the_test():
 
 
 def test_of_a_report_only_what_it_denies_is_absent_and_nothing_is_counted():
-    said = assertions(
+    said = find_assertions(
         "There is a nodule in the left upper zone. No pneumothorax. Possible pleural effusion."
     )
-    found = many(said, assertions("No pleural effusion."), complete=False)
+    found = many(said, find_assertions("No pleural effusion."), complete=False)
     assert not one("count", found)
     assert not one("comparison", found)
     text = " ".join(q.question for q in found)
