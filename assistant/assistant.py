@@ -30,7 +30,7 @@ from assistant.evidence.rules import (
 )
 from assistant.gate import GatedStudy, gate_studies
 from assistant.iterables import batched
-from assistant.painting.painting import check_and_mark, check_prompt
+from assistant.painting.painting import check_and_mark
 from assistant.paths import library_folder
 from assistant.prompts import paint_request
 from assistant.provenance import provenance_of
@@ -41,7 +41,7 @@ from assistant.types import (
     OnProgress,
     OnText,
     Painting,
-    PaintSettings,
+    PaintRequest,
     Provenance,
     Report,
     Study,
@@ -126,10 +126,14 @@ class Assistant:
         Raises IntakeError for a film that cannot be read, SettingsError for a bad option.
         """
         options = DraftOptions(
-            *(neighbours, seed, tuple(exclude), use_adapter, samples),
+            neighbours=neighbours,
+            seed=seed,
+            exclude=tuple(exclude),
+            use_adapter=use_adapter,
+            samples=samples,
             correct=correct,
             anyway=anyway,
-            told=on_text,
+            on_text=on_text,
         )
         study = as_study(source, indication, prior_report)
         return self._reports(options, self._admit(options, [study]))[0]
@@ -162,14 +166,14 @@ class Assistant:
         and goes on. `how` are the options of `draft`, where `told` hears of the first film of each
         batch, and those of `BatchOptions`. Raises SettingsError for a bad option.
         """
-        way = BatchPlan.of(how)
+        plan = BatchPlan.of(how)
         stages = DraftStages(
-            partial(self._admit, way.options),
+            partial(self._admit, plan.options),
             lambda asked: self.backbone.probe_encoded([one.encoded for one in asked]),
-            partial(self._reports, way.options),
+            partial(self._reports, plan.options),
         )
-        studies = prefetch(sources, way.workers, way.batch)
-        return draft_in_windows(studies, way, stages, strict=errors == "raise")
+        studies = prefetch(sources, plan.workers, plan.batch)
+        return draft_in_windows(studies, plan, stages, strict=errors == "raise")
 
     def check(
         self,
@@ -194,7 +198,7 @@ class Assistant:
         given = text_to_check(text)
         study = as_study(source, indication, prior_report)
         one = self._admit(options, [study])[0]
-        near = self._cited(one, options, self.risk) if one.read else ()
+        near = self._cited(one, options, self.risk) if one.passed else ()
         return check_report(
             self.backbone, one, near, given, self.risk, self._provenance(given, 0, None)
         )
@@ -218,16 +222,16 @@ class Assistant:
         self, options: DraftOptions, asked: Sequence[GatedStudy]
     ) -> list[tuple[GatedStudy, WrittenDraft | None]]:
         """Each study with what the gate says, and what was written of it if anything was."""
-        read = [one for one in asked if one.read]
+        read = [one for one in asked if one.passed]
         task = self._task("report") if options.use_adapter else None
         risk = self._risk_for(task)
         near = [self._cited(one, options, risk) for one in read]
         samples = options.samples
         if samples is None:
             samples = risk.samples if risk else 0
-        seed, told = options.seed, options.told
+        seed, told = options.seed, options.on_text
         texts = iter(write_drafts(self.backbone, read, near, task, seed, samples, told))
-        return [(one, next(texts) if one.read else None) for one in asked]
+        return [(one, next(texts) if one.passed else None) for one in asked]
 
     def _cited(
         self, one: GatedStudy, options: DraftOptions, risk: RiskModel | None
@@ -300,7 +304,11 @@ class Assistant:
         study = as_study(source)
         study = replace(study, prior_report=prior_report or study.prior_report)
         return answer_question(
-            *(self.backbone, self.library, self.risk, study, question),
+            self.backbone,
+            self.library,
+            self.risk,
+            study=study,
+            question=question,
             history=history,
             seed=seed,
             anyway=anyway,
@@ -349,22 +357,25 @@ class Assistant:
         raises (`Stopped`, say) ends the painting and goes through.
         Raises SettingsError on bad values.
         """
-        settings = PaintSettings(guidance, temperature, site)
-        check_prompt(prompt, count, settings)
-        painted = self.backbone.paint(
+        request = PaintRequest(
             prompt,
-            count=count,
             seed=seed,
+            count=count,
             guidance=guidance,
             temperature=temperature,
             site=site,
-            on_progress=on_progress,
         )
+        painted = self.backbone.paint(request, on_progress)
         provenance = provenance_of(
             self.backbone.painter_identity, self.library, paint_request(prompt, site), seed
         )
         return check_and_mark(
-            self.backbone, self.library, prompt, painted, provenance, settings, mark=mark
+            self.backbone,
+            self.library,
+            request,
+            painted=painted,
+            provenance=provenance,
+            mark=mark,
         )
 
     def _find_similar(
@@ -379,7 +390,9 @@ class Assistant:
         if self.library is None or k == 0:
             return ()
         return find_similar(
-            *(self.library, encoded.embedding, k),
+            self.library,
+            encoded.embedding,
+            k,
             own=film.sha256[:16],
             exclude=exclude,
             origin=origin,

@@ -175,7 +175,7 @@ class GatedStudy:
     study: Study
     encoded: Encoded
     gate: Gate
-    read: bool
+    passed: bool
 
 
 def gate_studies(

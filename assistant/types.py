@@ -1,7 +1,8 @@
 """The values that pass between the stages of one draft: frozen, slotted, tuples not lists.
 
-This module knows no anatomy, no model and no file format, and imports nothing of ours: every
-stage takes these values and returns new ones. There is no patient field on any of them.
+This module knows no anatomy, no model and no file format, and imports nothing of ours but the
+errors: every stage takes these values and returns new ones. There is no patient field on any of
+them.
 """
 
 from __future__ import annotations
@@ -13,8 +14,14 @@ from typing import Literal
 
 import numpy as np
 
+from assistant.errors import SettingsError
+
+OnMessage = Callable[[str], None]
+
 SPREADS = 1.645  # standard deviations that hold so many, where errors are normal
 
+LONGEST_PROMPT = 2000  # characters
+MOST_PAINTED_AT_ONCE = 16
 OnText = Callable[[str], None]  # hears the text so far
 OnProgress = Callable[[int, int], None]  # hears how much is done, of how much
 
@@ -244,14 +251,34 @@ class CopyCheck:
 
 
 @dataclass(frozen=True, slots=True)
-class PaintSettings:
-    """What else than prompt, seed and versions decides how a painting comes out."""
+class PaintRequest:
+    """What is to be painted, and how.
 
-    guidance: float
-    temperature: float
-    site: str = ""  # whose style the film takes; empty: none in particular
-    count: int = 1  # films painted at once
-    number: int = 0  # which of them this is, from 0
+    Raises SettingsError for a prompt without words or of more than 2,000 characters, a `count`
+    outside 1 to 16, a `guidance` below 1 and a `temperature` below 0.
+    """
+
+    prompt: str
+    seed: int = 0
+    count: int = 1  # films
+    guidance: float = 3.0  # classifier-free; 1 is none, more follows the prompt more closely
+    temperature: float = 0.5  # of the tokens that are drawn; a diffusion pipeline has none
+    site: str = ""  # the letter of the site whose style the films take; empty: none in particular
+
+    def __post_init__(self) -> None:
+        if not self.prompt.strip():
+            raise SettingsError("There is nothing to paint: say what the film should show.")
+        if len(self.prompt) > LONGEST_PROMPT:
+            raise SettingsError(
+                f"The prompt has {len(self.prompt)} characters; say in {LONGEST_PROMPT} what to "
+                "show."
+            )
+        in_range = self.guidance >= 1 and self.temperature >= 0  # false for a NaN, too
+        if not 1 <= self.count <= MOST_PAINTED_AT_ONCE or not in_range:
+            raise SettingsError(
+                f"count = {self.count} must be 1 to {MOST_PAINTED_AT_ONCE}, guidance = "
+                f"{self.guidance} at least 1 and temperature = {self.temperature} at least 0."
+            )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -259,11 +286,16 @@ class Painting:
     """A synthetic film with what it was asked to show, and whether it does."""
 
     pixels: np.ndarray  # float32 (H, W) in [0, 1], air dark, read-only, with the visible mark
-    prompt: str
+    request: PaintRequest
     provenance: Provenance
-    settings: PaintSettings
+    number: int = 0  # which of the request's films this is, from 0
     readback: ReadBack = ReadBack()
     copy: CopyCheck = CopyCheck()
+
+    @property
+    def prompt(self) -> str:
+        """What it was asked to show."""
+        return self.request.prompt
 
 
 @dataclass(frozen=True, slots=True)

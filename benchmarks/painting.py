@@ -10,6 +10,7 @@ import numpy as np
 
 from assistant.backbones.janus.backbone import JanusBackbone
 from assistant.backbones.loading import backbone_folder
+from assistant.types import PaintRequest
 from benchmarks.figures import PairedFigure, seconds, time_in_turns
 from benchmarks.weights import PeerCheckpoint
 
@@ -26,7 +27,9 @@ def figures(scratch: Path, quick: bool) -> Iterator[PairedFigure]:
     for count, bar in ((1, 2.0), (8, 6.0)):
 
         def paint(count: int = count) -> list[np.ndarray]:
-            return backbone.paint(WORDS, count=count, seed=0, guidance=GUIDANCE, temperature=0.0)
+            return backbone.paint(
+                PaintRequest(WORDS, count=count, guidance=GUIDANCE, temperature=0.0)
+            )
 
         def theirs(count: int = count) -> list[np.ndarray]:
             return [peer.paint(WORDS, GUIDANCE) for _ in range(count)]

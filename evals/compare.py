@@ -15,7 +15,7 @@ import numpy as np
 
 from assistant.errors import SettingsError
 from evals.bootstrap import DRAWS, STATISTICS
-from evals.results import SCHEMA, format_results
+from evals.results import SCHEMA, format_value
 
 COMPARISON = "wetread.comparison/1"
 ABOUT = ("backbone", "revision", "data", "data_sha256", "seed", "time")
@@ -78,7 +78,7 @@ def lines(comparison: Mapping[str, Any]) -> list[str]:
         values = " ".join(f"{_told(d[key]):>9}" for key in ("a", "b", "value"))
         between = "-"
         if d["ci_low"] is not None and d["ci_high"] is not None:
-            between = f"{format_results(d['ci_low'])} to {format_results(d['ci_high'])}"
+            between = f"{format_value(d['ci_low'])} to {format_value(d['ci_high'])}"
         counted = " ".join(
             f"{'-' if d[key] is None else d[key]:>{size}}"
             for key, size in (("n", 5), ("unpaired", 8))
@@ -220,7 +220,7 @@ def _reasons(notes: Mapping[str, str]) -> list[str]:
 
 
 def _told(value: float | None) -> str:
-    return "-" if value is None else format_results(value)
+    return "-" if value is None else format_value(value)
 
 
 def _number(value: float) -> float | None:

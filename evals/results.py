@@ -59,7 +59,7 @@ class FigureTable:
         """Add a figure from a row of counts a film; `statistic` is a name in `STATISTICS`."""
         table = np.asarray(rows, float)
         if not len(table):  # nothing could be scored, and there is nothing to compare
-            self.figures[name] = state_bars(None, 0, unscored=unscored, bar=bar)
+            self.figures[name] = figure_of(None, 0, unscored=unscored, bar=bar)
             return
         table = table.reshape(len(table), -1)
         self.figures[name] = figure(
@@ -97,18 +97,18 @@ def figure(
     """
     value = statistic(counts.sum(axis=0)) if len(counts) else float("nan")
     low, high = bootstrap_interval(counts, patients, statistic) if len(counts) else (value, value)
-    return state_bars(value, len(counts), (low, high), unscored=unscored, bar=bar)
+    return figure_of(value, len(counts), (low, high), unscored=unscored, bar=bar)
 
 
 def median(values: Sequence[float]) -> Figure:
     """The median of independent values as a figure."""
     known = np.asarray(values, float)
     if not len(known):
-        return state_bars(None, 0)
-    return state_bars(float(np.median(known)), len(known), bootstrap_median(known))
+        return figure_of(None, 0)
+    return figure_of(float(np.median(known)), len(known), bootstrap_median(known))
 
 
-def state_bars(
+def figure_of(
     value: float | None,
     n: int,
     interval: tuple[float | None, float | None] = (None, None),
@@ -158,17 +158,17 @@ def table(results: dict[str, Any]) -> list[str]:
         f"{'figure':<{width}} {'value':>9}  {'95 % interval':<21} {'n':>5} {'unscored':>8}  bar"
     ]
     for name, f in figures.items():
-        value = "-" if f["value"] is None else format_results(f["value"])
+        value = "-" if f["value"] is None else format_value(f["value"])
         between = "-"
         if f["ci_low"] is not None and f["ci_high"] is not None:
-            between = f"{format_results(f['ci_low'])} to {format_results(f['ci_high'])}"
+            between = f"{format_value(f['ci_low'])} to {format_value(f['ci_high'])}"
         line = f"{name:<{width}} {value:>9}  {between:<21} {f['n']:>5} {f['unscored']:>8}  "
         lines.append((line + _bar(f, bars.get(name))).rstrip())
     lines += [f"{name}: {text}" for name, text in results.get("notes", {}).items()]
     return lines
 
 
-def format_results(value: float) -> str:
+def format_value(value: float) -> str:
     """A value as tables and the card write it: three decimals, or two digits if it is small."""
     return f"{value:.3f}" if value == 0 or abs(value) >= 0.01 else f"{value:.2g}"
 
@@ -177,7 +177,7 @@ def _bar(found: Figure, verdict: Mapping[str, Any] | None) -> str:
     if found["bar"] is None:
         return ""
     if verdict is None:
-        return format_results(found["bar"])
+        return format_value(found["bar"])
     word = {True: "met", False: "missed", None: "not scored"}[verdict["met"]]
     return f"{verdict['sense']} {found['bar']:.4g}: {word}"
 

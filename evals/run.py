@@ -12,8 +12,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from assistant.types import OnProgress
 from evals.checkpoint import PartStore, code_version, data_hash
-from evals.registry import SUITES, Progress, SuiteOptions, choose_parts, suites_with_backbone
+from evals.options import SuiteOptions
+from evals.registry import SUITES, choose_parts, suites_with_backbone
 from evals.results import SCHEMA, Counts, Figure, PartResult, judge_bars
 from evals.results_file import write_results
 
@@ -38,7 +40,7 @@ def run(
     only: Sequence[str] = (),
     site: str = "A",
     out: str | Path | None = None,
-    on_progress: Progress = lambda done, total: None,
+    on_progress: OnProgress = lambda done, total: None,
 ) -> dict[str, Any]:
     """Run suites and return their results, in the form of `results.json`.
 
@@ -49,7 +51,7 @@ def run(
     those in `real`; `canaries` sentences that were planted in the training; `weights` the places of
     the weights of neural scores, by the score's name. With `out` results
     and card are written there after every part, and a run that was killed goes on where it was.
-    Progress begins anew with each part. Raises SettingsError for what does not exist or is not
+    OnProgress begins anew with each part. Raises SettingsError for what does not exist or is not
     named, BackboneError for a backbone that cannot load.
     """
     from assistant.chest.phantoms.film import site_named
@@ -64,24 +66,24 @@ def run(
         )
     }  # fmt: skip
     told = {name: Path(path) for name, path in weights.items()}
-    ask = SuiteOptions(Path(), n, seed, site, **paths, weights=told)
-    parts = choose_parts(named, only, ask)
+    options = SuiteOptions(Path(), n, seed, site, **paths, weights=told)
+    parts = choose_parts(named, only, options)
     assistant = None
-    if suites_with_backbone([suite for suite, _, _ in parts], ask):
+    if suites_with_backbone([suite for suite, _, _ in parts], options):
         from assistant import Assistant
         from assistant.backbones.loading import backbone_folder, load_backbone
         from assistant.backbones.settings import is_settings
 
         if not is_settings(backbone):
-            ask = replace(ask, folder=backbone_folder(backbone))
+            options = replace(options, folder=backbone_folder(backbone))
         assistant = Assistant(load_backbone(backbone))
     about = {
         **_identity(assistant),
-        "command": _command(named, ask, only, str(backbone)),
+        "command": _command(named, options, only, str(backbone)),
         "seed": seed,
         "data_sha256": {name: data_hash(path) for name, path in paths.items() if path},
     }
-    kept = PartStore(None if out is None else Path(out), {**asdict(ask), **about})
+    kept = PartStore(None if out is None else Path(out), {**asdict(options), **about})
     done: list[tuple[str, PartResult]] = []
     seconds: dict[str, float] = {}
     results: dict[str, Any] = {}
@@ -90,7 +92,7 @@ def run(
         measured = kept.load(key)
         if measured is None:
             started = time.monotonic()
-            measured = _placed(name, part(assistant, ask, on_progress))
+            measured = _placed(name, part(assistant, options, on_progress))
             seconds[key] = round(time.monotonic() - started, 1)
             kept.save(key, measured)
         done.append((suite, measured))
@@ -101,14 +103,16 @@ def run(
     return results
 
 
-def _command(named: Sequence[str], ask: SuiteOptions, only: Sequence[str], backbone: str) -> str:
+def _command(
+    named: Sequence[str], options: SuiteOptions, only: Sequence[str], backbone: str
+) -> str:
     """The command line that does the same; of folders and files their names alone."""
-    words = ["wetread eval", *named, f"--backbone {Path(backbone).name}", f"--seed {ask.seed}"]
+    words = ["wetread eval", *named, f"--backbone {Path(backbone).name}", f"--seed {options.seed}"]
     words += [f"--only {','.join(only)}"] if only else []
-    words += [] if ask.n is None else [f"--n {ask.n}"]
-    words += [] if ask.site == "A" else [f"--site {ask.site}"]
+    words += [] if options.n is None else [f"--n {options.n}"]
+    words += [] if options.site == "A" else [f"--site {options.site}"]
     for name in ("data", "predictions", "generated", "real", "canaries"):
-        path = getattr(ask, name)
+        path = getattr(options, name)
         words += [] if path is None else [f"--{name} {path.name.upper()}"]
     return " ".join(words)
 

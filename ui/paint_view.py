@@ -31,9 +31,9 @@ def painting_html(assistant: Assistant, painting: Painting, index: int) -> str:
     """One painted film, marked as synthetic on the page and in its file, with its checks."""
     png, p = file_of(painting), painting.provenance
     name = f"synthetic-{p.prompt_sha256[:8]}-seed{p.seed}.png"
-    settings = painting.settings
-    said = [f"{p.backbone} {p.revision[:12]}", f"seed {p.seed}", f"guidance {settings.guidance:g}"]
-    said += [f"site {settings.site}"] if settings.site else []
+    request = painting.request
+    said = [f"{p.backbone} {p.revision[:12]}", f"seed {p.seed}", f"guidance {request.guidance:g}"]
+    said += [f"site {request.site}"] if request.site else []
     alt = escape(f"Synthetic film {index + 1}: {painting.prompt}")
     return (
         f'<article class="case painting" data-case="{index}">'

@@ -13,7 +13,7 @@ from pathlib import Path
 from adapters.adapter_recipe import FolderData, PhantomData
 from adapters.calibration.risk import FitDescription, JudgedClaim, ablation, fit_risk
 from adapters.calibration.similarity_floor import fit_similarity_floor
-from adapters.data.cases import CaseSet, OnMessage, load_cases
+from adapters.data.cases import CaseSet, load_cases
 from adapters.data.library_cases import library_cases
 from assistant import Assistant
 from assistant.cases.ingest import is_library
@@ -21,7 +21,7 @@ from assistant.chest.truth_check import is_false
 from assistant.drafting.draft import DraftOptions
 from assistant.evidence.risk import FILE, RiskModel
 from assistant.evidence.rules import SentenceSignals
-from assistant.types import Study
+from assistant.types import OnMessage, Study
 
 SAMPLES = 5
 ERROR = 0.01

@@ -8,7 +8,7 @@ lengths are known.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,28 +34,29 @@ from assistant.chest.phantoms import FINDINGS
 from assistant.chest.truth_check import is_false
 from assistant.errors import SettingsError
 from assistant.evidence.risk import FILE as RISK
-from assistant.types import Assertion, Film
+from assistant.types import Assertion, Film, OnMessage
 
 HELD = 0.3  # share of the patients that say where the probe decides, and whether it got better
 PROBE = "probe.safetensors"
 BLOCK = 16
 NEVER_LIT = -6.0
 FEWEST = 5  # films with a finding, below which its threshold stays
-Say = Callable[[str], None]
 
 
-def teach_half(folder: Path, cases: CaseSet, out: Path, say: Say, seed: int = 0) -> CaseSet:
+def teach_half(
+    folder: Path, cases: CaseSet, out: Path, on_message: OnMessage, seed: int = 0
+) -> CaseSet:
     """Teach the probe from half of the patients (`refit_probe`); gives the cases of the others.
 
     What its sentences are worth is to be asked of films that it has not learnt from.
     """
     patients = [case.patient for case in cases.cases]
     learn, rest = split_by_patient(patients, [None] * len(patients), 0.5, seed)
-    refit_probe(folder, cases.of(learn), out, seed + 1, say)
+    refit_probe(folder, cases.of(learn), out, seed + 1, on_message)
     return cases.of(rest)
 
 
-def refit_probe(folder: Path, cases: CaseSet, out: Path, seed: int, say: Say) -> bool:
+def refit_probe(folder: Path, cases: CaseSet, out: Path, seed: int, on_message: OnMessage) -> bool:
     """Teach the probe of the backbone in `folder` from `cases`, and write the whole to `out`.
 
     True where films held out are told better than before, by cross-entropy; otherwise the
@@ -80,7 +81,7 @@ def refit_probe(folder: Path, cases: CaseSet, out: Path, seed: int, say: Say) ->
     train_probe(taught, lessons, seed=seed)
     after = loss_of(taught, apart)
     better = old is None or after < before
-    say(
+    on_message(
         f"probe: cross-entropy {before:.4f} before and {after:.4f} after, on {len(held)} films of "
         f"patients that it has not learnt from; {'it is taken' if better else 'it stays as it was'}"
     )

@@ -27,9 +27,8 @@ from assistant.intake.resize import square
 from assistant.labeller.labeller import find_assertions
 from assistant.labeller.sentences import is_comparison, parse_sentences
 from assistant.labeller.summary import summarise
-from assistant.types import Assertion, Film
+from assistant.types import Assertion, Film, OnMessage
 
-OnMessage = Callable[[str], None]
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".dcm")
 HELD_OUT = ("val", "valid", "validation", "dev")
 NEVER = ("test", "testing")  # what a table marks so is left for measuring

@@ -13,9 +13,10 @@ from peft import PeftModel
 from safetensors.torch import save
 
 from adapters.adapter_recipe import AdapterRecipe
-from adapters.data.cases import Cases, OnMessage
+from adapters.data.cases import Cases
 from assistant.backbones.adapters import CARD, CONFIG, WEIGHTS, adapter_weights, weights_sha256
 from assistant.errors import SettingsError
+from assistant.types import OnMessage
 
 
 def check_out(out: Path) -> None:

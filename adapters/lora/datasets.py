@@ -11,7 +11,7 @@ import numpy as np
 from transformers import AutoTokenizer
 
 from adapters.adapter_recipe import AdapterRecipe
-from adapters.data.cases import Cases, CaseSet, OnMessage
+from adapters.data.cases import Cases, CaseSet
 from adapters.data.tasks import Precedents
 from adapters.lora.batches import (
     Collate,
@@ -27,6 +27,7 @@ from adapters.lora.feature_cache import CachedFeatures, cache_codes, cache_featu
 from adapters.lora.loop import examples_for, first_process
 from assistant.backbones.janus.backbone import JanusBackbone
 from assistant.labeller.summary import probe_summary
+from assistant.types import OnMessage
 
 SIMILAR = 5  # cases that a held-out report is told of, as a draft is
 

@@ -11,9 +11,10 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from adapters.data.cases import OnMessage, Pictures
+from adapters.data.cases import Pictures
 from assistant.backbones.janus.backbone import JanusBackbone
 from assistant.intake.resize import batch_of
+from assistant.types import OnMessage
 
 BATCH = 32
 

@@ -12,7 +12,7 @@ from typing import Any
 from transformers import AutoConfig, set_seed
 
 from adapters.adapter_recipe import AdapterRecipe
-from adapters.data.cases import OnMessage, load_cases
+from adapters.data.cases import load_cases
 from adapters.data.tasks import cases_for_task
 from adapters.lora import vlm
 from adapters.lora.card import card_of, check_out, run_name, state_figures, write_adapter
@@ -23,6 +23,7 @@ from adapters.lora.score import held_out_figures
 from assistant.atomic import new_folder
 from assistant.backbones.janus.backbone import FILES
 from assistant.errors import SettingsError
+from assistant.types import OnMessage
 
 
 def train_adapter(

@@ -15,7 +15,7 @@ import torch
 from transformers import set_seed
 
 from adapters.adapter_recipe import AdapterRecipe
-from adapters.data.cases import Cases, CaseSet, OnMessage, Pictures, TrainingCase, load_cases
+from adapters.data.cases import Cases, CaseSet, Pictures, TrainingCase, load_cases
 from adapters.data.tasks import Precedents, answer_pairs, cases_for_task, report_pair
 from adapters.lora.batches import Examples, Make
 from adapters.lora.card import card_of, check_out, run_name, state_figures, write_adapter
@@ -35,6 +35,7 @@ from assistant.backbones.adapters import Adapters, find_adapters
 from assistant.backbones.vlm.inputs import StudyChat, encode_picture, film_edge
 from assistant.backbones.vlm.loading import load_vlm
 from assistant.errors import BackboneError, SettingsError
+from assistant.types import OnMessage
 
 SIMILAR = 5  # cases that a held-out report is told of
 LONGEST = {"report": 256, "answer": 48}  # tokens written for a held-out case at most

@@ -33,8 +33,11 @@ def fit_measures(
             if len(at) < FEWEST or not len(held_at):
                 continue
             weight, bias, error = fit_measure(
-                *(features[at], _truth(measured, told, at)),
-                *(held[held_at], _truth(held_measured, told, held_at), RIDGE),
+                features[at],
+                _truth(measured, told, at),
+                held_out=held[held_at],
+                held_out_truth=_truth(held_measured, told, held_at),
+                ridge=RIDGE,
             )
             measures.append(MeasurementTarget(name, finding, side, length, round(error, 5), limit))
             weights.append(weight)
@@ -52,7 +55,12 @@ def _truth(rows: Sequence[dict[str, Any]], key: str, at: np.ndarray) -> np.ndarr
 
 
 def fit_measure(
-    features: np.ndarray, truth: np.ndarray, held: np.ndarray, held_truth: np.ndarray, ridge: float
+    features: np.ndarray,
+    truth: np.ndarray,
+    *,
+    held_out: np.ndarray,
+    held_out_truth: np.ndarray,
+    ridge: float,
 ) -> tuple[np.ndarray, float, float]:
     """Weights (F,), bias and error of one measurement from features (N, F) and truth (N,)."""
     centre, scale = features.mean(axis=0), features.std(axis=0) + 1e-6
@@ -60,5 +68,5 @@ def fit_measure(
     solved = np.linalg.solve(x.T @ x + ridge * np.eye(x.shape[1]), x.T @ y)
     weights = solved / scale
     bias = float(truth.mean() - weights @ centre)
-    off = np.abs(held @ weights + bias - held_truth)
+    off = np.abs(held_out @ weights + bias - held_out_truth)
     return weights, bias, float(np.quantile(off, SHARE))

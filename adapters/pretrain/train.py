@@ -43,13 +43,15 @@ from assistant.backbones.probe.probe import Probe
 from assistant.backbones.probe.test_time import label_logits
 from assistant.chest.phantoms import FINDINGS, SITES
 from assistant.errors import SettingsError
+from assistant.types import OnMessage
 
 MIRRORED = 8000  # films from which the probe learns to look into a mirror
 ALIGNED = 3000  # films from which the embedding and the gate's reference learn
-Say = Callable[[str], None]
 
 
-def train(recipe: Recipe, folder: Path, out: Path, say: Say = lambda text: None) -> Path:
+def train(
+    recipe: Recipe, folder: Path, out: Path, on_message: OnMessage = lambda text: None
+) -> Path:
     """Train a backbone by a recipe and write it to `out`; returns `out`.
 
     `folder` holds phantoms and checkpoints: run again with the same folder to resume. `say`
@@ -60,26 +62,31 @@ def train(recipe: Recipe, folder: Path, out: Path, say: Say = lambda text: None)
     run = folder / f"{recipe.name}-{recipe.sha256[:12]}"
     run.mkdir(parents=True, exist_ok=True)
     data = recipe.data
-    say(f"phantoms: {data.train} of site A and {data.others} of each other site to train on")
-    arrays = _phantoms(recipe, folder, "A", "train", data.train, say)
-    held_out = _phantoms(recipe, folder, "A", "validation", data.validation, say)
+    on_message(f"phantoms: {data.train} of site A and {data.others} of each other site to train on")
+    arrays = _phantoms(recipe, folder, "A", "train", data.train, on_message)
+    held_out = _phantoms(recipe, folder, "A", "validation", data.validation, on_message)
     others = [s for s in SITES if s != "A" and data.others]
-    parts = [arrays, *(_phantoms(recipe, folder, s, "train", data.others, say) for s in others)]
+    parts = [
+        arrays,
+        *(_phantoms(recipe, folder, s, "train", data.others, on_message) for s in others),
+    ]
     set_seed(recipe.seed)
     tokenizer = build_tokenizer(_texts(arrays.records), recipe.model.vocabulary)
     janus: Any = build_model(recipe.model, tokenizer)
     if torch.cuda.is_available():
         janus.to("cuda")
-    probe = _train_encoder(janus, arrays, recipe, run, say)
-    reference, measures = _finish_encoder(janus, probe, arrays, held_out, tokenizer, recipe, say)
-    _train_tokeniser(janus, parts, recipe, run, say)
+    probe = _train_encoder(janus, arrays, recipe, run, on_message)
+    reference, measures = _finish_encoder(
+        janus, probe, arrays, held_out, tokenizer, recipe, on_message
+    )
+    _train_tokeniser(janus, parts, recipe, run, on_message)
     size = recipe.model.painting_size
     for site, part in zip(("A", *others), parts, strict=True):
         reference[f"grain.{site}"] = grain_of(janus.model.vqmodel, part.films, size)
-    _train_language_model(janus, tokenizer, parts, recipe, run, say)
+    _train_language_model(janus, tokenizer, parts, recipe, run, on_message)
     minutes = (time.monotonic() - started) / 60
     _write(janus, tokenizer, probe, measures, reference, recipe, out, minutes)
-    say(f"written to {out} after {minutes:.0f} minutes of this run")
+    on_message(f"written to {out} after {minutes:.0f} minutes of this run")
     return out
 
 
@@ -94,34 +101,36 @@ def _texts(records: Sequence[dict[str, Any]]) -> Iterator[str]:
 
 
 def _phantoms(
-    recipe: Recipe, folder: Path, site: str, split: str, count: int, say: Say
+    recipe: Recipe, folder: Path, site: str, split: str, count: int, on_message: OnMessage
 ) -> PhantomArrays:
     def report(done: int, total: int) -> None:
         if done % 1000 == 0 or done == total:
-            say(f"phantoms: {done} of {total} rendered (site {site}, {split})")
+            on_message(f"phantoms: {done} of {total} rendered (site {site}, {split})")
 
     return phantom_arrays(folder, count, recipe.data.seed, site=site, split=split, report=report)
 
 
-def _train_encoder(janus, arrays: PhantomArrays, recipe: Recipe, run: Path, say: Say) -> Probe:
-    say("stage 1 of 3: the encoder and its probe learn where findings lie")
+def _train_encoder(
+    janus, arrays: PhantomArrays, recipe: Recipe, run: Path, on_message: OnMessage
+) -> Probe:
+    on_message("stage 1 of 3: the encoder and its probe learn where findings lie")
     initialise_encoder(janus.model.vision_model, arrays.films)
     films = FilmBatches(arrays, augment=True)
     seer = EncoderStage(janus.model.vision_model)
     run_stage(seer, films, films.collate, recipe.see, run / "see", seed=recipe.seed)
     seer.focus()
     run_stage(seer, films, films.collate, recipe.focus, run / "focus", seed=recipe.seed + 1)
-    return _train_probe_mirrored(janus, seer.probe.cpu(), arrays, recipe, run, say)
+    return _train_probe_mirrored(janus, seer.probe.cpu(), arrays, recipe, run, on_message)
 
 
 def _train_probe_mirrored(
-    janus, probe: Probe, arrays: PhantomArrays, recipe: Recipe, run: Path, say: Say
+    janus, probe: Probe, arrays: PhantomArrays, recipe: Recipe, run: Path, on_message: OnMessage
 ) -> Probe:
     """The probe, taught to read mirrored films too; once that is done, it is loaded."""
     final = run / "mirror.safetensors"
     if final.is_file():
         return Probe.load(final)
-    say("the probe learns to read films in a mirror too")
+    on_message("the probe learns to read films in a mirror too")
     films, see = FilmBatches(arrays, augment=True), _patch_encoder(janus)
     count = min(len(arrays), MIRRORED)
 
@@ -169,10 +178,12 @@ def _features(janus, films: np.ndarray, probe: Probe) -> tuple[torch.Tensor, ...
 
 
 def _finish_encoder(
-    janus, probe: Probe, arrays, held_out, tokenizer, recipe: Recipe, say: Say
+    janus, probe: Probe, arrays, held_out, tokenizer, recipe: Recipe, on_message: OnMessage
 ) -> tuple[dict[str, np.ndarray], MeasurementModel]:
     """The gate's reference and the measurements; the probe's embedding and thresholds in place."""
-    say("the embedding learns from reports; thresholds and the gate's limit from validation films")
+    on_message(
+        "the embedding learns from reports; thresholds and the gate's limit from validation films"
+    )
     some = arrays.first(min(len(arrays), ALIGNED))
     logits, mean, profiles = _features(janus, some.films, probe)
     fit_embedding(probe, (logits, mean), some.records, tokenizer, FINDINGS, seed=recipe.seed)
@@ -188,9 +199,9 @@ def _finish_encoder(
 
 
 def _train_tokeniser(
-    janus, parts: Sequence[PhantomArrays], recipe: Recipe, run: Path, say: Say
+    janus, parts: Sequence[PhantomArrays], recipe: Recipe, run: Path, on_message: OnMessage
 ) -> None:
-    say("stage 2 of 3: the picture tokeniser")
+    on_message("stage 2 of 3: the picture tokeniser")
     whole = PictureBatches([part.films for part in parts], recipe.model.painting_size)
     cover = np.concatenate([part.cover() for part in parts])
     sharper = PictureBatches(whole.films, whole.size, cover)
@@ -216,16 +227,16 @@ def _train_language_model(
     parts: Sequence[PhantomArrays],
     recipe: Recipe,
     run: Path,
-    say: Say,
+    on_message: OnMessage,
 ) -> None:
     def report(done: int, total: int) -> None:
         if done % 3200 == 0 or done == total:
-            say(f"films seen once for the last stage: {done} of {total}")
+            on_message(f"films seen once for the last stage: {done} of {total}")
 
     parts = [parts[0].first(recipe.data.speak), *parts[1:]]
     films = [part.films for part in parts]
     seen = cache_frozen_outputs(janus, films, run / "seen", recipe.model.painting_size, report)
-    say("stage 3 of 3: the language model learns films and words together")
+    on_message("stage 3 of 3: the language model learns films and words together")
     set_seed(recipe.seed)
     for number, (name, stage, mix) in enumerate(
         (("speak", recipe.speak, SPEAK), ("read", recipe.read, READ), ("talk", recipe.talk, TALK))

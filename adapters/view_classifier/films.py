@@ -9,7 +9,7 @@ stand in for photographs (Baradad et al. 2021, "Learning to see by looking at no
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,10 +24,10 @@ from assistant.chest.other_body_parts import make_other_body_part
 from assistant.chest.phantoms import SITES
 from assistant.intake import read_film
 from assistant.intake.resize import square
+from assistant.types import OnMessage
 
 KEPT = 96  # pixels a side of what is kept; training cuts 64 from it
 PATTERNS = 2  # for every lateral film: nothing else is as manifold
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,7 +47,7 @@ def is_held_out(patient: str) -> bool:
 
 
 def gather_films(
-    work: Path, folders: Sequence[Path], count: int, split: str, seed: int, say: Say
+    work: Path, folders: Sequence[Path], count: int, split: str, seed: int, on_message: OnMessage
 ) -> ViewFilms:
     """Material of a split, "train" or "validation": `count` films of each kind.
 
@@ -61,18 +61,18 @@ def gather_films(
         for site in sites
         for film in phantom_arrays(work, share, seed, site=site, split=split).films
     ]
-    say(f"{len(phantoms)} phantoms ({split})")
+    on_message(f"{len(phantoms)} phantoms ({split})")
     real = [film for folder in folders for film in _real(folder, split)]
-    say(f"{len(real)} real films ({split})")
+    on_message(f"{len(real)} real films ({split})")
     lateral, elsewhere = [], []
     for number in range(count):
         site = sites[number % len(sites)]
         lateral.append(shrink_film(make_lateral(seed, number, site, split)))
         elsewhere.append(shrink_film(make_other_body_part(seed, number, site, split)[1]))
-    say(f"{count} lateral films and as many of other body parts ({split})")
+    on_message(f"{count} lateral films and as many of other body parts ({split})")
     rng = np.random.default_rng([seed, split == "train"])
     patterns = [draw_pattern(rng) for _ in range(PATTERNS * count)]
-    say(f"{len(patterns)} patterns ({split})")
+    on_message(f"{len(patterns)} patterns ({split})")
     empty = np.zeros((0, KEPT, KEPT), np.uint8)
     return ViewFilms(*(np.stack(x) if x else empty for x in
                       (phantoms, real, lateral, elsewhere, patterns)))  # fmt: skip

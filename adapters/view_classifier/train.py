@@ -9,7 +9,6 @@ A few minutes on one core. What is printed at the end is measured on held-out fi
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -25,6 +24,7 @@ from adapters.view_classifier.films import ViewFilms, gather_films
 from assistant.atomic import new_file
 from assistant.chest.view_classifier import EDGE, FRONTAL, LATERAL, NONE, ViewNet, prepare_picture
 from assistant.paths import cache_folder
+from assistant.types import OnMessage
 
 # Films of each kind in a batch: what there is to tell apart, and more of it where it is harder.
 SHARES = {
@@ -40,7 +40,6 @@ SHARES = {
 }
 FOUND = 0.99  # share of the held-out frontal films, phantoms and real, that are to reach the limit
 LIMITS = (0.2, 0.8)  # and between what it is kept
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +155,7 @@ def _pieces(rng: np.random.Generator, film: np.ndarray) -> np.ndarray:
     return F.adaptive_avg_pool2d(torch.from_numpy(whole.copy())[None], EDGE)[0].numpy()
 
 
-def fit(material: ViewFilms, settings: ViewTrainingSettings, say: Say) -> ViewNet:
+def fit(material: ViewFilms, settings: ViewTrainingSettings, on_message: OnMessage) -> ViewNet:
     """Train the network on films of the split train."""
     torch.manual_seed(settings.seed)
     rng = np.random.default_rng(settings.seed)
@@ -173,7 +172,9 @@ def fit(material: ViewFilms, settings: ViewTrainingSettings, say: Say) -> ViewNe
         plan.step()
         if step % 100 == 0:
             right = float((logits.argmax(dim=1).numpy() == kinds).mean())
-            say(f"step {step} of {settings.steps}: loss {loss.item():.4f}, right {right:.3f}")
+            on_message(
+                f"step {step} of {settings.steps}: loss {loss.item():.4f}, right {right:.3f}"
+            )
     return net.eval()
 
 
@@ -184,18 +185,20 @@ def frontal_probabilities(net: ViewNet, films: np.ndarray) -> np.ndarray:
     return net(torch.from_numpy(prepare_picture(squares))).softmax(dim=1).numpy()
 
 
-def fit_limit(net: ViewNet, held_out: ViewFilms, say: Say) -> None:
+def fit_limit(net: ViewNet, held_out: ViewFilms, on_message: OnMessage) -> None:
     """Set the limit where nearly all held-out frontal films reach it, and say how it does."""
-    scores = [frontal_probabilities(net, films)[:, FRONTAL] for films in (held_out.phantoms, held_out.real)
-              if len(films)]  # fmt: skip
+    frontal = [films for films in (held_out.phantoms, held_out.real) if len(films)]
+    scores = [frontal_probabilities(net, films)[:, FRONTAL] for films in frontal]
     limit = min(float(np.quantile(one, 1 - FOUND)) for one in scores)
     net.limit.fill_(round(float(np.clip(limit, *LIMITS)), 2))
-    say(f"limit {float(net.limit):.2f}")
+    on_message(f"limit {float(net.limit):.2f}")
     for name in ("phantoms", "real", "lateral", "elsewhere", "patterns"):
         films = getattr(held_out, name)
         if len(films):
             taken = frontal_probabilities(net, films)[:, FRONTAL] >= float(net.limit)
-            say(f"held-out {name}: {taken.sum()} of {len(films)} taken for frontal chest films")
+            on_message(
+                f"held-out {name}: {taken.sum()} of {len(films)} taken for frontal chest films"
+            )
 
 
 def main(

@@ -24,7 +24,15 @@ from assistant.backbones.protocols import (
 )
 from assistant.errors import BackboneError
 from assistant.evidence.risk import RiskModel
-from assistant.types import Film, GeneratedText, OnProgress, OnText, ProbeFinding, ProbeOutput
+from assistant.types import (
+    Film,
+    GeneratedText,
+    OnProgress,
+    OnText,
+    PaintRequest,
+    ProbeFinding,
+    ProbeOutput,
+)
 
 
 class CompositeBackbone:
@@ -130,26 +138,10 @@ class CompositeBackbone:
         return [self._seen[code] for code in encoded]
 
     def paint(
-        self,
-        prompt: str,
-        *,
-        count: int,
-        seed: int,
-        guidance: float,
-        temperature: float,
-        site: str = "",
-        on_progress: OnProgress | None = None,
+        self, request: PaintRequest, on_progress: OnProgress | None = None
     ) -> list[np.ndarray]:
         """Paint films, as the painter does it; BackboneError without one."""
-        return self._able_painter().paint(
-            prompt,
-            count=count,
-            seed=seed,
-            guidance=guidance,
-            temperature=temperature,
-            site=site,
-            on_progress=on_progress,
-        )
+        return self._able_painter().paint(request, on_progress)
 
     def reconstruct(self, films: Sequence[Film]) -> list[np.ndarray]:
         """Films through the painter's picture tokeniser and back; BackboneError without one."""

@@ -114,7 +114,8 @@ def load_checkpoint(one: Checkpoint) -> LoadedBackbone:
     place = find_checkpoint(one.model, download=one.download)
     if not is_trained_here(place.folder) and _family(place) != "janus":
         return VlmBackbone(
-            *(place, one.adapters),
+            place,
+            one.adapters,
             dtype=one.dtype,
             quantise=one.quantise,
             max_tokens=one.max_tokens,

@@ -17,6 +17,7 @@ from assistant.types import (
     GeneratedText,
     OnProgress,
     OnText,
+    PaintRequest,
     ProbeFinding,
     ProbeOutput,
     Study,
@@ -149,19 +150,11 @@ class Painter(AdaptedModel, Protocol):
     """Text to film."""
 
     def paint(
-        self,
-        prompt: str,
-        *,
-        count: int,
-        seed: int,
-        guidance: float,
-        temperature: float,
-        site: str = "",
-        on_progress: OnProgress | None = None,
+        self, request: PaintRequest, on_progress: OnProgress | None = None
     ) -> list[np.ndarray]:
-        """Paint `count` films, each float32 (H, W) in [0, 1], air dark.
+        """Paint the films of a request, each float32 (H, W) in [0, 1], air dark.
 
-        `progress` hears of the parts painted, of all; what it raises ends the painting.
+        `on_progress` hears of the parts painted, of all; what it raises ends the painting.
         """
         ...
 

@@ -24,11 +24,12 @@ from assistant.assistant import Assistant
 from assistant.atomic import new_file
 from assistant.batch.checkpoint import OutcomeCounts, open_run
 from assistant.batch.manifest import RowListing
-from assistant.batch.run import BatchSummary, How, Progress, check_listing, draft_lines, run_header
+from assistant.batch.run import BatchSummary, check_listing, draft_lines, plan_of, run_header
 from assistant.drafting.prefetch import prefetch
+from assistant.drafting.schedule import BatchPlan
 from assistant.drafting.sources import BatchRow, FailedStudy
 from assistant.errors import BackboneError, SettingsError, WetreadError
-from assistant.types import Film, Study
+from assistant.types import Film, OnProgress, Study
 
 _MISSING = "The engine ray needs Ray; install it with `pip install 'wetread[ray]'`."
 
@@ -56,7 +57,7 @@ def draft_on_ray(
     neighbours: int = 5,
     seed: int = 0,
     resume: bool = True,
-    on_progress: Progress = lambda done, total: None,
+    on_progress: OnProgress = lambda done, total: None,
 ) -> BatchSummary:
     """Draft every film of a manifest as `draft_folder` does, on the actors of a Ray cluster.
 
@@ -66,14 +67,14 @@ def draft_on_ray(
     """
     out = out.resolve()
     listing = check_listing(path.resolve(), out)
-    how, folder = How(neighbours, seed), out.with_name(f"{out.name}.shards")
+    plan, folder = plan_of(neighbours, seed), out.with_name(f"{out.name}.shards")
     with _cluster() as ray:
         remote = ray.remote(num_gpus=crew.gpus_per_actor)(_header)
         with _plain_errors():
-            header = ray.get(remote.remote(crew, listing, how))
+            header = ray.get(remote.remote(crew, listing, plan))
         with open_run(folder, out, header, resume=resume):
-            _draft_missing(ray, crew, listing, how, folder, header["library"], on_progress)
-            return _merged(listing, how, folder, out)
+            _draft_missing(ray, crew, listing, plan, folder, header["library"], on_progress)
+            return _merged(listing, plan, folder, out)
 
 
 def shard_of(folder: Path, listing: RowListing, start: int, window: int) -> Path:
@@ -82,23 +83,23 @@ def shard_of(folder: Path, listing: RowListing, start: int, window: int) -> Path
     return folder / f"drafts-{start:09d}-{stop - 1:09d}.parquet"
 
 
-def _header(crew: RayPlan, listing: RowListing, how: How) -> dict[str, Any]:
+def _header(crew: RayPlan, listing: RowListing, plan: BatchPlan) -> dict[str, Any]:
     with crew.load() as assistant:
-        return run_header(assistant, listing, how)
+        return run_header(assistant, listing, plan)
 
 
 def _draft_missing(
     ray: Any,
     crew: RayPlan,
     listing: RowListing,
-    how: How,
+    plan: BatchPlan,
     folder: Path,
     library: str,
-    on_progress: Progress,
+    on_progress: OnProgress,
 ) -> None:
-    starts = range(0, listing.total, how.window)
-    missing = [n for n in starts if not shard_of(folder, listing, n, how.window).is_file()]
-    done = listing.total - sum(min(how.window, listing.total - n) for n in missing)
+    starts = range(0, listing.total, plan.rows)
+    missing = [n for n in starts if not shard_of(folder, listing, n, plan.rows).is_file()]
+    done = listing.total - sum(min(plan.rows, listing.total - n) for n in missing)
     on_progress(done, listing.total)
     if not missing:
         return
@@ -107,7 +108,7 @@ def _draft_missing(
             [{"start": n} for n in missing], override_num_blocks=len(missing)
         )
         films = blocks.map_batches(
-            _read, batch_size=1, batch_format="pyarrow", fn_args=(listing, how.window)
+            _read, batch_size=1, batch_format="pyarrow", fn_args=(listing, plan.rows)
         )
         written = films.map_batches(
             DraftActor,
@@ -115,7 +116,7 @@ def _draft_missing(
             batch_format="pyarrow",
             compute=ray.data.ActorPoolStrategy(size=crew.actors),
             num_gpus=crew.gpus_per_actor,
-            fn_constructor_args=(crew, listing, how, folder, library),
+            fn_constructor_args=(crew, listing, plan, folder, library),
         )
         for row in written.iter_rows():
             done += row["rows"]
@@ -237,11 +238,11 @@ class DraftActor:
     """An actor: holds the backbone and writes one file of drafts for each window."""
 
     def __init__(
-        self, crew: RayPlan, listing: RowListing, how: How, folder: Path, library: str
+        self, crew: RayPlan, listing: RowListing, plan: BatchPlan, folder: Path, library: str
     ) -> None:
         """Load the assistant."""
         self._assistant = crew.load()
-        self._listing, self._how = listing, how
+        self._listing, self._plan = listing, plan
         self._folder, self._library = folder, library
 
     def __call__(self, window: Any) -> Any:
@@ -250,10 +251,10 @@ class DraftActor:
 
         start = window["start"][0].as_py()
         packed = window["studies"][0].values
-        shard = shard_of(self._folder, self._listing, start, self._how.window)
+        shard = shard_of(self._folder, self._listing, start, self._plan.rows)
         if not shard.is_file():
             rows = draft_lines(
-                self._assistant, map(_unpacked, packed), self._how, library=self._library
+                self._assistant, map(_unpacked, packed), self._plan, library=self._library
             )
             _write_shard(shard, start, list(rows))
         return pyarrow.table({"start": [start], "rows": [len(packed)]})
@@ -281,14 +282,14 @@ def _write_shard(shard: Path, start: int, rows: Sequence[dict[str, Any]]) -> Non
     beside.replace(shard)
 
 
-def _merged(listing: RowListing, how: How, folder: Path, out: Path) -> BatchSummary:
+def _merged(listing: RowListing, plan: BatchPlan, folder: Path, out: Path) -> BatchSummary:
     """All shards as one file of JSON lines, in the order of their rows."""
     from pyarrow.parquet import read_table
 
     tally = OutcomeCounts()
     with new_file(out) as temporary, temporary.open("w", encoding="utf-8") as lines:
-        for start in range(0, listing.total, how.window):
-            shard = read_table(shard_of(folder, listing, start, how.window))
+        for start in range(0, listing.total, plan.rows):
+            shard = read_table(shard_of(folder, listing, start, plan.rows))
             for row in shard.to_pylist():
                 found = (
                     {"error": row["error"]}

@@ -8,7 +8,7 @@ run again, and gives the same lines.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,27 +25,28 @@ from assistant.batch.manifest import (
     named_row,
     read_manifest,
 )
+from assistant.drafting.draft import DraftOptions
+from assistant.drafting.schedule import BatchPlan
 from assistant.drafting.sources import BatchRow, FailedStudy, FileSource
 from assistant.errors import LibraryError, SettingsError
 from assistant.export.draft_json import draft_dict
 from assistant.provenance import provenance_of
-from assistant.types import OnText, Study
+from assistant.types import OnProgress, OnText, Study
 from retrieval.folders import TABLES
 
 __all__ = [
     "TABLES",
     "BatchSummary",
-    "How",
     "Manifest",
     "draft_folder",
     "draft_rows",
     "find_manifest",
     "may_be_film",
+    "plan_of",
     "read_manifest",
 ]
 SIZE = 16  # films that are drafted together
-AMONG = 2  # times as many are read first, so that those of like length are together
-Progress = Callable[[int, int], None]
+WINDOW = 2  # times as many are read first, so that those of like length are together
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,21 +67,6 @@ class BatchSummary:
         return cls(kinds.total(), drafted, kinds["failed"], kinds["warn"], kinds["refuse"])
 
 
-@dataclass(frozen=True, slots=True)
-class How:
-    """What decides a batch's drafts beside its films, backbone and library."""
-
-    neighbours: int = 5
-    seed: int = 0
-    batch: int = SIZE
-    among: int = AMONG
-
-    @property
-    def window(self) -> int:
-        """Rows that are drafted together, or not at all."""
-        return self.batch * self.among
-
-
 def draft_folder(
     assistant: Assistant,
     path: Path,
@@ -90,7 +76,7 @@ def draft_folder(
     seed: int = 0,
     workers: int = 0,
     resume: bool = True,
-    on_progress: Progress = lambda done, total: None,
+    on_progress: OnProgress = lambda done, total: None,
 ) -> BatchSummary:
     """Draft every film of a manifest into a file of JSON lines, in the manifest's order.
 
@@ -103,20 +89,27 @@ def draft_folder(
     that another run is writing, and where another manifest, backbone, library or seed began it.
     """
     listing = check_listing(path, out)
-    how = How(neighbours, seed)
-    header = run_header(assistant, listing, how)
+    plan = plan_of(neighbours, seed)
+    header = run_header(assistant, listing, plan)
     folder = out.with_name(f".{out.name}.part")
     with open_run(folder, out, header, resume=resume):
         rows = folder / "rows.jsonl"
-        with closing(RowFile(rows, how.window)) as file:
+        with closing(RowFile(rows, plan.rows)) as file:
             on_progress(file.rows, listing.total)
             named = listing.rows(file.rows)
-            for row in draft_lines(assistant, named, how, workers, header["library"]):
+            for row in draft_lines(assistant, named, plan, workers, header["library"]):
                 file.add(row)
                 on_progress(file.rows, listing.total)
         rows.replace(out)
         remove_run(folder)
     return BatchSummary.of(file.tally)
+
+
+def plan_of(
+    neighbours: int = 5, seed: int = 0, *, batch: int = SIZE, window: int = WINDOW
+) -> BatchPlan:
+    """The plan of a batch: `batch` films written together, of `window` times as many read."""
+    return BatchPlan(DraftOptions(neighbours, seed), batch=batch, window=window)
 
 
 def check_listing(path: Path, out: Path) -> RowListing:
@@ -129,16 +122,18 @@ def check_listing(path: Path, out: Path) -> RowListing:
     return listing
 
 
-def run_header(assistant: Assistant, listing: RowListing, how: How) -> dict[str, Any]:
+def run_header(assistant: Assistant, listing: RowListing, plan: BatchPlan) -> dict[str, Any]:
     """What a run is of, all that decides its rows."""
     task = "report" if "report" in assistant.backbone.tasks else None
-    made = provenance_of(assistant.backbone.identity_for(task), assistant.library, "", how.seed)
+    made = provenance_of(
+        assistant.backbone.identity_for(task), assistant.library, "", plan.options.seed
+    )
     return {
         "manifest": f"{listing.kind} of {listing.total}, {listing.digest}",
         "backbone": f"{made.backbone} {made.revision}",
         "adapter": made.adapter,
         "library": made.library,
-        "options": [how.neighbours, how.seed, how.batch, how.among],
+        "options": [plan.options.neighbours, plan.options.seed, plan.batch, plan.window],
         "versions": dict(made.versions),
     }
 
@@ -146,7 +141,7 @@ def run_header(assistant: Assistant, listing: RowListing, how: How) -> dict[str,
 def draft_lines(
     assistant: Assistant,
     named: Iterable[BatchRow],
-    how: How,
+    plan: BatchPlan,
     workers: int = 0,
     library: str | None = None,
     on_text: OnText | None = None,
@@ -165,12 +160,12 @@ def draft_lines(
     outcomes = assistant.draft_many(
         sources(),
         errors="give",
-        neighbours=how.neighbours,
-        seed=how.seed,
-        batch=how.batch,
-        window=how.among,
+        neighbours=plan.options.neighbours,
+        seed=plan.options.seed,
+        batch=plan.batch,
+        window=plan.window,
         workers=workers,
-        told=on_text,
+        on_text=on_text,
     )
     for outcome in outcomes:
         if isinstance(outcome, FailedStudy):
@@ -205,4 +200,6 @@ def draft_rows(
         named_row(manifest.folder, row, None if named else f"film {number}")
         for number, row in enumerate(manifest.rows, start=1)
     )
-    yield from draft_lines(assistant, rows, How(neighbours, seed, batch, 1), on_text=on_text)
+    yield from draft_lines(
+        assistant, rows, plan_of(neighbours, seed, batch=batch, window=1), on_text=on_text
+    )

@@ -50,7 +50,7 @@ def check_report(
 ) -> Report:
     """A person's text as a report: judged where the gate lets the film be read, else empty."""
     sentences: tuple[Sentence, ...] = ()
-    if one.read:
+    if one.passed:
         ground = gather_sources(
             probe_output_of(backbone, one.encoded), near, (), one.study, one.gate
         )

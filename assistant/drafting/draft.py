@@ -39,7 +39,7 @@ class DraftOptions:
     floor: float | None = None  # likeness of a similar case at least; None: what the risk found
     correct: bool = False  # put a film right that the gate says lies wrongly
     anyway: bool = False  # write about a film that the gate refuses, too
-    told: OnText | None = None  # hears what is written of the first film of a batch
+    on_text: OnText | None = None  # hears what is written of the first film of a batch
 
     def __post_init__(self) -> None:
         if self.neighbours < 0:
@@ -101,8 +101,12 @@ def write_drafts(
         )
     return [
         WrittenDraft(
-            *(one.study, one.encoded, cited, request, text),
-            gather_sources(
+            study=one.study,
+            encoded=one.encoded,
+            neighbours=cited,
+            request=request,
+            written=text,
+            ground=gather_sources(
                 look, cited, others[i * samples : (i + 1) * samples], one.study, one.gate
             ),
         )

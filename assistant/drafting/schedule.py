@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, TypedDict
 
 from assistant.drafting.draft import DraftOptions
@@ -39,7 +39,7 @@ class BatchOptions(TypedDict, total=False):
     samples: int | None
     correct: bool
     anyway: bool
-    told: OnText | None
+    on_text: OnText | None
     batch: int
     window: int
     workers: int
@@ -50,9 +50,9 @@ class BatchOptions(TypedDict, total=False):
 class BatchPlan:
     """`BatchOptions` with what was left out."""
 
-    options: DraftOptions
-    batch: int = 16
-    window: int = 1
+    options: DraftOptions = field(default_factory=DraftOptions)
+    batch: int = 16  # studies written together
+    window: int = 1  # times as many among which those of like length are found
     workers: int = 0
     order: Order = "input"
 
@@ -62,6 +62,11 @@ class BatchPlan:
                 raise SettingsError(f"{name} = {value} must be {least} or more.")
         if self.order not in ("input", "completion"):
             raise SettingsError(f'order = {self.order!r} must be "input" or "completion".')
+
+    @property
+    def rows(self) -> int:
+        """The studies of a window, which are drafted together or not at all."""
+        return self.batch * self.window
 
     @classmethod
     def of(cls, how: BatchOptions) -> BatchPlan:
@@ -75,13 +80,13 @@ class BatchPlan:
 class DraftStages:
     """What is called with the studies of a window, one after the other."""
 
-    admit: Callable[[Sequence[Study]], list[GatedStudy]]
-    read: Callable[[Sequence[GatedStudy]], list[tuple[ProbeFinding, ...]] | None]
+    gate: Callable[[Sequence[Study]], list[GatedStudy]]
+    probe: Callable[[Sequence[GatedStudy]], list[tuple[ProbeFinding, ...]] | None]
     report: Callable[[Sequence[GatedStudy]], list[Report]]
 
 
 def draft_in_windows(
-    studies: Generator[Study | FailedStudy], way: BatchPlan, stages: DraftStages, *, strict: bool
+    studies: Generator[Study | FailedStudy], plan: BatchPlan, stages: DraftStages, *, strict: bool
 ) -> Iterator[Report | FailedStudy]:
     """The report of each study, or why there is none.
 
@@ -89,9 +94,9 @@ def draft_in_windows(
     """
     start = 0
     with closing(studies):
-        for window in batched(studies, way.batch * way.window):
-            done = _of_window(window, start, way, stages, strict=strict)
-            given = _in_order(done, start) if way.order == "input" else (one for _, one in done)
+        for window in batched(studies, plan.rows):
+            done = _of_window(window, start, plan, stages, strict=strict)
+            given = _in_order(done, start) if plan.order == "input" else (one for _, one in done)
             for outcome in given:
                 if strict and isinstance(outcome, FailedStudy):
                     raise IntakeError(outcome.why)
@@ -112,7 +117,7 @@ def _in_order(done: Iterator[NumberedOutcome], start: int) -> Iterator[Report | 
 def _of_window(
     window: Sequence[Study | FailedStudy],
     start: int,
-    way: BatchPlan,
+    plan: BatchPlan,
     stages: DraftStages,
     *,
     strict: bool,
@@ -120,15 +125,15 @@ def _of_window(
     yield from ((one.number, one) for one in window if isinstance(one, FailedStudy))
     numbered = [(start + i, one) for i, one in enumerate(window) if isinstance(one, Study)]
     asked: list[tuple[int, GatedStudy]] = []
-    for some in batched(numbered, way.batch):
-        admitted = stages.admit([study for _, study in some])
+    for some in batched(numbered, plan.batch):
+        admitted = stages.gate([study for _, study in some])
         asked += zip((number for number, _ in some), admitted, strict=True)
-    refused = [one for one in asked if not one[1].read]
+    refused = [one for one in asked if not one[1].passed]
     yield from zip((n for n, _ in refused), stages.report([a for _, a in refused]), strict=True)
-    to_write = [one for one in asked if one[1].read]
-    if len(to_write) > way.batch:
+    to_write = [one for one in asked if one[1].passed]
+    if len(to_write) > plan.batch:
         to_write = _by_length(to_write, stages)
-    for some in batched(to_write, way.batch):
+    for some in batched(to_write, plan.batch):
         yield from _written(some, stages, strict=strict)
 
 
@@ -139,7 +144,7 @@ def _by_length(
 
     A draft is about as long as the reading that it is told, where there is a probe.
     """
-    read = stages.read([one for _, one in asked]) or [None] * len(asked)
+    read = stages.probe([one for _, one in asked]) or [None] * len(asked)
     lengths = {
         number: (len(probe_summary(seen)), len(one.study.indication))
         for (number, one), seen in zip(asked, read, strict=True)

@@ -53,7 +53,7 @@ def _identity(painting: Painting) -> Dataset:
     found.AccessionNumber = found.ReferringPhysicianName = ""
     found.SeriesInstanceUID = uid.generate_uid(entropy_srcs=["series", *made, pixels])
     found.SeriesNumber = 1
-    found.InstanceNumber = painting.settings.number + 1
+    found.InstanceNumber = painting.number + 1
     return found
 
 

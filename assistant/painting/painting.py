@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -21,13 +21,11 @@ from assistant.intake.synthetic_mark import draw_mark
 from assistant.labeller.sentences import parse_sentences
 from assistant.painting.copy_check import LibraryFilms, check_copies
 from assistant.painting.readback import FindingProbe, name_of_finding, read_back
-from assistant.types import Film, Painting, PaintSettings, Provenance
+from assistant.types import Film, Painting, PaintRequest, Provenance
 from retrieval import Library
 
 Format = Literal["png", "dicom"]
 SUFFIXES: dict[Format, str] = {"png": ".png", "dicom": ".dcm"}
-LONGEST_PROMPT = 2000  # characters
-MOST_AT_ONCE = 16
 LONGEST_REPORT = 100_000  # characters of a report's file
 DRAFT = "wetread.draft/"  # how the schema of a draft begins
 
@@ -36,30 +34,13 @@ class PaintingChecker(Encoder, FindingProbe, Protocol):
     """What the checks need of a backbone."""
 
 
-def check_prompt(prompt: str, count: int, settings: PaintSettings) -> None:
-    """Raise SettingsError for what cannot be painted."""
-    if not prompt.strip():
-        raise SettingsError("There is nothing to paint: say what the film should show.")
-    if len(prompt) > LONGEST_PROMPT:
-        raise SettingsError(
-            f"The prompt has {len(prompt)} characters; say in {LONGEST_PROMPT} what to show."
-        )
-    guidance, temperature = settings.guidance, settings.temperature
-    if not 1 <= count <= MOST_AT_ONCE or not guidance >= 1 or not temperature >= 0:
-        raise SettingsError(
-            f"count = {count} must be 1 to {MOST_AT_ONCE}, guidance = {guidance} at least 1 and "
-            f"temperature = {temperature} at least 0."
-        )
-
-
 def check_and_mark(
-    judge: PaintingChecker,
+    checker: PaintingChecker,
     library: Library | None,
-    prompt: str,
+    request: PaintRequest,
+    *,
     painted: Sequence[np.ndarray],
     provenance: Provenance,
-    settings: PaintSettings,
-    *,
     mark: bool = True,
 ) -> tuple[Painting, ...]:
     """Check films (H, W) in [0, 1] as they were painted, then mark them as synthetic.
@@ -67,17 +48,17 @@ def check_and_mark(
     `mark=False` leaves the visible mark out; whatever is written says "synthetic" all the same.
     """
     films = [_film(pixels) for pixels in painted]
-    read = judge.probe_findings(films)
-    readings = [None] * len(films) if read is None else read
-    shelves = [LibraryFilms(library)] if library is not None else []
-    made = []
-    checks = zip(films, readings, check_copies(judge, shelves, films), strict=True)
-    for number, (film, seen, copy) in enumerate(checks):
+    probed = checker.probe_findings(films)
+    findings = [None] * len(films) if probed is None else probed
+    references = [LibraryFilms(library)] if library is not None else []
+    copies = check_copies(checker, references, films)
+    paintings = []
+    for number, (film, found, copy) in enumerate(zip(films, findings, copies, strict=True)):
         pixels = draw_mark(film.pixels) if mark else film.pixels
         pixels.setflags(write=False)
-        own = replace(settings, count=len(films), number=number)
-        made.append(Painting(pixels, prompt, provenance, own, read_back(prompt, seen), copy))
-    return tuple(made)
+        readback = read_back(request.prompt, found)
+        paintings.append(Painting(pixels, request, provenance, number, readback, copy))
+    return tuple(paintings)
 
 
 def _film(pixels: np.ndarray) -> Film:
@@ -99,11 +80,17 @@ def file_of(painting: Painting, form: Format = "png") -> bytes:
 
 def painting_dict(painting: Painting) -> dict[str, Any]:
     """A painting without its pixels as plain values, as docs/painting.md describes them."""
-    provenance = asdict(painting.provenance)
+    request, provenance = painting.request, asdict(painting.provenance)
     provenance["versions"] = dict(painting.provenance.versions)
     return {
         "prompt": painting.prompt,
-        "settings": asdict(painting.settings),
+        "settings": {
+            "guidance": request.guidance,
+            "temperature": request.temperature,
+            "site": request.site,
+            "count": request.count,
+            "number": painting.number,
+        },
         "readback": asdict(painting.readback),
         "copy": asdict(painting.copy),
         "provenance": provenance,

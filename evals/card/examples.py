@@ -14,7 +14,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from evals.results import format_results
+from evals.results import format_value
 
 PICTURES, EXTREMES = 12, 4  # at most: pictures of a part, and of the best and the worst reports
 PNG = re.compile(r"data:image/png;base64,iVBORw0KGgo[A-Za-z0-9+/]+={0,2}")
@@ -89,7 +89,7 @@ def _words_of(number: int, case: CardCase) -> str:
     words = str(case.get("prompt") or case.get("draft") or _named(number, case))
     alike = case.get("similarity")
     return (
-        f"{words} (similarity {format_results(alike)})" if isinstance(alike, int | float) else words
+        f"{words} (similarity {format_value(alike)})" if isinstance(alike, int | float) else words
     )
 
 
@@ -121,7 +121,7 @@ def _example(number: int, case: CardCase, rank: str) -> Example:
     sentences = case.get("sentences") or [{"text": case["draft"]}]
     return Example(
         name=_named(number, case),
-        rank=f"composite {format_results(_score(case) or 0.0)}, {rank}",
+        rank=f"composite {format_value(_score(case) or 0.0)}, {rank}",
         picture=_png(case.get("picture")),
         reference=_marked(str(case["reference"]), omissions),
         draft=tuple(_said(sentence, fabrications) for sentence in sentences),

@@ -15,7 +15,7 @@ from markupsafe import Markup
 from evals.card.examples import Example, PictureExample, examples_of, picture_examples, scores_of
 from evals.card.plots import draw_plot, scale_of, whisker
 from evals.plot_data import bar_plot, histogram
-from evals.results import format_results
+from evals.results import format_value
 
 NOT_SCORED = "not scored"
 WORDS = {True: "met", False: "missed", None: NOT_SCORED}
@@ -128,10 +128,10 @@ def _row(name: str, found: Mapping[str, Any], bar: Mapping[str, Any] | None) -> 
     scale = scale_of({**found, "bar": limit})
     return CardRow(
         name=name,
-        value=NOT_SCORED if value is None else format_results(value),
+        value=NOT_SCORED if value is None else format_value(value),
         between=""
         if low is None or high is None
-        else f"{format_results(low)} to {format_results(high)}",
+        else f"{format_value(low)} to {format_value(high)}",
         whisker=None if value is None else whisker({**found, "bar": limit}, scale),
         n=f"{found['n']:,}",
         unscored=f"{found['unscored']:,}",

@@ -11,7 +11,7 @@ from typing import Any
 from markupsafe import Markup
 
 from evals.card.svg import Frame, drawing, element, joined, line, path, rect, text, ticks
-from evals.results import format_results
+from evals.results import format_value
 
 PlotData = Mapping[str, Any]
 WIDTH = 440.0
@@ -86,7 +86,7 @@ def _reliability(plot: PlotData) -> Markup:
         parts.append(text(x, y - 4, str(one["n"]), "small"))
     parts.append(below.x_axis(SHARES, "mean predicted risk, and how many sentences"))
     told = [
-        f"{format_results(one['risk'])} said, {format_results(one['false'])} of {one['n']} false"
+        f"{format_value(one['risk'])} said, {format_value(one['false'])} of {one['n']} false"
         for one in bins
     ]
     return drawing(WIDTH, 406, title, "Risk: " + "; ".join(told) + ".", joined(parts))
@@ -107,10 +107,10 @@ def _risk_coverage(plot: PlotData) -> Markup:
         line((LEFT, end), (RIGHT, end), "ideal"),
         path(drawn, "curve"),
         element("circle", cx=drawn[-1][0], cy=drawn[-1][1], r=4.5, class_="dot"),
-        text(LEFT + 8, end - 7, f"all kept: {format_results(all_kept)}", "dim", "start"),
+        text(LEFT + 8, end - 7, f"all kept: {format_value(all_kept)}", "dim", "start"),
         frame.x_axis(SHARES, "share kept"),
     ]
-    told = [f"{format_results(_at(points, share))} at {share:.0%} kept" for share in SHARES[1:]]
+    told = [f"{format_value(_at(points, share))} at {share:.0%} kept" for share in SHARES[1:]]
     return drawing(WIDTH, 330, title, "Rate of what is false: " + ", ".join(told), joined(parts))
 
 
@@ -132,7 +132,7 @@ def _histogram(plot: PlotData) -> Markup:
         parts.append(rect(x, (frame.y(count), 230), "count"))
     parts.append(frame.x_axis(marks, str(plot.get("unit") or "value")))
     told = [
-        f"{format_results(low)} to {format_results(high)}: {count}"
+        f"{format_value(low)} to {format_value(high)}: {count}"
         for low, high, count in zip(edges, edges[1:], counts, strict=False)
         if count
     ]
@@ -174,4 +174,4 @@ def _bar(frame: Frame, one: PlotData, at: float) -> Markup:
 
 
 def _told(value: float | None) -> str:
-    return "not scored" if value is None else format_results(value)
+    return "not scored" if value is None else format_value(value)

@@ -8,11 +8,9 @@ from __future__ import annotations
 import hashlib
 import multiprocessing
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
 from itertools import repeat
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -22,22 +20,7 @@ from assistant.chest.phantoms import FINDINGS, Phantom, make_phantom, truth_asse
 from assistant.types import Assertion, Film
 from evals.counting import FindingSide, finding_sides, restrict_to
 
-Progress = Callable[[int, int], None]
 BLOCK = 32  # films that are made together, and held in memory at once
-
-
-@dataclass(frozen=True, slots=True)
-class MiniOptions:
-    """What is asked of every part of the suite."""
-
-    seed: int
-    backbone: Path  # its folder
-    n: int | None = None  # films; None: as many as each part holds right
-    site: str = "A"
-
-    def films(self, usual: int) -> int:
-        """How many films a part takes that takes `usual` ones unless told."""
-        return usual if self.n is None else self.n
 
 
 def phantoms(

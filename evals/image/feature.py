@@ -13,7 +13,7 @@ from types import MappingProxyType
 import numpy as np
 
 from evals.mini.kid import kid
-from evals.results import Figure, PartResult, state_bars
+from evals.results import Figure, PartResult, figure_of
 
 Scores = Mapping[str, float]
 Interval = tuple[float, float]
@@ -155,7 +155,7 @@ def measure(
     splits = [known.halves(rng) for _ in range(SPLITS)]
     size = min(len(made), *(len(half) for split in splits for half in split))
     if size < FEWEST:
-        none = state_bars(None, 0, unscored=unscored + len(made))
+        none = figure_of(None, 0, unscored=unscored + len(made))
         few = f"takes {FEWEST} made films, and twice as many real ones of two patients or more"
         shown = {f"{name}/{key.format(encoder)}": none for key in LIMITS}
         return PartResult(shown, (), {next(iter(shown)): few})
@@ -172,13 +172,13 @@ def measure(
     for key in LIMITS:
         shown = f"{name}/{key.format(encoder)}"
         if key not in found[0]:
-            figures[shown] = state_bars(None, 0, unscored=unscored + len(made))
+            figures[shown] = figure_of(None, 0, unscored=unscored + len(made))
             continue
         value, between = _about(key, found, shaken)
-        figures[shown] = state_bars(value, len(made), between, unscored=unscored)
+        figures[shown] = figure_of(value, len(made), between, unscored=unscored)
         by_chance = [draw[key] for draw in chance]
         low, high = np.quantile(by_chance, [0.025, 0.975])
-        figures[FLOOR.format(shown)] = state_bars(
+        figures[FLOOR.format(shown)] = figure_of(
             float(np.mean(by_chance)), len(real), (float(low), float(high))
         )
     return PartResult(figures, (), _notes(name, encoder, size, real.shape[1]))

@@ -15,8 +15,7 @@ from assistant.batch.run import may_be_film
 from assistant.errors import SettingsError, WetreadError
 from assistant.intake import read_film
 from assistant.iterables import batched
-from assistant.types import Film
-from evals.data.phantoms import Progress
+from assistant.types import Film, OnProgress
 from evals.data.real_films import has_table
 from retrieval import read_folder
 
@@ -57,7 +56,7 @@ def sample_by_patient(found: Sequence[FilmSource], n: int | None, seed: int) -> 
 
 
 def read_sources(
-    found: Sequence[FilmSource], on_progress: Progress = lambda done, total: None
+    found: Sequence[FilmSource], on_progress: OnProgress = lambda done, total: None
 ) -> Iterator[list[tuple[FilmSource, Film]]]:
     """The films in blocks that fit into memory; those that cannot be read are left out."""
     done = 0

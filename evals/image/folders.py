@@ -19,9 +19,9 @@ from assistant.intake import read_film
 from assistant.intake.synthetic_mark import bears_mark
 from assistant.labeller.labeller import find_assertions
 from assistant.painting.copy_check import LIMIT, check_copies
-from assistant.types import CopyCheck, Film
+from assistant.types import CopyCheck, Film, OnProgress
 from evals.counting import FindingSide, finding_sides, restrict_to
-from evals.data.phantoms import Progress, probed_findings
+from evals.data.phantoms import probed_findings
 from evals.image import pixel, task
 from evals.image.encoders import NamedEncoder, encoders
 from evals.image.film_folders import (
@@ -80,7 +80,7 @@ def measure_folders(
     *,
     n: int | None,
     seed: int,
-    on_progress: Progress,
+    on_progress: OnProgress,
 ) -> PartResult:
     """Compare films that any system has made with real ones, by all that the folders tell.
 
@@ -98,7 +98,7 @@ def measure_folders(
     theirs = sample_by_patient(theirs, None if n is None else 2 * n, seed)
     total = len(ours) + len(theirs) + len(pairs)
 
-    def after(before: int) -> Progress:
+    def after(before: int) -> OnProgress:
         return lambda done, _: on_progress(before + done, total)
 
     known = _known(eyes, shelf, theirs, real, after(0))
@@ -138,7 +138,7 @@ def _known(
     shelf: ReferenceSet,
     rows: Sequence[FilmSource],
     folder: Path,
-    on_progress: Progress,
+    on_progress: OnProgress,
 ) -> _Read:
     """Read the real films, and put them on the shelf."""
     parts: list[dict[str, np.ndarray]] = []
@@ -174,7 +174,7 @@ def _made(
     shelf: ReferenceSet,
     rows: Sequence[FilmSource],
     folder: Path,
-    on_progress: Progress,
+    on_progress: OnProgress,
 ) -> _Judged:
     """Read the made films, and hold each against the shelf."""
     parts: list[dict[str, np.ndarray]] = []
@@ -218,7 +218,7 @@ def _asked(source: FilmSource) -> tuple[set[FindingSide], set[FindingSide]]:
     )
 
 
-def _pixels(pairs: Sequence[tuple[FilmSource, FilmSource]], on_progress: Progress) -> PartResult:
+def _pixels(pairs: Sequence[tuple[FilmSource, FilmSource]], on_progress: OnProgress) -> PartResult:
     """The pixel tier over pairs; a pair of which one film cannot be read is unscored."""
     found: list[pixel.PixelScores] = []
     people: list[str] = []

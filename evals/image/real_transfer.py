@@ -9,7 +9,8 @@ import numpy as np
 from assistant import Assistant
 from assistant.chest.phantoms import FINDINGS
 from assistant.iterables import batched
-from evals.data.phantoms import Progress, as_film, phantoms, true_findings
+from assistant.types import OnProgress
+from evals.data.phantoms import as_film, phantoms, true_findings
 from evals.image import task
 from evals.image.film_folders import (
     FilmSource,
@@ -21,14 +22,14 @@ from evals.image.film_folders import (
 from evals.image.task import LabelledFilms
 from evals.image.tiers import findings_in, labels_of
 from evals.mini.kid import features
-from evals.results import PartResult, state_bars
+from evals.results import PartResult, figure_of
 
 A_PAINTING = 16  # real films for each painting, where the number of paintings is told
 FIRST = 200_000  # number of the first phantom to learn from: far from those of other parts
 
 
 def transfer_to_real(
-    assistant: Assistant, data: Path, n: int | None, seed: int, site: str, on_progress: Progress
+    assistant: Assistant, data: Path, n: int | None, seed: int, site: str, on_progress: OnProgress
 ) -> PartResult:
     """AUROC on half of a folder's patients after training on phantoms, and on the other half.
 
@@ -43,7 +44,7 @@ def transfer_to_real(
     common = findings_in(row.labels for row in rows) & set(FINDINGS)
     if not common:
         mean = f"{name}/{task.SYNTHETIC.format(task.MEAN)}"
-        none = state_bars(None, 0, unscored=len(rows))
+        none = figure_of(None, 0, unscored=len(rows))
         reason = "the folder's labels name no finding that phantoms have"
         return PartResult({mean: none}, (), {mean: reason})
     findings = tuple(finding for finding in FINDINGS if finding in common)
@@ -57,7 +58,7 @@ def transfer_to_real(
 
 
 def films_labelled(
-    assistant: Assistant, rows: list[FilmSource], findings: tuple[str, ...], on_progress: Progress
+    assistant: Assistant, rows: list[FilmSource], findings: tuple[str, ...], on_progress: OnProgress
 ) -> LabelledFilms:
     """Those of a folder's films that can be read, by the backbone's encoder."""
     seen: list[np.ndarray] = []

@@ -18,10 +18,9 @@ from assistant.chest.phantoms import FINDINGS, Phantom
 from assistant.iterables import batched
 from assistant.labeller.labeller import find_assertions
 from assistant.painting.copy_check import check_copies
-from assistant.types import Film
+from assistant.types import Film, OnProgress
 from evals.counting import FindingSide, count_matches, finding_sides, restrict_to
 from evals.data.phantoms import (
-    Progress,
     as_film,
     downsample_film,
     film_of,
@@ -72,7 +71,7 @@ def measure(
     n: int | None,
     seed: int,
     site: str,
-    on_progress: Progress,
+    on_progress: OnProgress,
 ) -> PartResult:
     """Measure `n` paintings of a site against twice as many other phantoms, in all tiers.
 

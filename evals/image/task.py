@@ -16,7 +16,7 @@ import numpy as np
 from assistant.errors import SettingsError
 from evals.bootstrap import auroc, bootstrap_rows
 from evals.counting import FindingSide, count_matches, restrict_to
-from evals.results import Figure, FigureTable, PartResult, state_bars
+from evals.results import Figure, FigureTable, PartResult, figure_of
 
 READ = "asked findings read back by the probe, {}"
 SHUFFLED = "baseline, findings asked of another picture read back, micro-F1"
@@ -79,7 +79,7 @@ def read_back(
     tally = FigureTable()
     micro = f"{name}/{READ.format('micro-F1')}"
     if seen is None:
-        none = state_bars(None, 0, unscored=len(asked))
+        none = figure_of(None, 0, unscored=len(asked))
         return PartResult({micro: none}, (), {micro: "this backbone has no probe"})
 
     def rows(
@@ -183,7 +183,7 @@ class _Compared:
                 between = bootstrap_rows(self.rows, self.patients, statistic)
             n = len(self.rows) if columns else 0
             left = self.unscored + len(self.rows) - n
-            made[f"{name}/{form.format(words)}"] = state_bars(value, n, between, unscored=left)
+            made[f"{name}/{form.format(words)}"] = figure_of(value, n, between, unscored=left)
         return made
 
 

@@ -20,7 +20,7 @@ from evals.counting import FindingSide, as_rows
 from evals.image import feature
 from evals.image.encoders import NamedEncoder
 from evals.image.pixel import error_map
-from evals.results import PartResult, state_bars
+from evals.results import PartResult, figure_of
 
 SHOWN = 12  # made films that the card shows
 MAPS = 4  # pairs of films that are kept with the map of their differences
@@ -103,7 +103,7 @@ def features_compared(
         fid = f"image/{feature.FID.format(encoder.name)}"
         count = len(next(iter(made.values()), ())) + unscored
         parts.append(
-            PartResult({fid: state_bars(None, 0, unscored=count)}, (), {fid: encoder.missing})
+            PartResult({fid: figure_of(None, 0, unscored=count)}, (), {fid: encoder.missing})
         )
     return join_results(parts)
 

@@ -6,18 +6,16 @@ methods and gives back figures; this one says which parts there are, and what th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from types import MappingProxyType
 
-from assistant import Assistant
 from assistant.errors import SettingsError
-from evals.data.phantoms import MiniOptions, Progress
 from evals.mini import answers, copies, painting, report, retrieval, speed, tokeniser
-from evals.results import Bar, PartResult
+from evals.options import MeasurePart
+from evals.results import Bar
 
-MeasureMini = Callable[[Assistant, MiniOptions, Progress], PartResult]
-PARTS: Mapping[str, MeasureMini] = MappingProxyType(
+PARTS: Mapping[str, MeasurePart] = MappingProxyType(
     {
         "size": speed.weight_megabytes,
         "speed": speed.measure,
@@ -62,4 +60,4 @@ def check(parts: Sequence[str]) -> None:
         )
 
 
-__all__ = ["BARS", "PARTS", "MeasureMini", "MiniOptions", "check"]
+__all__ = ["BARS", "PARTS", "check"]

@@ -11,9 +11,11 @@ import numpy as np
 from assistant import Assistant
 from assistant.chest.phantoms import Phantom, truth_assertions, tube_positions
 from assistant.chest.phantoms.truth import assertions
+from assistant.types import OnProgress
 from assistant.vqa.question_bank import KINDS, Question, ask_about
 from evals.bootstrap import ratio
-from evals.data.phantoms import MiniOptions, Progress, as_film, phantoms
+from evals.data.phantoms import as_film, phantoms
+from evals.options import SuiteOptions
 from evals.results import Figure, PartResult, figure
 
 FILMS = 120  # about ten questions each
@@ -22,17 +24,17 @@ BASELINE = "baseline/the commonest answer to each kind of question"
 _STREAM = 7  # of the random numbers: the questions' own
 
 
-def measure(assistant: Assistant, plan: MiniOptions, on_progress: Progress) -> PartResult:
+def measure(assistant: Assistant, options: SuiteOptions, on_progress: OnProgress) -> PartResult:
     """Ask about held-out phantoms in phrasings that training never saw."""
-    n = plan.films(FILMS)
+    n = options.films(FILMS)
     if "answer" not in assistant.backbone.tasks:
         reason = "this backbone has no answer adapter"
         return PartResult({ALL: _share([], n), NOT_SHOWN: _share([], n)}, (), {ALL: reason})
     scored: list[tuple[int, Question, bool]] = []
     cases: list[dict[str, Any]] = []
-    for number, phantom in enumerate(phantoms(plan.seed, range(n), plan.site)):
+    for number, phantom in enumerate(phantoms(options.seed, range(n), options.site)):
         film, told = as_film(phantom), phantom.prior.report if phantom.prior else ""
-        for question in questions_of(phantom, plan.seed, number):
+        for question in questions_of(phantom, options.seed, number):
             answer = assistant.ask(
                 film, question.question, prior_report=told if question.prior else ""
             )

@@ -15,10 +15,11 @@ from assistant import Assistant
 from assistant.intake.png import preview
 from assistant.iterables import batched
 from assistant.painting.copy_check import LIMIT, LibraryFilms, check_copies
-from assistant.types import Film
+from assistant.types import Film, OnProgress
 from evals.bootstrap import ratio
-from evals.data.phantoms import MiniOptions, Progress, as_film, phantoms
-from evals.results import Figure, PartResult, figure, state_bars
+from evals.data.phantoms import as_film, phantoms
+from evals.options import SuiteOptions
+from evals.results import Figure, PartResult, figure, figure_of
 from retrieval import Library, NewCase
 
 KNOWN = 1000  # training films to compare with
@@ -29,17 +30,17 @@ RATE = "painting/held-out phantoms that are near copies of training films"
 
 def measure(
     assistant: Assistant,
-    plan: MiniOptions,
+    options: SuiteOptions,
     painted: Sequence[Film],
     held_out: Sequence[Film],
-    on_progress: Progress,
+    on_progress: OnProgress,
 ) -> PartResult:
     """The share of near copies among paintings, and among phantoms that are new."""
     data = assistant.backbone.card.get("recipe", {}).get("data", {})
-    count = KNOWN if plan.n is None else min(KNOWN, A_FILM * plan.n)
+    count = KNOWN if options.n is None else min(KNOWN, A_FILM * options.n)
     seed, known = data.get("seed"), min(count, int(data.get("train", 0)))
     if not isinstance(seed, int) or not known:
-        none = state_bars(None, 0, unscored=len(painted))
+        none = figure_of(None, 0, unscored=len(painted))
         reason = "the backbone's card does not say on which phantoms it was trained"
         return PartResult({COPIES: none, RATE: none}, (), {COPIES: reason})
     with (
@@ -50,7 +51,7 @@ def measure(
             dim=assistant.backbone.dim,
         ) as library,
     ):
-        _fill(assistant, library, plan, seed, known, on_progress)
+        _fill(assistant, library, options, seed, known, on_progress)
         shelf = LibraryFilms(library)
         new, made = (
             [c.verdict == "copy" for c in check_copies(assistant.backbone, [shelf], films)]
@@ -67,13 +68,13 @@ def measure(
 def _fill(
     assistant: Assistant,
     library: Library,
-    plan: MiniOptions,
+    options: SuiteOptions,
     seed: int,
     known: int,
-    on_progress: Progress,
+    on_progress: OnProgress,
 ) -> None:
     done = 0
-    for block in batched(phantoms(seed, range(known), plan.site, "train")):
+    for block in batched(phantoms(seed, range(known), options.site, "train")):
         films = [as_film(phantom) for phantom in block]
         cases = [
             NewCase(film.sha256, preview(film.pixels), code.embedding)

@@ -15,12 +15,10 @@ from assistant import Assistant
 from assistant.chest.phantoms import FINDINGS, Phantom
 from assistant.iterables import batched
 from assistant.labeller.labeller import find_assertions
-from assistant.types import Film
+from assistant.types import Film, OnProgress
 from evals.bootstrap import f1
 from evals.counting import FindingSide, as_rows, count_matches, finding_sides, restrict_to
 from evals.data.phantoms import (
-    MiniOptions,
-    Progress,
     as_film,
     downsample_film,
     film_of,
@@ -30,7 +28,8 @@ from evals.data.phantoms import (
 )
 from evals.mini import copies
 from evals.mini.kid import FEWEST, FLOOR_AT, features, floor, kid
-from evals.results import Figure, PartResult, figure, state_bars
+from evals.options import SuiteOptions
+from evals.results import Figure, PartResult, figure, figure_of
 
 FILMS = 300
 READ = "painting/asked findings read back by the probe, micro-F1"
@@ -51,16 +50,16 @@ class _PaintedSet:
     phantom: np.ndarray
 
 
-def measure(assistant: Assistant, plan: MiniOptions, on_progress: Progress) -> PartResult:
+def measure(assistant: Assistant, options: SuiteOptions, on_progress: OnProgress) -> PartResult:
     """Paint the impressions of held-out phantoms, and compare with phantoms."""
-    n = plan.films(FILMS)
+    n = options.films(FILMS)
     made: list[_PaintedSet] = []
     others: list[np.ndarray] = []
     probe: list[list[int]] = []
-    for block in batched(phantoms(plan.seed, range(2 * n), plan.site)):
+    for block in batched(phantoms(options.seed, range(2 * n), options.site)):
         for phantom in block:
             if len(made) < n:
-                made.append(_painted(assistant, phantom, len(made), plan.site))
+                made.append(_painted(assistant, phantom, len(made), options.site))
             else:
                 others.append(as_film(phantom).pixels)
             on_progress(len(made) + len(others), 2 * n)
@@ -73,7 +72,7 @@ def measure(assistant: Assistant, plan: MiniOptions, on_progress: Progress) -> P
     found = [
         _read_back(made, seen, probe[:n]),
         _distance(assistant, films, same, new),
-        copies.measure(assistant, plan, films, same, on_progress),
+        copies.measure(assistant, options, films, same, on_progress),
     ]
     notes = {name: text for part in found for name, text in part.notes.items()}
     if "image" not in assistant.backbone.tasks:
@@ -128,7 +127,7 @@ def _read_back(
     made: Sequence[_PaintedSet], seen: Sequence[set[FindingSide]] | None, probe: Sequence[list[int]]
 ) -> PartResult:
     if seen is None:
-        missing = state_bars(None, 0, unscored=len(made))
+        missing = figure_of(None, 0, unscored=len(made))
         none: dict[str, Figure] = dict.fromkeys((READ, PROBE, SHUFFLED), missing)
         return PartResult(none, (), {READ: "this backbone has no probe"})
 
@@ -151,7 +150,7 @@ def _distance(
 ) -> PartResult:
     n = len(films)
     if n < FEWEST:
-        few = state_bars(None, 0, unscored=n)
+        few = figure_of(None, 0, unscored=n)
         return PartResult({KID: few, FLOOR: few}, (), {KID: f"takes at least {FEWEST} paintings"})
     real = features(assistant, [*same, *new])
     value, error = kid(real[n:], features(assistant, list(films)))
@@ -165,8 +164,8 @@ def _distance(
         f"{len(chance)} splits of {2 * n} phantoms into two sets of {n}, and the bar is twice that"
     )
     figures = {
-        KID: state_bars(value, n, between, bar=2 * limit),
-        FLOOR: state_bars(limit, 2 * n, (float(chance[0]), float(chance[-1]))),
+        KID: figure_of(value, n, between, bar=2 * limit),
+        FLOOR: figure_of(limit, 2 * n, (float(chance[0]), float(chance[-1]))),
     }
     return PartResult(figures, (), {KID: note})
 

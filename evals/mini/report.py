@@ -18,10 +18,11 @@ from assistant.chest.phantoms import DEVICES, DISTRACTORS, FINDINGS, Phantom, tr
 from assistant.chest.vocabulary import finding_named
 from assistant.iterables import batched
 from assistant.labeller.labeller import find_assertions
-from assistant.types import Report, Study
+from assistant.types import OnProgress, Report, Study
 from evals.bootstrap import f1, f1_gain, macro_f1, precision, ratio, recall
 from evals.counting import FindingSide, as_rows, count_matches, finding_sides, restrict_to
-from evals.data.phantoms import MiniOptions, Progress, as_film, phantoms
+from evals.data.phantoms import as_film, phantoms
+from evals.options import SuiteOptions
 from evals.results import Figure, PartResult, figure
 
 FILMS = 1000
@@ -51,16 +52,16 @@ class ReportRow:
         )
 
 
-def measure(assistant: Assistant, plan: MiniOptions, on_progress: Progress) -> PartResult:
+def measure(assistant: Assistant, options: SuiteOptions, on_progress: OnProgress) -> PartResult:
     """Draft held-out phantoms with the adapter and some without it, and score what they say."""
-    n = plan.films(FILMS)
+    n = options.films(FILMS)
     adapted = "report" in assistant.backbone.tasks
     base_n = min(n, BASE_FILMS) if adapted else 0
     rows: list[ReportRow] = []
     base: list[ReportRow] = []
     own: list[list[int]] = []
     cases: list[dict[str, Any]] = []
-    for block in batched(phantoms(plan.seed, range(n), plan.site)):
+    for block in batched(phantoms(options.seed, range(n), options.site)):
         for phantom, report in zip(block, _drafts(assistant, block, adapted), strict=True):
             rows.append(_row(phantom, report))
             own.append(_row(phantom, None).counts())

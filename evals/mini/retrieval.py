@@ -18,10 +18,11 @@ from assistant.chest.phantoms import Phantom
 from assistant.intake.png import preview
 from assistant.intake.resize import square
 from assistant.iterables import batched
-from assistant.types import Film
+from assistant.types import Film, OnProgress
 from evals.bootstrap import ratio
 from evals.counting import FindingSide
-from evals.data.phantoms import MiniOptions, Progress, as_film, phantoms, true_findings
+from evals.data.phantoms import as_film, phantoms, true_findings
+from evals.options import SuiteOptions
 from evals.results import Figure, PartResult, figure
 from retrieval import Library, NewCase
 
@@ -34,17 +35,17 @@ NAME = "retrieval/precision@5 by same findings and side"
 ILL = "retrieval/precision@5 among films with a finding"
 
 
-def measure(assistant: Assistant, plan: MiniOptions, on_progress: Progress) -> PartResult:
+def measure(assistant: Assistant, options: SuiteOptions, on_progress: OnProgress) -> PartResult:
     """Precision among the five most similar, of the embedding, of pixels and of chance."""
-    queries = plan.films(QUERIES)
-    held = LIBRARY if plan.n is None else min(LIBRARY, A_QUERY * queries)
+    queries = options.films(QUERIES)
+    held = LIBRARY if options.n is None else min(LIBRARY, A_QUERY * queries)
     numbers = [*range(queries), *range(FIRST, FIRST + held)]
     films: list[str] = []
     shown: list[frozenset[FindingSide]] = []
     learnt: list[np.ndarray] = []
     raw: list[np.ndarray] = []
     pictures: list[bytes] = []
-    for block in batched(phantoms(plan.seed, numbers, plan.site)):
+    for block in batched(phantoms(options.seed, numbers, options.site)):
         read = [as_film(phantom) for phantom in block]
         coded = assistant.backbone.encode(read)
         for phantom, film, code in zip(block, read, coded, strict=True):

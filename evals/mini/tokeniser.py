@@ -13,18 +13,11 @@ from assistant.chest.phantoms import SPLITS, Phantom
 from assistant.chest.phantoms.film import site_named
 from assistant.chest.phantoms.pathology import draw_pathology
 from assistant.iterables import batched
-from assistant.types import Film
+from assistant.types import Film, OnProgress
 from evals.bootstrap import ratio
 from evals.counting import FindingSide
-from evals.data.phantoms import (
-    MiniOptions,
-    Progress,
-    as_film,
-    downsample_film,
-    film_of,
-    phantoms,
-    probed_findings,
-)
+from evals.data.phantoms import as_film, downsample_film, film_of, phantoms, probed_findings
+from evals.options import SuiteOptions
 from evals.results import Figure, PartResult, figure
 
 FILMS = 200
@@ -37,13 +30,13 @@ AFTER = "tokeniser/8 mm nodules that it reads after reconstruction"
 STILL = "tokeniser/8 mm nodules still read, of those read in the film"
 
 
-def measure(assistant: Assistant, plan: MiniOptions, on_progress: Progress) -> PartResult:
+def measure(assistant: Assistant, options: SuiteOptions, on_progress: OnProgress) -> PartResult:
     """Likeness of films and their reconstructions, and whether small nodules survive."""
-    n = plan.films(FILMS)
-    small = small_nodules(plan, min(NODULES, n))
+    n = options.films(FILMS)
+    small = small_nodules(options, min(NODULES, n))
     total = n + len(small)
     rows: list[list[float]] = []
-    for block in batched(phantoms(plan.seed, range(n), plan.site)):
+    for block in batched(phantoms(options.seed, range(n), options.site)):
         films = [as_film(phantom) for phantom in block]
         for film, made in zip(films, assistant.backbone.reconstruct(films), strict=True):
             rows.append([*_likeness(downsample_film(film.pixels, len(made)), made), 1])
@@ -54,7 +47,7 @@ def measure(assistant: Assistant, plan: MiniOptions, on_progress: Progress) -> P
         PSNR: figure(counts[:, [0, 2]], people, ratio),
         SSIM: figure(counts[:, [1, 2]], people, ratio),
     }
-    read = _nodules_read(assistant, plan, small)
+    read = _nodules_read(assistant, options, small)
     on_progress(total, total)
     notes = {}
     if read is None:
@@ -65,18 +58,18 @@ def measure(assistant: Assistant, plan: MiniOptions, on_progress: Progress) -> P
     return PartResult(figures, (), notes, f"{n} phantoms, and {len(small)} with an 8 mm nodule")
 
 
-def small_nodules(plan: MiniOptions, most: int) -> list[int]:
+def small_nodules(options: SuiteOptions, most: int) -> list[int]:
     """Numbers of test phantoms that are to have a nodule of about 8 mm.
 
     What a phantom has is drawn before anything is rendered, so that many can be looked through.
     Whether it shows in the film is for the phantom to say.
     """
-    site, split = site_named(plan.site), SPLITS.index("test")
+    site, split = site_named(options.site), SPLITS.index("test")
     found: list[int] = []
     for number in range(SEARCHED):
         if len(found) == most:
             break
-        rng = np.random.default_rng([plan.seed, split, ord(plan.site), number])
+        rng = np.random.default_rng([options.seed, split, ord(options.site), number])
         sizes = [ill.size for ill in draw_pathology(rng, site.devices).of("nodule")]
         if any(SMALL_MM[0] <= size <= SMALL_MM[1] for size in sizes):
             found.append(number)
@@ -97,11 +90,11 @@ def _likeness(film: np.ndarray, made: np.ndarray) -> tuple[float, float]:
 
 
 def _nodules_read(
-    assistant: Assistant, plan: MiniOptions, numbers: Sequence[int]
+    assistant: Assistant, options: SuiteOptions, numbers: Sequence[int]
 ) -> list[tuple[int, bool, bool]] | None:
     """For each small nodule: its film, whether it is read there, and in the reconstruction."""
     read: list[tuple[int, bool, bool]] = []
-    for block in batched(phantoms(plan.seed, numbers, plan.site)):
+    for block in batched(phantoms(options.seed, numbers, options.site)):
         films = [as_film(phantom) for phantom in block]
         first = probed_findings(assistant, films)
         made: list[Film] = [film_of(p) for p in assistant.backbone.reconstruct(films)]

@@ -14,7 +14,7 @@ import numpy as np
 
 from evals.report.claims import finding_sides_claimed
 from evals.report.clinical import Scored, present_with_side
-from evals.results import FigureTable, state_bars
+from evals.results import FigureTable, figure_of
 
 FREQUENT, PERMUTED = "most frequent report", "drafts of other cases"
 COMPOSITE, SIDED = "composite", "present with side, micro-F1"
@@ -82,7 +82,7 @@ def baseline_figures(
         }
         for figure, (counts, statistic) in table.items():
             if not both:
-                tally.figures[figure] = state_bars(None, 0, unscored=missing)
+                tally.figures[figure] = figure_of(None, 0, unscored=missing)
                 continue
             tally.add(figure, counts, people, statistic, unscored=missing)
             low = tally.figures[figure]["ci_low"]

@@ -31,7 +31,7 @@ from evals.report.entailment import entailed
 from evals.report.pairs import Pair
 from evals.report.parsed import ParsedReport
 from evals.report.significance import HARM, TIERS, Tier
-from evals.results import FigureTable, figure, state_bars
+from evals.results import FigureTable, figure, figure_of
 
 WITH_SIDE = "clinical/present with side, micro-F1"
 POLARITIES: tuple[Polarity, ...] = ("present", "absent", "uncertain")
@@ -214,7 +214,7 @@ def _inventions(
         if rows:
             tally.add(f"clinical/{name}", rows, people, "mean", unscored=missing)
         else:
-            tally.figures[f"clinical/{name}"] = state_bars(None, 0, unscored=missing)
+            tally.figures[f"clinical/{name}"] = figure_of(None, 0, unscored=missing)
     sizes = [size_errors(o.scored.reference.claims, o.scored.candidate.claims) for o in held]
     for name, rows, statistic in (
         ("measurements invented", [[len(o.invented), o.measured] for o in held], "ratio"),

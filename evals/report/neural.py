@@ -13,7 +13,7 @@ from pathlib import Path
 
 from assistant.errors import SettingsError
 from evals.report.pairs import Pair
-from evals.results import FigureTable, state_bars
+from evals.results import FigureTable, figure_of
 
 Score = Callable[[Path, Sequence[Pair]], list[float | None]]
 # What a package may raise over weights that are not its own, or another version of a library.
@@ -123,7 +123,7 @@ def neural_figures(
         found, why = _values(one, pairs, weights.get(one.name))
         known = [(value, p) for value, p in zip(found, patients, strict=True) if value is not None]
         if not known:
-            tally.figures[figure] = state_bars(None, 0, unscored=len(pairs) + unscored)
+            tally.figures[figure] = figure_of(None, 0, unscored=len(pairs) + unscored)
             notes[figure] = f"unavailable: {why or 'no pair could be scored'}"
             continue
         rows = [[value, 1] for value, _ in known]

@@ -5,7 +5,7 @@ It knows no model and no film: the pairs may be Wetread's own or come from anywh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -13,6 +13,7 @@ from typing import Any
 
 from assistant.chest.vocabulary import finding_named
 from assistant.errors import SettingsError
+from assistant.types import OnProgress
 from evals import plot_data
 from evals.report import clinical
 from evals.report.baselines import (
@@ -36,7 +37,6 @@ _NOTES: dict[str, str] = {
     MEAN: "1 / (1 + E / 2) of the weighted errors E of a report; see evals/report/composite.py",
     "composite/weighted errors a report": "false or omitted findings count about 1 each",
 }
-Progress = Callable[[int, int], None]
 _NONE: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -73,7 +73,7 @@ def score_pairs(
     baselines: Mapping[str, Sequence[str | None]] = _NONE,
     weights: Mapping[str, Path] = _NONE,
     seed: int = 0,
-    on_progress: Progress = lambda done, total: None,
+    on_progress: OnProgress = lambda done, total: None,
 ) -> PartResult:
     """Score every pair that has an output, and the baselines on the same pairs.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from evals.results import FigureTable, state_bars
+from evals.results import FigureTable, figure_of
 
 ORDERS = (1, 2, 3, 4)
 CHARACTERS = 6  # the longest character n-gram of chrF
@@ -79,5 +79,5 @@ def _rouge(
 
 def _without(tally: FigureTable, names: Sequence[str], package: str, cases: int) -> dict[str, str]:
     for name in names:
-        tally.figures[name] = state_bars(None, 0, unscored=cases)
+        tally.figures[name] = figure_of(None, 0, unscored=cases)
     return dict.fromkeys(names, MISSING.format(package, package))

@@ -28,7 +28,7 @@ from assistant.types import Film, Gate
 from evals.bootstrap import ratio
 from evals.data.phantoms import as_film, film_of, phantoms
 from evals.data.real_films import tables_in
-from evals.results import Bar, Figure, PartResult, figure, state_bars
+from evals.results import Bar, Figure, PartResult, figure, figure_of
 from retrieval import read_folder
 
 USUAL, HELD_OUT = 200, 1000  # films of a kind; phantoms of site A
@@ -188,7 +188,7 @@ def _real(
             right, [name for name, _ in turned], ratio, unscored=len(rows) - len(turned)
         )
         if turned
-        else state_bars(None, 0, unscored=len(rows)),
+        else figure_of(None, 0, unscored=len(rows)),
     }
 
 

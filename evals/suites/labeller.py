@@ -17,7 +17,7 @@ from assistant.labeller.labeller import find_assertions
 from evals.bootstrap import f1, f1_gain, precision, ratio, recall
 from evals.data import openi
 from evals.data.openi import Collection, LabelledReport
-from evals.results import Bar, Figure, PartResult, figure, median, state_bars
+from evals.results import Bar, Figure, PartResult, figure, figure_of, median
 from evals.suites import negex
 
 BARS = {
@@ -64,7 +64,7 @@ def measure(*, data: Path, n: int | None, on_progress: Callable[[int, int], None
     figures["labeller/reports a second on one core"] = median(speeds)
     notes = {"labeller/micro-F1": _SEEN, "labeller/reports a second on one core": _SPEED}
     for column in found.empty:
-        figures[f"labeller/F1 {column}"] = state_bars(None, 0, unscored=len(chosen))
+        figures[f"labeller/F1 {column}"] = figure_of(None, 0, unscored=len(chosen))
         notes[f"labeller/F1 {column}"] = "unscored: the gold column names no report"
     figures |= _baseline(found, scored, ours, blank, missing, notes)
     cases = _differing(scored, ours, known)
@@ -163,7 +163,7 @@ def _baseline(
     if not negex.available():
         names = [f"{who}/micro-F1", gain]
         notes.update(dict.fromkeys(names, f"unscored, {negex.UNAVAILABLE}"))
-        return {name: state_bars(None, 0, unscored=len(reports) + missing) for name in names}
+        return {name: figure_of(None, 0, unscored=len(reports) + missing) for name in names}
     theirs = negex.findings_in([report.text for report in reports])
     keys = [key for _, key in found.labels]
     both = np.hstack([_counts(reports, ours, keys), _counts(reports, theirs, keys)])

@@ -21,11 +21,11 @@ from assistant.errors import SettingsError
 from assistant.export.draft_json import draft_json, draft_markdown
 from assistant.intake import read_film
 from assistant.painting.copy_check import LibraryFilms, check_copies
-from assistant.types import Film, Report, Study
+from assistant.types import Film, OnProgress, Report, Study
 from evals.bootstrap import auroc, bootstrap_rows
-from evals.data.phantoms import Progress, as_film, film_of, phantoms
+from evals.data.phantoms import as_film, film_of, phantoms
 from evals.data.temporary_library import new_cases, temporary_library
-from evals.results import Bar, FigureTable, PartResult, state_bars
+from evals.results import Bar, FigureTable, PartResult, figure_of
 
 FILMS, PAINTINGS, KNOWN = 100, 24, 400  # drafts, paintings, training films to compare with
 A_FILM = 20  # training films for each draft, where the number of drafts is told
@@ -49,7 +49,7 @@ def measure(
     n: int | None,
     seed: int,
     canaries: Path | None = None,
-    on_progress: Progress,
+    on_progress: OnProgress,
 ) -> PartResult:
     """Attack the backbone in five ways, with `n` films each, or as many as each holds right.
 
@@ -69,12 +69,12 @@ def measure(
     else:
         reason = "the backbone's card does not say on which phantoms it was trained"
         for name in (COPIES, NEAR, SURER, KNOWN_BETTER):
-            tally.figures[name], notes[name] = state_bars(None, 0, unscored=count), reason
+            tally.figures[name], notes[name] = figure_of(None, 0, unscored=count), reason
     on_progress(2, steps)
     cases = _planted_in_library(tally, assistant, held_out, seed)
     on_progress(3, steps)
     if canaries is None:
-        tally.figures[EXTRACTED] = state_bars(None, 0)
+        tally.figures[EXTRACTED] = figure_of(None, 0)
         notes[EXTRACTED] = "none is known to be planted; name a file of them with --canaries"
     else:
         _extracted(tally, assistant, _sentences(canaries), held_out)
@@ -149,7 +149,7 @@ def _told_apart(
     table = np.array(rows, float).reshape(-1, 2)
     value = auroc(table)
     between = bootstrap_rows(table, people, auroc) if len(table) else (None, None)
-    tally.figures[name] = state_bars(value, len(table), between, unscored=silent)
+    tally.figures[name] = figure_of(value, len(table), between, unscored=silent)
 
 
 def _planted_in_library(

@@ -19,8 +19,8 @@ from assistant.intake import read_film
 from assistant.intake.png import png
 from assistant.intake.resize import square
 from assistant.iterables import batched
-from assistant.types import Film, Study
-from evals.data.phantoms import Progress, as_film, phantoms
+from assistant.types import Film, OnProgress, Study
+from evals.data.phantoms import as_film, phantoms
 from evals.data.real_films import has_table
 from evals.data.temporary_library import new_cases, temporary_library
 from evals.report.pairs import Pair, read_predictions
@@ -50,7 +50,7 @@ def measure(
     n: int | None,
     seed: int,
     weights: Mapping[str, Path],
-    on_progress: Progress,
+    on_progress: OnProgress,
 ) -> PartResult:
     """Draft `n` held-out phantoms of site A, or the films of a folder that have reports.
 
@@ -132,7 +132,7 @@ def measure_predictions(
     n: int | None,
     seed: int,
     weights: Mapping[str, Path],
-    on_progress: Progress,
+    on_progress: OnProgress,
 ) -> PartResult:
     """Score reports that were made elsewhere; `data` holds their references where they do not."""
     pairs = read_predictions(predictions, data)[:n]

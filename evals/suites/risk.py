@@ -19,11 +19,11 @@ from assistant.chest.phantoms import Phantom, truth_assertions
 from assistant.chest.truth_check import is_false
 from assistant.claims import name_of, one_sided
 from assistant.iterables import batched
-from assistant.types import Assertion, Film, Report, Sentence, Study
+from assistant.types import Assertion, Film, OnProgress, Report, Sentence, Study
 from evals.bootstrap import auroc, bootstrap_rows, calibration_error, ratio
-from evals.data.phantoms import Progress, as_film, phantoms
+from evals.data.phantoms import as_film, phantoms
 from evals.plot_data import reliability, risk_coverage
-from evals.results import Bar, Figure, PartResult, figure, median, state_bars
+from evals.results import Bar, Figure, PartResult, figure, figure_of, median
 
 FILMS, TIMED = 300, 9
 SITES = {"A": "of site A", "B": "of site B, on which nothing was calibrated"}
@@ -53,7 +53,9 @@ class JudgedSentence:
     false: bool
 
 
-def measure(assistant: Assistant, *, n: int | None, seed: int, on_progress: Progress) -> PartResult:
+def measure(
+    assistant: Assistant, *, n: int | None, seed: int, on_progress: OnProgress
+) -> PartResult:
     """Draft `n` held-out phantoms of each site and hold the risks against the truth."""
     count = FILMS if n is None else n
     figures: dict[str, Figure] = {}
@@ -166,9 +168,9 @@ def _figures(
 
     def of_rows(statistic) -> Figure:
         if not len(table):
-            return state_bars(None, 0, unscored=silent)
+            return figure_of(None, 0, unscored=silent)
         between = bootstrap_rows(table, people, statistic)
-        return state_bars(statistic(table), len(table), between, unscored=silent)
+        return figure_of(statistic(table), len(table), between, unscored=silent)
 
     def of_counts(counts) -> Figure:
         return figure(np.array(counts, float).reshape(-1, 2), people, ratio, unscored=silent)

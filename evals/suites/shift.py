@@ -23,13 +23,13 @@ from assistant.chest.truth_check import is_false
 from assistant.chest.vocabulary import finding_of_label
 from assistant.intake import read_film
 from assistant.labeller.labeller import find_assertions
-from assistant.types import Assertion, Film, Report, Study
+from assistant.types import Assertion, Film, OnProgress, Report, Study
 from evals.bootstrap import auroc, bootstrap_rows, calibration_error
 from evals.counting import FindingSide, count_matches, finding_sides, restrict_to
-from evals.data.phantoms import Progress, as_film, film_of, phantoms, true_findings
+from evals.data.phantoms import as_film, film_of, phantoms, true_findings
 from evals.data.real_films import tables_in
 from evals.plot_data import bar_plot
-from evals.results import FigureTable, PartResult, state_bars
+from evals.results import FigureTable, PartResult, figure_of
 from retrieval import FolderRow, read_folder
 
 FILMS, REAL = 48, 100  # of each condition; of each folder of real films
@@ -78,7 +78,7 @@ SPOILS: MappingProxyType[str, tuple[Spoil, tuple[tuple[float, str], ...]]] = Map
 
 
 def measure(
-    assistant: Assistant, *, data: Path | None, n: int | None, seed: int, on_progress: Progress
+    assistant: Assistant, *, data: Path | None, n: int | None, seed: int, on_progress: OnProgress
 ) -> PartResult:
     """Draft `n` held-out phantoms of every site, those of site A spoilt, and real films.
 
@@ -160,7 +160,7 @@ def _score(
     for words, statistic in (("AUROC", auroc), ("calibration error", calibration_error)):
         value = statistic(table) if len(table) else None
         between = bootstrap_rows(table, owners, statistic) if len(table) else (None, None)
-        tally.figures[f"shift/{name}, risk, {words}"] = state_bars(
+        tally.figures[f"shift/{name}, risk, {words}"] = figure_of(
             value, len(table), between, unscored=silent
         )
     cases += [

@@ -116,8 +116,10 @@ def test_similar_cases_are_of_other_patients_and_are_drawn_in_four_ways():
     rng = np.random.default_rng(1)
     zones = [(s, z) for s in ("right", "left") for z in ("upper", "mid", "lower")]
     cases = [
-        TrainingCase(f"p{i // 4}", claims=(Assertion("nodule", "present", *zones[i % 6]),),
-        complete=True) for i in range(60)
+        TrainingCase(
+            f"p{i // 4}", claims=(Assertion("nodule", "present", *zones[i % 6]),), complete=True
+        )
+        for i in range(60)
     ]
     vectors = rng.standard_normal((60, 8)).astype(np.float32)
     vectors[0:4] = vectors[0]  # a patient's own films are the nearest, and never taken

@@ -37,8 +37,8 @@ def film_of(pixels: np.ndarray) -> Film:
 
 def test_a_mirrored_film_reads_as_the_same_with_its_sides_exchanged(assistant):
     made = [make_phantom(77, number, "A", "test") for number in range(6)]
-    plain = assistant.backbone.read_findings([film_of(p.film) for p in made])
-    turned = assistant.backbone.read_findings([film_of(p.film[:, ::-1]) for p in made])
+    plain = assistant.backbone.probe_findings([film_of(p.film) for p in made])
+    turned = assistant.backbone.probe_findings([film_of(p.film[:, ::-1]) for p in made])
     for one, other in zip(plain, turned, strict=True):
         there = {(s.finding, OTHER[s.side], s.zone): s.probability for s in one}
         assert {(s.finding, s.side, s.zone): s.probability for s in other} == pytest.approx(
@@ -48,7 +48,9 @@ def test_a_mirrored_film_reads_as_the_same_with_its_sides_exchanged(assistant):
 
 
 def test_a_label_is_true_false_or_unknown_as_the_case_says():
-    case = TrainingCase("p", claims=find_assertions("Small right pleural effusion. No pneumothorax."))
+    case = TrainingCase(
+        "p", claims=find_assertions("Small right pleural effusion. No pneumothorax.")
+    )
     labels = (
         Label("pleural_effusion", "right"),
         Label("pleural_effusion", "left"),
@@ -148,9 +150,13 @@ def test_cases_over_the_floor_agree_with_a_film_better_than_those_under_it(filed
     assert floor is not None
     shares = {True: [], False: []}
     for index, phantom in enumerate(made):
-        true = {(a.finding, a.side) for a in find_assertions(phantom.report) if a.polarity == "present"}
+        true = {
+            (a.finding, a.side) for a in find_assertions(phantom.report) if a.polarity == "present"
+        }
         for near in filed.similar(known.film(index), 48):
-            said = {(a.finding, a.side) for a in find_assertions(near.report) if a.polarity == "present"}
+            said = {
+                (a.finding, a.side) for a in find_assertions(near.report) if a.polarity == "present"
+            }
             shares[near.similarity >= floor].append(len(true & said) / max(1, len(true | said)))
     assert np.mean(shares[True]) > 1.5 * np.mean(shares[False])
 

@@ -72,5 +72,9 @@ def test_what_a_lesion_lacks_weighs_more_than_what_the_rest_lacks():
     cover[..., :16, :16] = 1
     inside, outside = pixels.clone(), pixels.clone()
     inside[..., 4:8, 4:8] = outside[..., 40:44, 40:44] = 0.5
-    assert reconstruction_loss(inside, pixels, cover) > 4 * reconstruction_loss(outside, pixels, cover)
-    assert torch.isclose(reconstruction_loss(inside, pixels, None), reconstruction_loss(outside, pixels, None))
+    assert reconstruction_loss(inside, pixels, cover) > 4 * reconstruction_loss(
+        outside, pixels, cover
+    )
+    assert torch.isclose(
+        reconstruction_loss(inside, pixels, None), reconstruction_loss(outside, pixels, None)
+    )

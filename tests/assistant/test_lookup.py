@@ -144,7 +144,9 @@ PIECES = st.lists(
 def test_reading_only_the_sentences_that_matter_misses_nothing(pieces, finding, polarity):
     report = " ".join(pieces)
     case = Case("0" * 16, None, report, (), "", "")
-    claims = [c for c in find_assertions(report) if (c.finding, c.polarity) == (finding.key, polarity)]
+    claims = [
+        c for c in find_assertions(report) if (c.finding, c.polarity) == (finding.key, polarity)
+    ]
     asserted = FindingQuery([Assertion(finding.key, polarity)]).asserted_by(case)
     assert asserted == bool(claims)
 

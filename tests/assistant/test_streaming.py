@@ -68,7 +68,7 @@ def test_of_several_rows_the_first_is_told(assistant, films):
 def test_a_draft_is_the_same_whether_or_not_somebody_listens(assistant, films):
     for film in films[:3]:
         texts: list[str] = []
-        heard = assistant.draft(film, seed=3, told=texts.append)
+        heard = assistant.draft(film, seed=3, on_text=texts.append)
         assert plain(heard) == plain(assistant.draft(film, seed=3))
         assert len(texts) > 20
         assert any(sentence.text in texts[-1] for sentence in heard.sentences)
@@ -77,13 +77,13 @@ def test_a_draft_is_the_same_whether_or_not_somebody_listens(assistant, films):
 def test_of_a_film_that_is_refused_nothing_is_told(assistant):
     texts: list[str] = []
     blank = Film(np.zeros((256, 256), np.float32), "0" * 64)
-    assert assistant.draft(blank, told=texts.append).gate.answer == "refuse"
+    assert assistant.draft(blank, on_text=texts.append).gate.answer == "refuse"
     assert not texts
 
 
 def test_a_draft_that_is_stopped_ends_at_once_and_the_next_is_right(assistant, films):
     heard: list[str] = []
-    right = plain(assistant.draft(films[0], seed=1, told=heard.append))
+    right = plain(assistant.draft(films[0], seed=1, on_text=heard.append))
     for after in (1, len(heard) // 2, len(heard)):
         texts: list[str] = []
 
@@ -93,7 +93,7 @@ def test_a_draft_that_is_stopped_ends_at_once_and_the_next_is_right(assistant, f
                 raise Stopped
 
         with pytest.raises(Stopped, match="stopped"):
-            assistant.draft(films[0], seed=1, told=told)
+            assistant.draft(films[0], seed=1, on_text=told)
         assert texts == heard[:after]
     assert plain(assistant.draft(films[0], seed=1)) == right
 
@@ -105,7 +105,7 @@ def test_whatever_a_listener_raises_goes_through_unchanged(assistant, films):
         raise odd
 
     with pytest.raises(KeyboardInterrupt) as caught:
-        assistant.draft(films[1], told=told, use_adapter=False)
+        assistant.draft(films[1], on_text=told, use_adapter=False)
     assert caught.value is odd
     assert assistant.draft(films[1], use_adapter=False).sentences
 
@@ -149,7 +149,7 @@ def _study(film):
 def test_a_painting_tells_how_far_it_is_and_is_the_same(assistant):
     seen: list[tuple[int, int]] = []
     alone = assistant.paint(PROMPT, seed=4, count=2)
-    heard = assistant.paint(PROMPT, seed=4, count=2, progress=lambda *at: seen.append(at))
+    heard = assistant.paint(PROMPT, seed=4, count=2, on_progress=lambda *at: seen.append(at))
     assert all(
         np.array_equal(one.pixels, other.pixels) for one, other in zip(alone, heard, strict=True)
     )
@@ -167,7 +167,7 @@ def test_a_painting_that_is_stopped_leaves_nothing_broken(assistant, films):
             raise Stopped
 
     with pytest.raises(WetreadError, match="stopped"):
-        assistant.paint(PROMPT, seed=4, progress=progress)
+        assistant.paint(PROMPT, seed=4, on_progress=progress)
     assert np.array_equal(assistant.paint(PROMPT, seed=4)[0].pixels, right)
     assert plain(assistant.draft(films[0])) == draft
 

@@ -18,7 +18,7 @@ from assistant.errors import SettingsError
 from assistant.intake.png import png
 from evals.card import render_card
 from evals.plot_data import bar_plot, histogram, reliability, risk_coverage
-from evals.results import SCHEMA, FigureTable, format_results, judge_bars, state_bars
+from evals.results import SCHEMA, FigureTable, figure_of, format_value, judge_bars
 from evals.results_file import read_results, write_results
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -69,9 +69,9 @@ def full_results() -> dict[str, Any]:
         tally.add(f"report/{finding}, F1", rng.integers(0, 2, (60, 3)), people, "f1")
     tally.add("report/hit, recall", rng.integers(0, 2, (60, 3)), people, "recall", bar=0.2)
     held, verdicts = judge_bars(tally.figures, {})
-    held["speed/one draft, median seconds"] = state_bars(1.25, 9, (1.1, 1.4), bar=2.0)
-    held["painting/read back"] = state_bars(None, 0, unscored=41)
-    held["painting/gain over the base"] = state_bars(-0.031, 17, (-0.1, 0.04), bar=0.0)
+    held["speed/one draft, median seconds"] = figure_of(1.25, 9, (1.1, 1.4), bar=2.0)
+    held["painting/read back"] = figure_of(None, 0, unscored=41)
+    held["painting/gain over the base"] = figure_of(-0.031, 17, (-0.1, 0.04), bar=0.0)
     verdicts["speed/one draft, median seconds"] = {"sense": "at most", "limit": 2.0, "met": True}
     verdicts["painting/read back"] = {"sense": "at least", "limit": 0.9, "met": None}
     verdicts["painting/gain over the base"] = {"sense": "at least", "limit": 0.0, "met": False}
@@ -79,7 +79,9 @@ def full_results() -> dict[str, Any]:
     plots = {
         "risk/reliability": reliability(risks, rng.random(300) < risks),
         "risk/coverage": risk_coverage(risks, rng.random(300) < risks),
-        "shift/sites": bar_plot("Sites", "F1", {"A": held["report/mass, F1"], "B": state_bars(None, 0)}),
+        "shift/sites": bar_plot(
+            "Sites", "F1", {"A": held["report/mass, F1"], "B": figure_of(None, 0)}
+        ),
         "risk/unknown": {"kind": "hologram", "title": "A hologram"},
     }
     cases = [{"prompt": f"painting {i}", "picture": FILM, "nearest": FILM} for i in range(15)]
@@ -138,13 +140,13 @@ def test_style_loads_nothing(results):
 def test_every_number_of_every_figure_is_on_the_page(results, outline):
     for found in results["figures"].values():
         for key in ("value", "ci_low", "ci_high"):
-            assert found[key] is None or format_results(found[key]) in outline.text
+            assert found[key] is None or format_value(found[key]) in outline.text
         assert str(found["n"]) in outline.text
         assert str(found["unscored"]) in outline.text
 
 
 def test_what_was_not_scored_is_told_as_such_and_has_no_drawing():
-    page = Outline(render_card(results_of({"part/missing": state_bars(None, 0, unscored=5)})))
+    page = Outline(render_card(results_of({"part/missing": figure_of(None, 0, unscored=5)})))
     assert "not scored" in page.text
     assert "0.000" not in page.text
     assert not any(svg.get("class") == "whisker" for svg in page.all("svg"))
@@ -174,7 +176,7 @@ def test_plots_have_a_name_and_say_in_words_what_they_show(outline):
 
 
 def test_a_plot_stands_with_the_part_it_names():
-    figures = {"gate/refused": state_bars(0.5, 9), "shift/site A, F1": state_bars(0.5, 9)}
+    figures = {"gate/refused": figure_of(0.5, 9), "shift/site A, F1": figure_of(0.5, 9)}
     plot = bar_plot("From site to site", "F1", {"A": figures["shift/site A, F1"]})
     for key in ("shift", "shift/sites"):
         page = Outline(render_card(results_of(figures, suite="all", plots={key: plot}))).text
@@ -213,7 +215,7 @@ def test_errors_are_marked_in_the_draft_and_in_the_reference(results):
 
 
 def test_hostile_words_stay_words_wherever_they_stand():
-    found = state_bars(0.5, 10, (0.4, 0.6), bar=0.3)
+    found = figure_of(0.5, 10, (0.4, 0.6), bar=0.3)
     case = {"reference": HOSTILE, "draft": HOSTILE, "composite": 0.5, "omissions": ["script"]}
     said = [{"text": HOSTILE, "verdict": HOSTILE, "risk": 0.5}]
     made = results_of(
@@ -268,10 +270,12 @@ NUMBERS = st.one_of(st.none(), st.floats(-1e6, 1e6).map(lambda v: float(f"{v:.6g
 @settings(max_examples=20, deadline=None)
 @given(st.dictionaries(st.text(min_size=1, max_size=30), st.tuples(NUMBERS, NUMBERS, NUMBERS)))
 def test_any_figures_make_a_whole_page(values):
-    figures = {name: state_bars(v, 5, (v, high), bar=bar) for name, (v, high, bar) in values.items()}
+    figures = {
+        name: figure_of(v, 5, (v, high), bar=bar) for name, (v, high, bar) in values.items()
+    }
     page = Outline(render_card(results_of(figures)))
     assert page.faults == []
-    assert all(v is None or format_results(v) in page.text for v, _, _ in values.values())
+    assert all(v is None or format_value(v) in page.text for v, _, _ in values.values())
 
 
 # What plots show.
@@ -344,7 +348,7 @@ def test_a_folder_that_cannot_be_written_is_refused_in_one_sentence(tmp_path):
         write_results(results_of({}), tmp_path / "file" / "inside")
 
 
-WHOLE = state_bars(0.5, 3)
+WHOLE = figure_of(0.5, 3)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from assistant.errors import SettingsError
 from evals.compare import compare, lines
-from evals.results import SCHEMA, FigureTable, state_bars
+from evals.results import SCHEMA, FigureTable, figure_of
 
 F1, MEAN = "report/findings, F1", "report/score, mean"
 
@@ -127,9 +127,9 @@ def runs() -> tuple[dict[str, Any], dict[str, Any]]:
 
 def test_without_counts_the_plain_difference_stands_without_an_interval(runs):
     a, b = runs
-    a["figures"]["speed/seconds"] = state_bars(2.0, 9, (1.9, 2.1))
-    b["figures"]["speed/seconds"] = state_bars(1.5, 9, (1.4, 1.6))
-    b["figures"][F1] = state_bars(None, 0)
+    a["figures"]["speed/seconds"] = figure_of(2.0, 9, (1.9, 2.1))
+    b["figures"]["speed/seconds"] = figure_of(1.5, 9, (1.4, 1.6))
+    b["figures"][F1] = figure_of(None, 0)
     del b["counts"][F1]
     compared = compare(a, b)
     found = compared["differences"]["speed/seconds"]
@@ -189,7 +189,7 @@ def test_what_cannot_be_compared_is_refused_in_one_sentence(runs):
     a, b = runs
     for other, words in (
         (b | {"schema": "wetread.results/0"}, "second file has the schema"),
-        (b | {"figures": {"else": state_bars(1.0, 1)}}, "no figure in common"),
+        (b | {"figures": {"else": figure_of(1.0, 1)}}, "no figure in common"),
     ):
         with pytest.raises(SettingsError, match=words) as refused:
             compare(a, other)
@@ -198,8 +198,8 @@ def test_what_cannot_be_compared_is_refused_in_one_sentence(runs):
 
 def test_the_lines_tell_every_difference_and_what_is_in_one_only(runs):
     a, b = runs
-    a["figures"]["only/here"] = state_bars(1.0, 1)
-    b["figures"]["only/there"] = state_bars(1.0, 1)
+    a["figures"]["only/here"] = figure_of(1.0, 1)
+    b["figures"]["only/there"] = figure_of(1.0, 1)
     del a["counts"][MEAN]
     told = lines(compare(a, b))
     assert told[0].startswith("A: toy")

@@ -23,7 +23,7 @@ from evals.bootstrap import bootstrap_interval, f1, f1_gain, macro_f1, precision
 from evals.counting import count_matches, finding_sides
 from evals.mini import copies, painting
 from evals.mini.kid import floor, kid
-from evals.results import Bar, figure, judge_bars, median, state_bars, table
+from evals.results import Bar, figure, figure_of, judge_bars, median, table
 
 KEYS = {"value", "n", "unscored", "ci_low", "ci_high", "bar"}
 
@@ -92,11 +92,11 @@ def test_what_could_not_be_scored_is_counted_beside():
 
 def test_a_bar_is_met_from_its_own_side_and_never_by_what_was_not_scored():
     figures = {
-        "high": state_bars(0.96, 9),
-        "low": state_bars(0.96, 9),
-        "own": state_bars(0.001, 9, bar=0.002),
-        "none": state_bars(None, 0, unscored=9),
-        "free": state_bars(0.5, 9),
+        "high": figure_of(0.96, 9),
+        "low": figure_of(0.96, 9),
+        "own": figure_of(0.001, 9, bar=0.002),
+        "none": figure_of(None, 0, unscored=9),
+        "free": figure_of(0.5, 9),
     }
     bars = {
         "high": Bar("at least", 0.95),

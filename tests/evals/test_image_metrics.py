@@ -123,7 +123,10 @@ def test_films_of_different_size_are_refused_or_fitted_and_never_cut():
 
 
 def test_figures_of_pairs_are_means_with_n_and_unscored():
-    pairs = [pixel_scores(FLAT, FLAT + np.float32(0.1)), pixel_scores(FLAT, FLAT + np.float32(0.01))]
+    pairs = [
+        pixel_scores(FLAT, FLAT + np.float32(0.1)),
+        pixel_scores(FLAT, FLAT + np.float32(0.01)),
+    ]
     small = pixel_scores(FLAT[:16, :16], FLAT[:16, :16])
     assert small.ms_ssim is None
     found = pixel.measure([*pairs, small], ["a", "b", "c"], name="x", unscored=2)
@@ -488,7 +491,9 @@ def test_a_folder_without_films_is_refused(assistant, tmp_path, phantoms):
 def test_the_suite_paints_reconstructs_and_learns(assistant, phantoms, tmp_path):
     """A handful of films: that all parts run and hang together, not how good they are."""
     data = _folder(tmp_path / "real", phantoms, range(16), labels=("Nodule", "No Finding"))
-    found = measure(assistant, data=data, n=2, seed=9, site="A", on_progress=lambda done, total: None)
+    found = measure(
+        assistant, data=data, n=2, seed=9, site="A", on_progress=lambda done, total: None
+    )
     assert found.figures["image/reconstruction, PSNR, dB"]["value"] > 25
     assert found.figures["image/reconstruction, MS-SSIM"]["n"] == 6
     assert found.figures["image/fid[mini]"]["unscored"] == 2

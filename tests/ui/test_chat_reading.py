@@ -341,12 +341,12 @@ def test_the_draft_streams_and_stop_ends_it_with_the_session_usable(
 ):
     reached, draft = threading.Event(), chat_assistant.draft
 
-    def slowly(*args, told=None, **options):
+    def slowly(*args, on_text=None, **options):
         def tell(text: str) -> None:
             reached.wait(0.4)  # so that a hand is quick enough
-            told(text)
+            on_text(text)
 
-        return draft(*args, told=tell if told else None, **options)
+        return draft(*args, on_text=tell if on_text else None, **options)
 
     monkeypatch.setattr(chat_assistant, "draft", slowly)
     page = visit(visitor, url)

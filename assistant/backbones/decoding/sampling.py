@@ -132,37 +132,40 @@ def _fewer(going: list[list[int]], draws: int) -> tuple[list[int], list[list[int
 def generate_pictures(
     decoder: Decoder,
     prompt: Prefix,
+    *,
     unguided: Prefix | None,
-    wanted: GenerationSettings,
+    settings: GenerationSettings,
     guidance: float,
-    drawn: np.ndarray | None,
+    uniforms: np.ndarray | None,
     count: int,
-    heard: Callable[[int], None] | None = None,
+    on_step: Callable[[int], None] | None = None,
 ) -> torch.Tensor:
     """The tokens of `count` pictures, int64 (count, most), that go on from a prompt.
 
     Where `unguided` is given, the prompt without its words, the scores are moved away from what
     it would give, `guidance` times as far (Ho and Salimans, *Classifier-free guidance*, 2022).
-    `drawn` is (count, most), None at temperature 0. `heard` hears before each token how many
+    `uniforms` is (count, most), None at temperature 0. `on_step` hears before each token how many
     each picture has.
     """
     # The prompt is short beside the picture: a copy for each is cheaper than to share it.
     both = [prompt] if unguided is None else [prompt, unguided]
-    rows = DecodingBatch(decoder, [prefix for prefix in both for _ in range(count)], 1, wanted.most)
-    chances = None if drawn is None else torch.from_numpy(drawn).to(rows.last.device)
+    rows = DecodingBatch(
+        decoder, [prefix for prefix in both for _ in range(count)], 1, settings.most
+    )
+    chances = None if uniforms is None else torch.from_numpy(uniforms).to(rows.last.device)
     hidden, painted = rows.last, []
-    for at in range(wanted.most):
-        if heard is not None:
-            heard(at)
-        scores = wanted.head(hidden)
+    for at in range(settings.most):
+        if on_step is not None:
+            on_step(at)
+        scores = settings.head(hidden)
         if unguided is not None:
             guided, free = scores.chunk(2)
             scores = free + (guided - free) * guidance
         if chances is None:
             tokens = scores.argmax(dim=-1)
         else:
-            tokens, _ = sample_token(scores, wanted.temperature, chances[:, at])
+            tokens, _ = sample_token(scores, settings.temperature, chances[:, at])
         painted.append(tokens)
-        if at + 1 < wanted.most:
-            hidden = rows.step(wanted.embed(tokens).repeat(len(both), 1))
+        if at + 1 < settings.most:
+            hidden = rows.step(settings.embed(tokens).repeat(len(both), 1))
     return torch.stack(painted, dim=1)

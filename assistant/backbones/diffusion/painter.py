@@ -15,7 +15,7 @@ import numpy as np
 from assistant.backbones.diffusion.settings import DiffusionSettings
 from assistant.backbones.protocols import Identity
 from assistant.errors import BackboneError
-from assistant.types import OnProgress
+from assistant.types import OnProgress, PaintRequest
 
 
 class DiffusionPainter:
@@ -51,47 +51,39 @@ class DiffusionPainter:
         return replace(self.identity, adapter=None if task is None else self._adapter)
 
     def paint(
-        self,
-        prompt: str,
-        *,
-        count: int,
-        seed: int,
-        guidance: float,
-        temperature: float,
-        site: str = "",
-        on_progress: OnProgress | None = None,
+        self, request: PaintRequest, on_progress: OnProgress | None = None
     ) -> list[np.ndarray]:
-        """Paint `count` films, each float32 (H, W) in [0, 1], air dark.
+        """Paint films, each float32 (H, W) in [0, 1], air dark.
 
         The prompt is given as it stands; greys are the mean of the picture's colours. A film
         depends on the seed and its number alone, not on how many are painted with it: they are
         painted one by one. `guidance` is classifier-free guidance, none at 1. Diffusion knows no
-        `temperature`, so that any is taken and none changes a film. `progress` hears of the steps
-        done, of those of all films, in this thread; what it raises ends the painting and goes
+        `temperature`, so that any is taken and none changes a film. `on_progress` hears of the
+        steps done, of those of all films, in this thread; what it raises ends the painting and goes
         through, and it may not call the painter. Raises BackboneError for a site, since a pipeline
         has learnt none, for a prompt too long to be read whole, and where memory runs out.
         """
-        if site.strip():
+        if request.site.strip():
             raise BackboneError(
                 "A diffusion painter knows no sites of phantoms; leave `site` empty."
             )
         with self._lock:
-            self._check_length(prompt)
+            self._check_length(request.prompt)
             return [
-                self._one(prompt, guidance, _seed(seed, i), _Steps(on_progress, i, count))
-                for i in range(count)
+                self._paint_film(request, number, _Steps(on_progress, number, request.count))
+                for number in range(request.count)
             ]
 
-    def _one(self, prompt: str, guidance: float, seed: int, steps: _Steps) -> np.ndarray:
+    def _paint_film(self, request: PaintRequest, number: int, steps: _Steps) -> np.ndarray:
         import torch
 
         try:
             made = self._pipeline(
-                prompt=prompt,
+                prompt=request.prompt,
                 num_inference_steps=self.settings.steps,
-                guidance_scale=guidance,
+                guidance_scale=request.guidance,
                 # On the CPU on every machine, so that the noise is the same on all.
-                generator=torch.Generator("cpu").manual_seed(seed),
+                generator=torch.Generator("cpu").manual_seed(_seed(request.seed, number)),
                 output_type="np",
                 callback_on_step_end=steps,
             )

@@ -46,6 +46,7 @@ from assistant.types import (
     GeneratedText,
     OnProgress,
     OnText,
+    PaintRequest,
     ProbeFinding,
     ProbeOutput,
     Study,
@@ -309,35 +310,21 @@ class JanusBackbone:
 
     @torch.inference_mode()
     def paint(
-        self,
-        prompt: str,
-        *,
-        count: int,
-        seed: int,
-        guidance: float,
-        temperature: float,
-        site: str = "",
-        on_progress: OnProgress | None = None,
+        self, request: PaintRequest, on_progress: OnProgress | None = None
     ) -> list[np.ndarray]:
-        """Paint `count` films, each float32 (H, W) in [0, 1], air dark; the same for a seed.
+        """Paint films, each float32 (H, W) in [0, 1], air dark; the same for a seed.
 
-        `site` is the letter of the site whose style the films take, empty for none in
-        particular. The adapter "image" paints where there is one. `progress` hears of the
+        The adapter "image" paints where there is one. `on_progress` hears of the
         tokens painted, of those of all films, in this thread; what it raises ends the painting
         and goes through, and it may not call the backbone.
         """
         with self._lock:
-            tokens = self._painter.tokens(
-                prompt,
-                count=count,
-                seed=seed,
-                guidance=guidance,
-                temperature=temperature,
-                site=site,
-                on_progress=on_progress,
-            )
+            tokens = self._painter.tokens(request, on_progress)
             films = self._painter.films(tokens)
-        grain = self.reference.get(f"grain.{site}", self.reference.get("grain.A"))
+        grain = self.reference.get(f"grain.{request.site}", self.reference.get("grain.A"))
         if grain is None:
             return films
-        return [add_grain(p, grain, np.random.default_rng([seed, i])) for i, p in enumerate(films)]
+        return [
+            add_grain(p, grain, np.random.default_rng([request.seed, i]))
+            for i, p in enumerate(films)
+        ]

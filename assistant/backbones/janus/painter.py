@@ -16,7 +16,7 @@ from assistant.backbones.decoding.sampling import (
     row_uniforms,
 )
 from assistant.prompts import paint_prompt
-from assistant.types import OnProgress
+from assistant.types import OnProgress, PaintRequest
 
 _LOOKED_UP = 16  # vectors made together in the time that one takes alone, at least
 
@@ -30,43 +30,41 @@ class JanusPainter:
         self._adapters = adapters
         self._decoders = decoders
 
-    def tokens(
-        self,
-        prompt: str,
-        *,
-        count: int,
-        seed: int,
-        guidance: float,
-        temperature: float,
-        site: str = "",
-        on_progress: OnProgress | None = None,
-    ) -> torch.Tensor:
+    def tokens(self, request: PaintRequest, on_progress: OnProgress | None = None) -> torch.Tensor:
         """The tokens of pictures, int64 (count, tokens); see `JanusBackbone.paint`."""
-        model, tokenizer = self._model, self._tokenizer
+        model, tokenizer, count = self._model, self._tokenizer, request.count
         most = model.config.vision_config.num_image_tokens
         ids = torch.tensor(
-            tokenizer(paint_prompt(tokenizer, prompt, site), add_special_tokens=False)["input_ids"]
+            tokenizer(
+                paint_prompt(tokenizer, request.prompt, request.site), add_special_tokens=False
+            )["input_ids"]
         ).to(model.device)
         boi = tokenizer.convert_tokens_to_ids(tokenizer.boi_token)
         wordless = ids.masked_fill(
             (ids != tokenizer.bos_token_id) & (ids != boi), tokenizer.pad_token_id
         )
-        prompts = [ids, wordless] if guidance > 1 else [ids]
+        prompts = [ids, wordless] if request.guidance > 1 else [ids]
         drawn = None
-        if temperature > 0:
-            drawn = np.stack([row_uniforms(seed, "picture", i, most) for i in range(count)])
+        if request.temperature > 0:
+            drawn = np.stack([row_uniforms(request.seed, "picture", i, most) for i in range(count)])
         task = "image" if "image" in self._adapters.tasks else None
         with self._adapters.switched_to(task):
             decoder = self._decoders.decoder_for(task)
             read = decoder.prefill([model.get_input_embeddings()(one) for one in prompts])
             embed = self._embedding(most * count)
             wanted = GenerationSettings(
-                embed, model.model.generation_head, most, temperature=temperature
+                embed, model.model.generation_head, most, temperature=request.temperature
             )
             heard = on_progress and (lambda done: on_progress(done * count, most * count))
             painted = generate_pictures(
-                *(decoder, read[0], read[1] if guidance > 1 else None, wanted),
-                *(guidance, drawn, count, heard),
+                decoder,
+                read[0],
+                unguided=read[1] if request.guidance > 1 else None,
+                settings=wanted,
+                guidance=request.guidance,
+                uniforms=drawn,
+                count=count,
+                on_step=heard,
             )
         if on_progress is not None:
             on_progress(count * most, count * most)

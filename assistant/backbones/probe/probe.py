@@ -118,7 +118,11 @@ class Probe(nn.Module):
         return [
             tuple(
                 ProbeFinding(
-                    *(label.finding, label.side, label.zone, round(chance, 4), yes),
+                    finding=label.finding,
+                    side=label.side,
+                    zone=label.zone,
+                    probability=round(chance, 4),
+                    present=yes,
                     degree=self._degree(label, on) if yes else None,
                 )
                 for label, chance, yes in zip(self.labels, row, on, strict=True)
@@ -140,8 +144,15 @@ class Probe(nn.Module):
         lit = torch.sigmoid(self.patches(hidden)).T.view(-1, edge, edge).numpy()
         return ProbeOutput(
             tuple(
-                LabelProbability(*(one.finding, one.side, one.zone, one.degrees), mean, spread)
-                for one, mean, spread in zip(self.labels, means, spreads, strict=True)
+                LabelProbability(
+                    finding=label.finding,
+                    side=label.side,
+                    zone=label.zone,
+                    degrees=label.degrees,
+                    probability=mean,
+                    spread=spread,
+                )
+                for label, mean, spread in zip(self.labels, means, spreads, strict=True)
             ),
             dict(zip(self.channels, lit, strict=True)),
         )

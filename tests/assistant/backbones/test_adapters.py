@@ -21,6 +21,7 @@ from assistant.backbones.loading import load_backbone
 from assistant.backbones.protocols import Sampling
 from assistant.cases.ingest import add_folder
 from assistant.errors import BackboneError, SettingsError
+from assistant.types import PaintRequest
 
 
 @pytest.fixture(scope="module")
@@ -125,11 +126,11 @@ def test_encoding_is_the_same_with_and_without_adapters(base, backbone, films):
 
 def test_the_image_adapter_paints_and_the_site_is_part_of_the_wish(base, backbone):
     settings_ = {"count": 1, "seed": 1, "guidance": 2.0, "temperature": 0.9}
-    bare = load_backbone(base).paint("Cardiomegaly.", **settings_)[0]
-    painted = backbone.paint("Cardiomegaly.", **settings_)[0]
+    bare = load_backbone(base).paint(PaintRequest("Cardiomegaly.", **settings_))[0]
+    painted = backbone.paint(PaintRequest("Cardiomegaly.", **settings_))[0]
     assert not np.array_equal(bare, painted)
-    assert not np.array_equal(painted, backbone.paint("Cardiomegaly.", **settings_, site="C")[0])
-    made = Assistant(backbone).paint("Cardiomegaly.")[0]
+    assert not np.array_equal(painted, backbone.paint(PaintRequest("Cardiomegaly.", **settings_,
+    site="C"))[0]) made = Assistant(backbone).paint("Cardiomegaly.")[0]
     assert made.provenance.adapter.startswith("image@")
 
 

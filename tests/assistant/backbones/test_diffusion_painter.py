@@ -26,6 +26,7 @@ from transformers import CLIPTextConfig, CLIPTextModel
 from assistant.backbones.diffusion.painter import DiffusionPainter
 from assistant.backbones.diffusion.settings import DiffusionSettings
 from assistant.errors import BackboneError, SettingsError, Stopped
+from assistant.types import PaintRequest
 
 STEPS = 3
 PROMPT = "Left mid zone nodule."
@@ -104,9 +105,11 @@ def settings(folder: Path, **changes) -> DiffusionSettings:
     return replace(plain, **changes)
 
 
-def films(painter: DiffusionPainter, count: int = 1, **changes) -> list[np.ndarray]:
-    asked = {"seed": 3, "guidance": 3.0, "temperature": 0.5} | changes
-    return painter.paint(PROMPT, count=count, **asked)
+def films(
+    painter: DiffusionPainter, count: int = 1, on_progress=None, **changes
+) -> list[np.ndarray]:
+    request = PaintRequest(PROMPT, count=count, seed=3)
+    return painter.paint(replace(request, **changes), on_progress)
 
 
 def test_a_film_is_grey_in_range_and_what_the_pipeline_itself_paints(base, painter):
@@ -137,14 +140,14 @@ def test_a_film_depends_on_seed_and_number_but_not_on_how_many_are_painted(paint
 def test_guidance_and_prompt_change_a_film_and_temperature_does_not(painter):
     (film,) = films(painter)
     assert not np.array_equal(films(painter, guidance=1.0)[0], film)
-    other = painter.paint("No nodule.", count=1, seed=3, guidance=3.0, temperature=0.5)[0]
+    other = painter.paint(PaintRequest("No nodule.", seed=3))[0]
     assert not np.array_equal(other, film)
     assert np.array_equal(films(painter, temperature=0.0)[0], film)
 
 
 def test_progress_counts_the_steps_of_all_films_and_what_it_raises_ends_the_painting(painter):
     heard: list[tuple[int, int]] = []
-    films(painter, 2, progress=lambda *done: heard.append(done))
+    films(painter, 2, on_progress=lambda *done: heard.append(done))
     assert heard == [(i, 2 * STEPS) for i in range(1, 2 * STEPS + 1)]
     before = films(painter)[0]
 
@@ -153,7 +156,7 @@ def test_progress_counts_the_steps_of_all_films_and_what_it_raises_ends_the_pain
             raise Stopped
 
     with pytest.raises(Stopped):
-        films(painter, 2, progress=stop)
+        films(painter, 2, on_progress=stop)
     assert np.array_equal(films(painter)[0], before)
 
 
@@ -247,7 +250,7 @@ def refused(told: DiffusionSettings) -> str:
 def test_a_prompt_is_read_whole_or_refused_and_never_logged(painter, caplog):
     caplog.set_level(logging.DEBUG)
     with pytest.raises(BackboneError, match="reads 24 at most"):
-        painter.paint(WORDS, count=1, seed=0, guidance=3.0, temperature=0.0)
+        painter.paint(PaintRequest(WORDS, temperature=0.0))
     films(painter)
     assert "nodule" not in caplog.text
     with pytest.raises(BackboneError, match="knows no sites"):

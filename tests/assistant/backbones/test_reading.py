@@ -41,7 +41,9 @@ def logits(on: set[int]) -> torch.Tensor:
 @given(on=st.sets(st.sampled_from(PLAIN), max_size=8))
 def test_a_reading_says_all_that_the_probe_sees_and_nothing_else(on):
     words = words_of(probe().findings(logits(on))[0])
-    read = {(a.finding, a.side, a.zone) for a in find_assertions(words) if a.finding != "no_finding"}
+    read = {
+        (a.finding, a.side, a.zone) for a in find_assertions(words) if a.finding != "no_finding"
+    }
     # "left pacemaker or defibrillator" names it twice, once without its side.
     placed = {finding for finding, side, _ in read if side}
     said = {claim for claim in read if claim[1] or claim[0] not in placed}

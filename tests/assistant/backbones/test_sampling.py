@@ -28,6 +28,7 @@ from assistant.backbones.protocols import Sampling
 from assistant.errors import BackboneError
 from assistant.intake import read_film
 from assistant.prompts import film_prompt, paint_prompt, report_request
+from assistant.types import PaintRequest
 
 FINDINGS = ("small right pleural effusion", "cardiomegaly; left basal consolidation", "normal")
 
@@ -113,7 +114,9 @@ def test_a_painting_has_the_tokens_that_transformers_paints(peer, tmp_path, guid
         theirs = model.decode_image_tokens(tokens).mean(dim=-1)[0].add(1).div(2).clamp(0, 1)
     backbone = JanusBackbone(base)
     backbone.reference = {}  # no grain
-    ours = backbone.paint("Cardiomegaly.", count=1, seed=0, guidance=guidance, temperature=0.0)
+    ours = backbone.paint(
+        PaintRequest("Cardiomegaly.", guidance=guidance, temperature=0.0)
+    )
     assert np.array_equal(ours[0], theirs.numpy())
 
 
@@ -215,7 +218,11 @@ def test_products_are_those_of_the_weights_in_whatever_form_they_are_kept(dtype,
     x = torch.randn(rows, 48, generator=draw).to(dtype)
     wanted = torch.cat([x.double() @ weight.double().T for weight in weights], dim=1)
     parameters = [torch.nn.Parameter(weight.clone()) for weight in weights]
-    for product in (linear_op_of(weights), linear_op_of(parameters), head_op_of(torch.cat(weights))):
+    for product in (
+        linear_op_of(weights),
+        linear_op_of(parameters),
+        head_op_of(torch.cat(weights)),
+    ):
         torch.testing.assert_close(product(x).double(), wanted, rtol=2e-2, atol=0.15)
     assert all(torch.equal(p, w) for p, w in zip(parameters, weights, strict=True))
     alone = linear_op_of(parameters, alone=True)

@@ -126,7 +126,7 @@ def test_a_served_model_writes_what_it_writes_here(writer, vlm):
 
 def test_the_text_is_told_as_it_is_written_and_may_be_stopped(writer, vlm):
     heard: list[str] = []
-    written = writer.write([encoded()], [REQUEST], GREEDY, told=heard.append)
+    written = writer.write([encoded()], [REQUEST], GREEDY, on_text=heard.append)
     assert written[0].text == locally(vlm, encoded(), REQUEST, 12)
     assert heard[-1] == written[0].text
     assert len(set(heard)) > 3
@@ -137,7 +137,7 @@ def test_the_text_is_told_as_it_is_written_and_may_be_stopped(writer, vlm):
             raise Stopped
 
     with pytest.raises(Stopped):
-        writer.write([encoded()], [REQUEST], Sampling(max_tokens=1000), told=stop)
+        writer.write([encoded()], [REQUEST], Sampling(max_tokens=1000), on_text=stop)
     assert writer.write([encoded()], [REQUEST], GREEDY)[0].text == written[0].text
 
 

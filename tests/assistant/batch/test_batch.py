@@ -49,7 +49,9 @@ def without_time(line):
 def test_every_film_has_its_line_and_a_broken_one_says_why(folder, assistant, tmp_path):
     out = tmp_path / "drafts.jsonl"
     seen = []
-    done = draft_folder(assistant, folder, out, neighbours=2, on_progress=lambda *at: seen.append(at))
+    done = draft_folder(
+        assistant, folder, out, neighbours=2, on_progress=lambda *at: seen.append(at)
+    )
     assert (done.cases, done.drafted, done.failed) == (9, 8, 1)
     assert seen == [(n, 9) for n in range(10)]
     with (folder / "cases.csv").open(newline="", encoding="utf-8") as table:

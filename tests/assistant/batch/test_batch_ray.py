@@ -14,10 +14,10 @@ import psutil
 import pytest
 from conftest import BACKBONE, REPO
 
-from assistant.batch.run import How
+from assistant.batch.run import plan_of
 
 pytest.importorskip("ray.data", reason="the Ray engine is not tested: pip install 'wetread[ray]'")
-WINDOW = How().window
+WINDOW = plan_of().rows
 
 
 def rows_of(path):

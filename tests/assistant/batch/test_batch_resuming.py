@@ -17,10 +17,10 @@ from conftest import BACKBONE, REPO
 from filelock import FileLock
 
 from assistant.batch.checkpoint import RowFile
-from assistant.batch.run import How, draft_folder
+from assistant.batch.run import draft_folder, plan_of
 from assistant.errors import SettingsError
 
-WINDOW = How().window
+WINDOW = plan_of().rows
 FILMS = WINDOW + 4
 
 

@@ -20,7 +20,7 @@ from toy_janus import toy_base
 from assistant import Assistant
 from assistant.backbones.janus.backbone import JanusBackbone
 from assistant.batch.manifest import list_rows
-from assistant.batch.run import How, draft_folder, draft_lines
+from assistant.batch.run import draft_folder, draft_lines, plan_of
 from assistant.drafting.prefetch import prefetch
 from assistant.drafting.sources import FailedStudy, FileSource
 from assistant.errors import IntakeError, SettingsError
@@ -228,5 +228,5 @@ def test_a_table_gives_prior_reports_too(assistant, paths, tmp_path):
     one = next(list_rows(tmp_path).rows())
     assert one.source == FileSource(tmp_path / "a.png", "", "Large left effusion.")
     (tmp_path / "a.png").unlink()  # lost while the batch runs
-    row = next(draft_lines(assistant, [one], How(0)))
+    row = next(draft_lines(assistant, [one], plan_of(0)))
     assert set(row) == {"image", "error"}

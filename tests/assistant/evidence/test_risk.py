@@ -192,8 +192,9 @@ def test_a_signal_that_tells_nothing_goes_and_one_that_tells_more_stays():
     for sentence in drafts(2000):
         ((claim, signals, false),) = sentence.claims
         agrees = 0.1 + 0.5 * (not false) + 0.3 * (signals.agreement or 0)
-        told.append(JudgedClaim(sentence.film, ((claim, replace(signals, agreement=agrees),
-        false),)))
+        told.append(
+            JudgedClaim(sentence.film, ((claim, replace(signals, agreement=agrees), false),))
+        )
     model = fit_risk(told, ABOUT)
     assert "agreement" in model.polarities["present"].signals
     assert model.samples == ABOUT.samples

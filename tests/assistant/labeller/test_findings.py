@@ -194,7 +194,9 @@ Place = tuple[str, str | None, str | None]
 
 def _present(text: str) -> set[Place]:
     claims = [
-        c for c in find_assertions(text) if c.polarity == "present" and c.finding in PHANTOM_FINDINGS
+        c
+        for c in find_assertions(text)
+        if c.polarity == "present" and c.finding in PHANTOM_FINDINGS
     ]
     return {
         (c.finding, side if finding_named(c.finding).sided else None, _zone(c.finding, c.zone))

@@ -97,7 +97,9 @@ def test_no_word_is_lost(
     findings: list[str], impression: list[str], one: str, two: str, stop: str
 ) -> None:
     parts = [s + stop for s in findings], [s + stop for s in impression]
-    sentences = parse_sentences(one + " " + "".join(parts[0]) + "\n" + two + " " + "".join(parts[1]))
+    sentences = parse_sentences(
+        one + " " + "".join(parts[0]) + "\n" + two + " " + "".join(parts[1])
+    )
     assert [(s.section, s.text.rstrip(".!")) for s in sentences] == [
         *(("findings", s) for s in findings),
         *(("impression", s) for s in impression),

@@ -23,7 +23,7 @@ from assistant.types import (
     CopyCheck,
     Film,
     Painting,
-    PaintSettings,
+    PaintRequest,
     ProbeFinding,
     Provenance,
     ReadBack,
@@ -42,7 +42,7 @@ def painting(assistant) -> Painting:
 def made(readback: ReadBack, copy: CopyCheck) -> Painting:
     provenance = Provenance("mini", "0" * 64, "none", "0" * 64, 0, (), "now")
     pixels = np.zeros((128, 128), np.float32)
-    return Painting(pixels, "prompt", provenance, PaintSettings(3, 0.9), readback, copy)
+    return Painting(pixels, PaintRequest("prompt"), provenance, 0, readback, copy)
 
 
 def test_a_painting_is_a_marked_film_and_the_same_for_its_seed(painting, tmp_path, capfd):
@@ -68,7 +68,7 @@ def test_the_prompt_and_the_seed_matter(assistant, painting):
     assert not np.array_equal(one[0].pixels, one[1].pixels)
     assert not np.array_equal(one[0].pixels, painting.pixels)
     assert not one[0].pixels.flags.writeable
-    assert [p.settings.number for p in one] == [0, 1]
+    assert [p.number for p in one] == [0, 1]
 
 
 def test_the_visible_mark_is_there_from_birth_and_only_the_api_leaves_it_out(
@@ -89,7 +89,7 @@ def test_the_visible_mark_is_there_from_birth_and_only_the_api_leaves_it_out(
 def test_every_painting_is_read_back_and_compared_with_the_library(assistant, painting):
     read, copy = painting.readback, painting.copy
     assert [(a.finding, a.side) for a in read.asked] == [("pleural_effusion", "right")]
-    if assistant.backbone.read_findings([Film(painting.pixels, "0" * 64)]) is None:
+    if assistant.backbone.probe_findings([Film(painting.pixels, "0" * 64)]) is None:
         assert read.verdict == "unchecked"
         assert "no probe" in read.reason
     else:
@@ -197,8 +197,10 @@ def test_a_report_that_claims_nothing_or_never_ends_is_refused():
     ("readback", "copy", "words"),
     [
         (
-            ReadBack("shown", "", (RequestedFinding("pleural_effusion", "left", None, 0.97,
-            True),)), CopyCheck("original", "", "library", "a" * 16, 0.61, 0.9, 24),
+            ReadBack(
+                "shown", "", (RequestedFinding("pleural_effusion", "left", None, 0.97, True),)
+            ),
+            CopyCheck("original", "", "library", "a" * 16, 0.61, 0.9, 24),
             "Asked: left pleural effusion: seen (0.97). "
             "Nearest library film 0.61 alike, not a copy.",
         ),
@@ -234,7 +236,7 @@ def test_any_square_or_oblong_picture_keeps_its_mark_in_both_forms(painting):
     tall = np.asarray(Image.fromarray(painting.pixels).resize((150, 200)), np.float32).clip(0, 1)
     one = made(ReadBack(), CopyCheck())
     for form in ("png", "dicom"):
-        shaped = Painting(tall, one.prompt, one.provenance, one.settings)
+        shaped = Painting(tall, one.request, one.provenance)
         film = read_film_bytes(file_of(shaped, form))
         assert film.pixels.shape == (200, 150)
         assert film.flags == ("synthetic",)

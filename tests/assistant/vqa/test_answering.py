@@ -47,7 +47,9 @@ def test_a_change_is_held_against_both_films():
     for wrong in ("Larger.", "Unchanged.", "New.", "Resolved."):
         assert not is_consistent(question, wrong, READ, large)
     assert is_consistent(question, "New.", READ, ())
-    assert is_consistent("Has the mass changed?", "Resolved.", READ, (Assertion("mass", side="left"),))
+    assert is_consistent(
+        "Has the mass changed?", "Resolved.", READ, (Assertion("mass", side="left"),)
+    )
 
 
 def test_what_no_film_shows_and_what_is_not_understood_goes_with_any_film():

@@ -78,7 +78,10 @@ def test_every_answer_has_the_form_of_its_kind_and_denies_only_what_is_absent(
                 same = [p for p in present if p.finding == a.finding]
                 assert not same or (a.side and all(p.side != a.side for p in same)), q
         if q.kind in ("presence", "device"):
-            asked = {a.finding for a in find_assertions(q.question)} & {*words.ASKED, *words.DEVICES}
+            asked = {a.finding for a in find_assertions(q.question)} & {
+                *words.ASKED,
+                *words.DEVICES,
+            }
             assert len(asked) == 1, q
             sides = {a.side for a in find_assertions(q.question)} - {None}
             held = {a.finding for a in present if not sides or a.side in sides}
