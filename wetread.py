@@ -9,28 +9,69 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from assistant.errors import WetreadError
 from cli import checking, drafting, evaluation, painting, serving, training
+from cli.doctor import command
 from cli.library import library_app
-from cli.options import NOTES
+from cli.options import NOTES, OUTPUT
 
 # Libraries' own chatter would bury what a person reads.
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-for _command in (drafting.draft, checking.check, drafting.batch, drafting.ask, drafting.similar):
-    app.command()(_command)
-for _command in (painting.paint, painting.phantom):
-    app.command()(_command)
-app.add_typer(library_app, name="library")
-app.command()(training.train)
-app.command()(training.calibrate)
-app.command("eval")(evaluation.evaluate)
-app.command()(serving.serve)
+# The commands by job, as the help lists them.
+PANELS = {
+    "Read": (drafting.draft, checking.check, drafting.batch, drafting.ask, drafting.similar),
+    "Paint": (painting.paint, painting.phantom),
+    "Library": (),  # a group of commands of its own
+    "Training": (training.train, training.calibrate),
+    "Measuring": (evaluation.evaluate,),
+    "This machine": (serving.serve, command.doctor),
+}
+NAMES = {evaluation.evaluate: "eval"}  # of commands that are not called like their function
+
+
+class PanelGroup(TyperGroup):
+    """The commands in the order of their panels: by itself typer puts groups last."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """The names of the commands, panel by panel."""
+        panels = [*PANELS]
+        return sorted(
+            super().list_commands(ctx),
+            key=lambda name: panels.index(getattr(self.commands[name], "rich_help_panel", "")),
+        )
+
+
+app = typer.Typer(cls=PanelGroup, no_args_is_help=True, pretty_exceptions_enable=False)
+for _panel, _commands in PANELS.items():
+    for _command in _commands:
+        app.command(NAMES.get(_command), rich_help_panel=_panel)(_command)
+app.add_typer(library_app, name="library", rich_help_panel="Library")
+
+
+def print_version(wanted: bool) -> None:
+    """Print the version and end, where that is wanted."""
+    if wanted:
+        from cli.doctor.packages import installed_version
+
+        OUTPUT.print(f"wetread {installed_version('wetread') or 'source'}", markup=False)
+        raise typer.Exit
+
+
+@app.callback()
+def describe(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=print_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """Draft chest radiograph reports whose every sentence carries its evidence."""
 
 
 def main() -> None:
@@ -39,7 +80,7 @@ def main() -> None:
     # for it that often, and through all of them once more at the end, would take two seconds.
     gc.set_threshold(50_000, 20, 20)
     try:
-        app()
+        app(prog_name="wetread")  # however it was started: completion goes by the name
     except WetreadError as error:
         NOTES.print(f"wetread: {error}", style="red", markup=False, soft_wrap=True)
         sys.exit(2)

@@ -9,26 +9,23 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Unpack, overload
 
 from assistant.backbones.loading import load_backbone
-from assistant.backbones.protocols import Backbone, Encoded
+from assistant.backbones.protocols import Backbone
 from assistant.cases.similar import find_similar
 from assistant.drafting.check import check_report, text_to_check
-from assistant.drafting.draft import DraftOptions, WrittenDraft, write_drafts
+from assistant.drafting.draft import DraftOptions
+from assistant.drafting.pipeline import DraftPipeline, adapter_task, risk_model_of
 from assistant.drafting.prefetch import prefetch
 from assistant.drafting.schedule import BatchOptions, BatchPlan, DraftStages, draft_in_windows
 from assistant.drafting.sources import FailedStudy, Source, as_study
 from assistant.evidence.risk import RiskModel
 from assistant.evidence.rules import (
     SentenceSignals,
-    abstention_of,
     examine_sentences,
-    judge_sentences,
 )
-from assistant.gate import GatedStudy, gate_studies
 from assistant.iterables import batched
 from assistant.painting.painting import check_and_mark
 from assistant.paths import library_folder
@@ -36,15 +33,12 @@ from assistant.prompts import paint_request
 from assistant.provenance import provenance_of
 from assistant.types import (
     Answer,
-    Film,
     Neighbour,
     OnProgress,
     OnText,
     Painting,
     PaintRequest,
-    Provenance,
     Report,
-    Study,
 )
 from assistant.vqa.answer import answer_question
 from assistant.vqa.followup import Turns
@@ -121,7 +115,7 @@ class Assistant:
         agree, by default as many as the risk was fitted with. Of a film that the gate refuses
         nothing is written, unless `anyway`; with `correct` a film that is turned or inverted is
         put right first. The same film, versions and seed give the same report, but for its
-        time. `told` hears in this thread the text as it is written, and then, while others are
+        time. `on_text` hears in this thread the text as it is written, and then, while others are
         drawn, the best so far; what it raises (`Stopped`, say) ends the writing and goes through.
         Raises IntakeError for a film that cannot be read, SettingsError for a bad option.
         """
@@ -136,7 +130,8 @@ class Assistant:
             on_text=on_text,
         )
         study = as_study(source, indication, prior_report)
-        return self._reports(options, self._admit(options, [study]))[0]
+        pipeline = DraftPipeline(self.backbone, self.library, options)
+        return pipeline.report(pipeline.gate([study]))[0]
 
     @overload
     def draft_many(
@@ -163,15 +158,12 @@ class Assistant:
 
         `errors` says what becomes of a study that cannot be drafted: "raise" ends with its
         IntakeError once the reports before it are given, "give" puts a `FailedStudy` in its place
-        and goes on. `how` are the options of `draft`, where `told` hears of the first film of each
-        batch, and those of `BatchOptions`. Raises SettingsError for a bad option.
+        and goes on. `how` are the options of `draft`, where `on_text` hears of the first film of
+        each batch, and those of `BatchOptions`. Raises SettingsError for a bad option.
         """
         plan = BatchPlan.of(how)
-        stages = DraftStages(
-            partial(self._admit, plan.options),
-            lambda asked: self.backbone.probe_encoded([one.encoded for one in asked]),
-            partial(self._reports, plan.options),
-        )
+        pipeline = DraftPipeline(self.backbone, self.library, plan.options)
+        stages = DraftStages(pipeline.gate, pipeline.probe, pipeline.report)
         studies = prefetch(sources, plan.workers, plan.batch)
         return draft_in_windows(studies, plan, stages, strict=errors == "raise")
 
@@ -197,10 +189,15 @@ class Assistant:
         options = DraftOptions(neighbours, exclude=tuple(exclude), correct=correct, anyway=anyway)
         given = text_to_check(text)
         study = as_study(source, indication, prior_report)
-        one = self._admit(options, [study])[0]
-        near = self._cited(one, options, self.risk) if one.passed else ()
+        pipeline = DraftPipeline(self.backbone, self.library, options)
+        gated = pipeline.gate([study])[0]
         return check_report(
-            self.backbone, one, near, given, self.risk, self._provenance(given, 0, None)
+            self.backbone,
+            gated,
+            given,
+            neighbours=pipeline.similar(gated) if gated.passed else (),
+            risk=self.risk,
+            provenance=provenance_of(self.backbone.identity_for(None), self.library, given, 0),
         )
 
     def signals_of_drafts(
@@ -210,74 +207,16 @@ class Assistant:
 
         What a risk model is fitted on.
         """
-        for some in batched(sources, batch):
-            asked = self._admit(options, [as_study(source) for source in some])
-            for _, drafted in self._write(options, asked):
-                yield () if drafted is None else examine_sentences(drafted.written, drafted.ground)
-
-    def _admit(self, options: DraftOptions, studies: Sequence[Study]) -> list[GatedStudy]:
-        return gate_studies(self.backbone, studies, correct=options.correct, anyway=options.anyway)
-
-    def _write(
-        self, options: DraftOptions, asked: Sequence[GatedStudy]
-    ) -> list[tuple[GatedStudy, WrittenDraft | None]]:
-        """Each study with what the gate says, and what was written of it if anything was."""
-        read = [one for one in asked if one.passed]
-        task = self._task("report") if options.use_adapter else None
-        risk = self._risk_for(task)
-        near = [self._cited(one, options, risk) for one in read]
-        samples = options.samples
-        if samples is None:
-            samples = risk.samples if risk else 0
-        seed, told = options.seed, options.on_text
-        texts = iter(write_drafts(self.backbone, read, near, task, seed, samples, told))
-        return [(one, next(texts) if one.passed else None) for one in asked]
-
-    def _cited(
-        self, one: GatedStudy, options: DraftOptions, risk: RiskModel | None
-    ) -> tuple[Neighbour, ...]:
-        """The similar cases of a film that are like enough to be cited."""
-        floor = options.floor if options.floor is not None or not risk else risk.floor
-        near = self._find_similar(
-            one.encoded, one.study.films[0], options.neighbours, options.exclude
-        )
-        return tuple(n for n in near if floor is None or n.similarity >= floor)
-
-    def _reports(self, options: DraftOptions, asked: Sequence[GatedStudy]) -> list[Report]:
-        task = self._task("report") if options.use_adapter else None
-        risk = self._risk_for(task)
-        reports = []
-        for one, drafted in self._write(options, asked):
-            has_prior = bool(one.study.prior_report)
-            sentences, removed = (
-                judge_sentences(drafted.written, drafted.ground, risk, has_prior=has_prior)
-                if drafted
-                else ((), ())
-            )
-            request = drafted.request if drafted else ""
-            reports.append(
-                Report(
-                    study=one.study,
-                    sentences=sentences,
-                    neighbours=drafted.neighbours if drafted else (),
-                    gate=one.gate,
-                    provenance=self._provenance(request, options.seed, task),
-                    removed=removed,
-                    abstention=abstention_of(one.gate, sentences),
-                )
-            )
-        return reports
+        pipeline = DraftPipeline(self.backbone, self.library, options)
+        for block in batched(sources, batch):
+            for draft in pipeline.write(pipeline.gate([as_study(source) for source in block])):
+                yield () if draft is None else examine_sentences(draft.written, draft.sources)
 
     @property
     def risk(self) -> RiskModel | None:
         """The risk model of what this backbone drafts by default, if it has one."""
-        return self._risk_for(self._task("report"))
-
-    def _risk_for(self, task: str | None) -> RiskModel | None:
-        """The risk model, if it was fitted on drafts of this backbone with this adapter."""
-        identity = self.backbone.identity_for(task)
-        risk = self.backbone.risk
-        return risk if risk and risk.fits(identity.revision, identity.adapter) else None
+        task = adapter_task(self.backbone, "report")
+        return risk_model_of(self.backbone, task)
 
     def ask(
         self,
@@ -331,8 +270,14 @@ class Assistant:
         finding, IntakeError for a film that cannot be read.
         """
         film = as_study(source).films[0]
-        return self._find_similar(
-            self.backbone.encode([film])[0], film, k, exclude, origin, finding
+        return find_similar(
+            self.library,
+            self.backbone.encode([film])[0].embedding,
+            k,
+            own=film.sha256[:16],
+            exclude=exclude,
+            origin=origin,
+            finding=finding,
         )
 
     def paint(
@@ -377,31 +322,3 @@ class Assistant:
             provenance=provenance,
             mark=mark,
         )
-
-    def _find_similar(
-        self,
-        encoded: Encoded,
-        film: Film,
-        k: int,
-        exclude: Sequence[str],
-        origin: str | None = None,
-        finding: str | None = None,
-    ) -> tuple[Neighbour, ...]:
-        if self.library is None or k == 0:
-            return ()
-        return find_similar(
-            self.library,
-            encoded.embedding,
-            k,
-            own=film.sha256[:16],
-            exclude=exclude,
-            origin=origin,
-            finding=finding,
-        )
-
-    def _task(self, task: str) -> str | None:
-        """The task, if the backbone has an adapter for it; None: the base alone."""
-        return task if task in self.backbone.tasks else None
-
-    def _provenance(self, request: str, seed: int, task: str | None) -> Provenance:
-        return provenance_of(self.backbone.identity_for(task), self.library, request, seed)

@@ -5,36 +5,36 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from assistant.chest.places import BOTH, each_side, sides_agree
 from assistant.chest.vocabulary import FINDINGS, NORMAL, finding_named
 from assistant.types import Assertion
 
 ClaimKey = tuple[str, str | None, str | None, str | None]  # finding, side, zone, degree
 _ORDER = {finding.key: number for number, finding in enumerate(FINDINGS)}
 
-SIDES = ("right", "left")
-Claims = Sequence[Assertion]
-
 
 def same_place(claim: Assertion, side: str | None, zone: str | None) -> bool:
     """Whether a place may be the one that is claimed; what is not told fits any."""
-    sides = (None, "bilateral", side) if side else (claim.side,)
+    sides = (None, BOTH, side) if side else (claim.side,)
     return claim.side in sides and (None in (claim.zone, zone) or claim.zone == zone)
 
 
-def says(claims: Claims, claim: Assertion) -> bool:
+def says(claims: Sequence[Assertion], claim: Assertion) -> bool:
     """Whether a text's claims hold one of ours: what is not told of side or zone fits any."""
     return any(
-        c.polarity == claim.polarity and claim.side_fits(c) and _zones_agree(claim, c)
+        c.polarity == claim.polarity and sides_agree(claim.side, c.side) and _zones_agree(claim, c)
         for c in claims
         if c.finding == claim.finding
     )
 
 
-def denies(claims: Claims, claim: Assertion) -> bool:
+def denies(claims: Sequence[Assertion], claim: Assertion) -> bool:
     """Whether a text's claims say the opposite of one of ours."""
     opposite = "present" if claim.polarity == "absent" else "absent"
     return not says(claims, claim) and any(
-        c.polarity == opposite and claim.side_fits(c) for c in claims if c.finding == claim.finding
+        c.polarity == opposite and sides_agree(claim.side, c.side)
+        for c in claims
+        if c.finding == claim.finding
     )
 
 
@@ -44,8 +44,7 @@ def _zones_agree(one: Assertion, other: Assertion) -> bool:
 
 def one_sided(claim: Assertion) -> tuple[Assertion, ...]:
     """A claim about both sides as one about each."""
-    sides = SIDES if claim.side == "bilateral" else (claim.side,)
-    return tuple(replace(claim, side=side) for side in sides)
+    return tuple(replace(claim, side=side) for side in each_side(claim.side))
 
 
 def name_of(claim: Assertion) -> str:

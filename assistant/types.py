@@ -72,11 +72,6 @@ class Assertion:
     span: tuple[int, int] = (0, 0)  # where the finding is named: characters of the sentence
     comparison: str | None = None  # "new", "larger", "smaller", "unchanged", "resolved"
 
-    def side_fits(self, other: Assertion) -> bool:
-        """Whether another claim may be about the same side; a side that is not told fits any."""
-        sides = (self.side, other.side)
-        return None in sides or "bilateral" in sides or self.side == other.side
-
 
 @dataclass(frozen=True, slots=True)
 class Evidence:

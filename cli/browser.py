@@ -23,7 +23,7 @@ from cli.options import OUTPUT, Backbone
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-look = typer.Typer(no_args_is_help=True, add_completion=False)
+browser_app = typer.Typer(no_args_is_help=True, add_completion=False)
 CASES, SEED = 120, 7  # phantoms of the library that stands behind the pictures
 FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking")
 WAIT = 120_000  # milliseconds a loaded machine may take
@@ -31,7 +31,7 @@ VISITS = 9
 
 
 @contextmanager
-def _served(backbone: str) -> Iterator[str]:
+def _serve_library(backbone: str) -> Iterator[str]:
     """A chat with a library of phantoms, at an address of its own."""
     import app
     from assistant import Assistant
@@ -39,9 +39,9 @@ def _served(backbone: str) -> Iterator[str]:
     from assistant.chest.phantoms import write_phantoms
     from ui.jobs import in_model_thread
 
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
     with tempfile.TemporaryDirectory() as folder:
         write_phantoms(Path(folder) / "phantoms", CASES, seed=SEED, split="train")
         with in_model_thread(Assistant.load, backbone, Path(folder) / "library") as assistant:
@@ -56,19 +56,19 @@ def _served(backbone: str) -> Iterator[str]:
 
 
 @contextmanager
-def _browser() -> Iterator[Browser]:
+def _open_browser() -> Iterator[Browser]:
     from playwright.sync_api import sync_playwright
 
-    found = shutil.which("chromium") or shutil.which("chromium-browser")
-    if found is None:
+    executable = shutil.which("chromium") or shutil.which("chromium-browser")
+    if executable is None:
         raise SettingsError("There is no Chromium on this machine: apt-get install chromium.")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=[*FLAGS])
+        browser = playwright.chromium.launch(executable_path=executable, args=[*FLAGS])
         yield browser
         browser.close()
 
 
-def _visit(browser: Browser, url: str, *, light: bool, width: int = 1560) -> Page:
+def _open_page(browser: Browser, url: str, *, light: bool, width: int = 1560) -> Page:
     context = browser.new_context(
         viewport={"width": width, "height": 1000}, color_scheme="light" if light else "dark"
     )
@@ -79,32 +79,32 @@ def _visit(browser: Browser, url: str, *, light: bool, width: int = 1560) -> Pag
     return page
 
 
-def _draft(page: Page, sample: str) -> None:
+def _draft_sample(page: Page, sample: str) -> None:
     page.get_by_role("button", name=f"Sample {sample}").click()
     page.wait_for_selector("#draft .draft")
     page.wait_for_selector("#cases .case")
 
 
-@look.command()
+@browser_app.command()
 def shots(
     folder: Annotated[Path, typer.Argument(help="Where the pictures go.")],
     backbone: Backbone = "mini",
 ) -> None:
     """Take the pictures of the chat that the docs show."""
     folder.mkdir(parents=True, exist_ok=True)
-    with _served(backbone) as url, _browser() as browser:
-        page = _visit(browser, url, light=True)
+    with _serve_library(backbone) as url, _open_browser() as browser:
+        page = _open_page(browser, url, light=True)
         page.locator("#first summary").click()
-        _draft(page, "B")
+        _draft_sample(page, "B")
         page.locator("#draft .said summary").first.click()
         page.get_by_label("Ask about the film").fill("Is there a pleural effusion?")
         page.get_by_role("button", name="Ask", exact=True).click()
         page.wait_for_selector("#talk .answer")
         page.wait_for_timeout(500)
         page.screenshot(path=folder / "chat.png", full_page=True)
-        dark = _visit(browser, url, light=False)
+        dark = _open_page(browser, url, light=False)
         dark.locator("#first summary").click()
-        _draft(dark, "C")
+        _draft_sample(dark, "C")
         dark.wait_for_timeout(500)
         dark.screenshot(path=folder / "chat-dark.png")
         dark.get_by_role("tab", name="Paint").click()
@@ -116,41 +116,42 @@ def shots(
     OUTPUT.print(f"Three pictures are in {folder}.", markup=False)
 
 
-@look.command()
+@browser_app.command()
 def speed(
     n: Annotated[int, typer.Option("--n", min=1, help="Visits.")] = VISITS,
     backbone: Backbone = "mini",
 ) -> None:
     """Measure how long a visitor waits for the page, and for a draft's first sentence."""
-    from evals.results import format_results, median
+    from evals.results import format_value, median
 
-    paints, firsts, drafts = [], [], []
-    with _served(backbone) as url, _browser() as browser:
+    page_seconds, sentence_seconds, draft_seconds = [], [], []
+    with _serve_library(backbone) as url, _open_browser() as browser:
         for number in range(n):
             started = perf_counter()
-            page = _visit(browser, url, light=True)
+            page = _open_page(browser, url, light=True)
             page.wait_for_selector("#drop", state="visible")
-            paints.append(perf_counter() - started)
+            page_seconds.append(perf_counter() - started)
             started = perf_counter()
             page.get_by_role("button", name=f"Sample {'ABC'[number % 3]}").click()
             page.wait_for_selector("#draft .writing li, #draft .said li")
-            firsts.append(perf_counter() - started)
+            sentence_seconds.append(perf_counter() - started)
             page.wait_for_selector("#draft .draft")
-            drafts.append(perf_counter() - started)
+            draft_seconds.append(perf_counter() - started)
             page.context.close()
-    for words, seconds, bar in (
-        ("page ready to use", paints, "under 2 s"),
-        ("first sentence of a draft", firsts, "under 3 s"),
-        ("whole draft with its verdicts", drafts, ""),
+    for figure, seconds, bar in (
+        ("page ready to use", page_seconds, "under 2 s"),
+        ("first sentence of a draft", sentence_seconds, "under 3 s"),
+        ("whole draft with its verdicts", draft_seconds, ""),
     ):
-        found = median(seconds)
-        between = f"{format_results(found['ci_low'])} to {format_results(found['ci_high'])}"
+        summary = median(seconds)
+        value = format_value(summary["value"])
+        interval = f"{format_value(summary['ci_low'])} to {format_value(summary['ci_high'])}"
         OUTPUT.print(
-            f"{words:<32}{format_results(found['value'])} s, median of {found['n']}, 0 unscored; "
-            f"95 % interval {between}; longest {max(seconds):.2f} s  {bar}",
+            f"{figure:<32}{value} s, median of {summary['n']}, 0 unscored; "
+            f"95 % interval {interval}; longest {max(seconds):.2f} s  {bar}",
             markup=False,
         )
 
 
 if __name__ == "__main__":
-    look()
+    browser_app()

@@ -1,4 +1,4 @@
-"""Reports on paper and screen: how a draft is given out, and the command that checks a text."""
+"""Reports on paper and screen: how a draft is exported, and the command that checks a text."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from assistant.errors import SettingsError
 from cli.options import (
     NOTES,
     OUTPUT,
+    OUTPUT_PANEL,
     Adapter,
     Anyway,
     Backbone,
@@ -21,15 +22,26 @@ from cli.options import (
     LibraryAt,
     PriorReport,
     open_assistant,
+    read_text,
     show_gate,
     show_neighbour,
-    text_of,
 )
 
-Markdown = Annotated[bool, typer.Option("--markdown", help="Print Markdown.")]
-Html = Annotated[bool, typer.Option("--html", help="Print one page of HTML, made for paper.")]
+Markdown = Annotated[
+    bool, typer.Option("--markdown", help="Print Markdown.", rich_help_panel=OUTPUT_PANEL)
+]
+Html = Annotated[
+    bool,
+    typer.Option(
+        "--html", help="Print one page of HTML, made for paper.", rich_help_panel=OUTPUT_PANEL
+    ),
+]
 Out = Annotated[
-    Path | None, typer.Option(help="Write there instead of printing: .json, .html, else Markdown.")
+    Path | None,
+    typer.Option(
+        help="Write there instead of printing: .json, .html, else Markdown.",
+        rich_help_panel=OUTPUT_PANEL,
+    ),
 ]
 Neighbours = Annotated[int, typer.Option(min=0, help="Similar cases to cite at most.")]
 Correct = Annotated[
@@ -58,36 +70,37 @@ def check(
     """Check a report that someone wrote against its film, sentence by sentence."""
     from assistant.drafting.check import text_to_check
 
-    form = form_of(out, as_json=as_json, markdown=markdown, html=html)
-    text = text_to_check(text_of(report))  # a wrong text is told before anything is loaded
-    before = text_of(prior_report) if prior_report is not None else ""
+    form = choose_form(out, as_json=as_json, markdown=markdown, html=html)
+    text = text_to_check(read_text(report))  # a wrong text is refused before anything is loaded
+    prior_text = read_text(prior_report) if prior_report is not None else ""
     with open_assistant(backbone, library, adapter, download=download) as assistant:
-        found = assistant.check(
+        checked = assistant.check(
             film,
             text,
             indication=indication,
-            prior_report=before,
+            prior_report=prior_text,
             neighbours=neighbours,
             correct=correct,
             anyway=anyway,
         )
-    give_out(found, form, out)
+    export_report(checked, form, out)
 
 
-def form_of(out: Path | None, *, as_json: bool, markdown: bool, html: bool) -> str:
+def choose_form(out: Path | None, *, as_json: bool, markdown: bool, html: bool) -> str:
     """The form that is asked for: "json", "markdown", "html", or empty for the terminal.
 
     Without an option the ending of the file says it. Raises SettingsError for two forms.
     """
-    asked = [form for form, on in (("json", as_json), ("markdown", markdown), ("html", html)) if on]
-    if len(asked) > 1:
+    switches = (("json", as_json), ("markdown", markdown), ("html", html))
+    chosen = [form for form, on in switches if on]
+    if len(chosen) > 1:
         raise SettingsError("Choose one of --json, --markdown and --html.")
-    if asked or out is None:
-        return asked[0] if asked else ""
+    if chosen or out is None:
+        return chosen[0] if chosen else ""
     return FORMS.get(out.suffix.lower(), "markdown")
 
 
-def give_out(report: Any, form: str, out: Path | None) -> None:
+def export_report(report: Any, form: str, out: Path | None) -> None:
     """A report in one of the forms, printed or written to a file; on the terminal without one."""
     from assistant.export.draft_json import draft_json, draft_markdown
     from assistant.export.html import draft_page
@@ -111,13 +124,13 @@ def show_report(report: Any) -> None:
     show_gate(report.gate)
     if report.gate.answer == "refuse" and report.gate.correction and not report.sentences:
         OUTPUT.print("With --correct Wetread puts it right before it reads it.")
-    if done := correction_words(report.study.films[0]):
-        OUTPUT.print(f"\n{done}", style="bold yellow", markup=False)
+    if correction := correction_words(report.study.films[0]):
+        OUTPUT.print(f"\n{correction}", style="bold yellow", markup=False)
     for section in ("findings", "impression"):
-        chosen = [s for s in report.sentences if s.section == section]
-        if chosen:
+        sentences = [s for s in report.sentences if s.section == section]
+        if sentences:
             OUTPUT.print(f"\n{section.capitalize()}", style="bold")
-        for sentence in chosen:
+        for sentence in sentences:
             doubtful = "yellow" if sentence.action in ("flag", "withhold") else ""
             style = doubtful if report.shows(sentence) else "strike"
             OUTPUT.print(f"  {' '.join(sentence.text.split())}", style=style, markup=False, end=" ")
@@ -128,13 +141,14 @@ def show_report(report: Any) -> None:
         OUTPUT.print(f"\n{report.abstention}", style="bold yellow", markup=False)
     if report.neighbours:
         OUTPUT.print("\nSimilar cases", style="bold")
-    for n in report.neighbours:
-        show_neighbour(n)
+    for neighbour in report.neighbours:
+        show_neighbour(neighbour)
     for text, reason in report.removed:
         OUTPUT.print(f"\nRemoved: {text} ({reason})", style="dim", markup=False)
-    p = report.provenance
+    origin = report.provenance
     OUTPUT.print(
-        f"\n{p.backbone} {p.revision[:12]} · library {p.library} · seed {p.seed} · {p.time}",
+        f"\n{origin.backbone} {origin.revision[:12]} · library {origin.library} · "
+        f"seed {origin.seed} · {origin.time}",
         style="dim",
         markup=False,
     )

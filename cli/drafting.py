@@ -10,10 +10,11 @@ from typing import Annotated
 
 import typer
 
-from cli.checking import Correct, Html, Markdown, Neighbours, Out, form_of, give_out
+from cli.checking import Correct, Html, Markdown, Neighbours, Out, choose_form, export_report
 from cli.options import (
     NOTES,
     OUTPUT,
+    OUTPUT_PANEL,
     Adapter,
     Anyway,
     Backbone,
@@ -24,10 +25,10 @@ from cli.options import (
     Seed,
     open_assistant,
     print_json,
-    progress_of,
+    read_text,
     show_gate,
     show_neighbour,
-    text_of,
+    show_progress,
 )
 
 
@@ -60,20 +61,20 @@ def draft(
     library: LibraryAt = None,
 ) -> None:
     """Draft the report of a film."""
-    form = form_of(out, as_json=as_json, markdown=markdown, html=html)
-    before = text_of(prior_report) if prior_report is not None else ""
+    form = choose_form(out, as_json=as_json, markdown=markdown, html=html)
+    prior_text = read_text(prior_report) if prior_report is not None else ""
     with open_assistant(backbone, library, adapter, download=download) as assistant:
         report = assistant.draft(
             film,
             indication=indication,
-            prior_report=before,
+            prior_report=prior_text,
             neighbours=neighbours,
             seed=seed,
             samples=samples,
             correct=correct,
             anyway=anyway,
         )
-    give_out(report, form, out)
+    export_report(report, form, out)
 
 
 def batch(
@@ -81,21 +82,38 @@ def batch(
         Path,
         typer.Argument(help="A folder of films, its table, a Parquet file or a folder of them."),
     ],
-    out: Annotated[Path, typer.Option(help="File for the drafts, one line of JSON a film.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="File for the drafts, one line of JSON a film.", rich_help_panel=OUTPUT_PANEL
+        ),
+    ],
     neighbours: Neighbours = 5,
     seed: Seed = 0,
     workers: Annotated[
         int | None,
-        typer.Option(min=0, help="Processes that read films; default: half the processors."),
+        typer.Option(
+            min=0,
+            help="Processes that read films; default: half the processors.",
+            rich_help_panel="Engine",
+        ),
     ] = None,
     resume: Annotated[
         bool, typer.Option(help="Go on where the same command was stopped, or begin anew.")
     ] = True,
     engine: Annotated[
-        Engine, typer.Option(help="`local`, or `ray` for the actors of a Ray cluster.")
+        Engine,
+        typer.Option(
+            help="`local`, or `ray` for the actors of a Ray cluster.", rich_help_panel="Engine"
+        ),
     ] = Engine.LOCAL,
-    actors: Annotated[int, typer.Option(min=1, help="Backbones at work, with `ray`.")] = 1,
-    gpus_per_actor: Annotated[float, typer.Option(min=0.0, help="Of each, with `ray`.")] = 0.0,
+    actors: Annotated[
+        int,
+        typer.Option(min=1, help="Backbones at work, with `ray`.", rich_help_panel="Engine"),
+    ] = 1,
+    gpus_per_actor: Annotated[
+        float, typer.Option(min=0.0, help="Of each, with `ray`.", rich_help_panel="Engine")
+    ] = 0.0,
     as_json: Json = False,
     backbone: Backbone = "mini",
     adapter: Adapter = None,
@@ -105,33 +123,33 @@ def batch(
     from assistant.batch.manifest import list_rows
     from assistant.batch.run import draft_folder
 
-    list_rows(manifest)  # a wrong path is told before anything is loaded
-    told = {"neighbours": neighbours, "seed": seed, "resume": resume}
+    list_rows(manifest)  # a wrong path is refused before anything is loaded
+    settings = {"neighbours": neighbours, "seed": seed, "resume": resume}
     try:
         if engine is Engine.RAY:
             from assistant.batch.ray_engine import RayPlan, draft_on_ray
 
-            crew = RayPlan(backbone, library, tuple(adapter or ()), actors, gpus_per_actor)
-            with progress_of("films") as progress:
-                done = draft_on_ray(crew, manifest, out, **told, on_progress=progress)
+            plan = RayPlan(backbone, library, tuple(adapter or ()), actors, gpus_per_actor)
+            with show_progress("films") as progress:
+                summary = draft_on_ray(plan, manifest, out, **settings, on_progress=progress)
         else:
-            several = (os.cpu_count() or 1) // 2 if workers is None else workers
+            readers = (os.cpu_count() or 1) // 2 if workers is None else workers
             with (
                 open_assistant(backbone, library, adapter) as assistant,
-                progress_of("films") as progress,
+                show_progress("films") as progress,
             ):
-                done = draft_folder(
-                    assistant, manifest, out, **told, workers=several, on_progress=progress
+                summary = draft_folder(
+                    assistant, manifest, out, **settings, workers=readers, on_progress=progress
                 )
     except KeyboardInterrupt:
         NOTES.print("Stopped; run the same command again to go on where it was.")
         raise typer.Exit(130) from None
     if as_json:
-        print_json({"out": str(out), **asdict(done)})
+        print_json({"out": str(out), **asdict(summary)})
         return
     OUTPUT.print(
-        f"{done.drafted} of {done.cases} films drafted to {out}; {done.warned} of them carry a "
-        f"warning, {done.refused} were refused, {done.failed} could not be read",
+        f"{summary.drafted} of {summary.cases} films drafted to {out}; {summary.warned} of them "
+        f"carry a warning, {summary.refused} were refused, {summary.failed} could not be read",
         markup=False,
     )
 
@@ -155,10 +173,10 @@ def ask(
     from assistant.export.draft_json import answer_dict
     from assistant.export.wording import ANSWER_NOTICE, evidence_words, risk_words
 
-    before = text_of(prior_report) if prior_report is not None else ""
+    prior_text = read_text(prior_report) if prior_report is not None else ""
     logging.disable_progress_bar()
     assistant = Assistant(load_backbone(backbone, adapter or (), download=download))
-    answer = assistant.ask(film, question, prior_report=before, seed=seed, anyway=anyway)
+    answer = assistant.ask(film, question, prior_report=prior_text, seed=seed, anyway=anyway)
     if as_json:
         print_json(answer_dict(answer))
         return
@@ -166,8 +184,8 @@ def ask(
     show_gate(answer.gate)
     OUTPUT.print(f"\n{answer.text}", markup=False)
     if answer.sentence is not None:
-        told = f"[{risk_words(answer.sentence)}] {answer.sentence.reason}"
-        OUTPUT.print(f"  {told}", style="dim", markup=False)
+        verdict = f"[{risk_words(answer.sentence)}] {answer.sentence.reason}"
+        OUTPUT.print(f"  {verdict}", style="dim", markup=False)
         for words in evidence_words(answer.sentence, 0):
             OUTPUT.print(f"      {words}", style="dim", markup=False)
 
@@ -184,11 +202,11 @@ def similar(
     from assistant.export.draft_json import neighbour_dict
 
     with open_assistant(backbone, library, download=download) as assistant:
-        found = assistant.similar(film, k)
+        neighbours = assistant.similar(film, k)
     if as_json:
-        print_json({"neighbours": [neighbour_dict(n) for n in found]})
+        print_json({"neighbours": [neighbour_dict(neighbour) for neighbour in neighbours]})
         return
-    if not found:
+    if not neighbours:
         OUTPUT.print("The library holds no other case; add some with `wetread library add FOLDER`.")
-    for neighbour in found:
+    for neighbour in neighbours:
         show_neighbour(neighbour)

@@ -10,7 +10,9 @@ import typer
 
 from assistant.atomic import write_file
 from assistant.errors import SettingsError
-from cli.options import OUTPUT, Backbone, Json, Seed, print_json, progress_of
+from cli.options import OUTPUT, OUTPUT_PANEL, Backbone, Json, Seed, print_json, show_progress
+
+DATA_PANEL = "Data"
 
 
 def evaluate(
@@ -30,26 +32,50 @@ def evaluate(
     ] = None,
     seed: Seed = 90210,
     site: Annotated[str, typer.Option(help="Letter of the phantoms' site.")] = "A",
-    data: Annotated[Path | None, typer.Option(help="Folder of real films or reports.")] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Folder of real films or reports.", rich_help_panel=DATA_PANEL),
+    ] = None,
     predictions: Annotated[
-        Path | None, typer.Option(help="Reports made elsewhere, JSON lines, for `report`.")
+        Path | None,
+        typer.Option(
+            help="Reports made elsewhere, JSON lines, for `report`.", rich_help_panel=DATA_PANEL
+        ),
     ] = None,
     generated: Annotated[
-        Path | None, typer.Option(help="Folder of pictures made elsewhere, for `image`.")
+        Path | None,
+        typer.Option(
+            help="Folder of pictures made elsewhere, for `image`.", rich_help_panel=DATA_PANEL
+        ),
     ] = None,
     real: Annotated[
-        Path | None, typer.Option(help="Folder of films that they are held against.")
+        Path | None,
+        typer.Option(
+            help="Folder of films that they are held against.", rich_help_panel=DATA_PANEL
+        ),
     ] = None,
     canaries: Annotated[
-        Path | None, typer.Option(help="Sentences planted in the training, for `privacy`.")
+        Path | None,
+        typer.Option(
+            help="Sentences planted in the training, for `privacy`.", rich_help_panel=DATA_PANEL
+        ),
     ] = None,
     weights: Annotated[
         list[str] | None,
-        typer.Option(help="A neural score's weights, as NAME=PATH: see docs/evaluation.md."),
+        typer.Option(
+            help="A neural score's weights, as NAME=PATH: see docs/evaluation.md.",
+            rich_help_panel=DATA_PANEL,
+        ),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for results.json and card.html.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder for results.json and card.html.", rich_help_panel=OUTPUT_PANEL),
+    ] = None,
     card: Annotated[
-        Path | None, typer.Option(help="A backbone's card.json, to state the figures on.")
+        Path | None,
+        typer.Option(
+            help="A backbone's card.json, to state the figures on.", rich_help_panel=OUTPUT_PANEL
+        ),
     ] = None,
     as_json: Json = False,
     backbone: Backbone = "mini",
@@ -58,13 +84,13 @@ def evaluate(
     import evals
     from assistant.paths import card_file
 
-    named = suites or ["mini"]
-    if named[0] == "compare":
-        _compare(named[1:], out, as_json)
+    names = suites or ["mini"]
+    if names[0] == "compare":
+        _compare_results(names[1:], out, as_json)
         return
-    with progress_of(f"eval {' '.join(named)}") as progress:
+    with show_progress(f"eval {' '.join(names)}") as progress:
         results = evals.run(
-            named,
+            names,
             backbone=backbone,
             n=n,
             seed=seed,
@@ -73,7 +99,7 @@ def evaluate(
             generated=generated,
             real=real,
             canaries=canaries,
-            weights=_placed(weights or []),
+            weights=_parse_weights(weights or []),
             only=[name.strip() for name in only.split(",") if name.strip()],
             site=site,
             out=out,
@@ -89,24 +115,24 @@ def evaluate(
     evals.write_results(results, card_file().parent)  # the chat shows the last one's page
 
 
-def _placed(weights: list[str]) -> dict[str, str]:
+def _parse_weights(weights: list[str]) -> dict[str, str]:
     """Names and paths of NAME=PATH."""
-    if odd := [one for one in weights if "=" not in one]:
-        raise SettingsError(f"--weights {odd[0]} names no score; write NAME=PATH.")
-    return dict(one.split("=", 1) for one in weights)
+    if malformed := [value for value in weights if "=" not in value]:
+        raise SettingsError(f"--weights {malformed[0]} names no score; write NAME=PATH.")
+    return dict(value.split("=", 1) for value in weights)
 
 
-def _compare(named: list[str], out: Path | None, as_json: bool) -> None:
+def _compare_results(names: list[str], out: Path | None, as_json: bool) -> None:
     """The differences of two results, in pairs."""
     import evals
 
-    if len(named) != 2:
+    if len(names) != 2:
         raise SettingsError("Name two results to compare: wetread eval compare A.json B.json.")
-    found = evals.compare(*(evals.read_results(Path(name)) for name in named))
+    comparison = evals.compare(*(evals.read_results(Path(name)) for name in names))
     if out is not None:
-        write_file(out / "comparison.json", (json.dumps(found, indent=2) + "\n").encode())
+        write_file(out / "comparison.json", (json.dumps(comparison, indent=2) + "\n").encode())
     if as_json:
-        print_json(found)
+        print_json(comparison)
     else:
-        for line in evals.lines(found):
+        for line in evals.lines(comparison):
             OUTPUT.print(line, markup=False)

@@ -14,10 +14,10 @@ from cli.options import (
     Backbone,
     Json,
     LibraryAt,
-    case_words,
+    describe_case,
     open_assistant,
     print_json,
-    progress_of,
+    show_progress,
 )
 
 library_app = typer.Typer(no_args_is_help=True, help="The library of cases.")
@@ -36,10 +36,10 @@ def library_add(
     from assistant.cases.ingest import IngestSummary, add_film, add_folder
     from assistant.intake import read_film
 
-    with open_assistant(backbone, library) as assistant, progress_of("films") as progress:
+    with open_assistant(backbone, library) as assistant, show_progress("films") as progress:
         cases = assistant.require_library()
         if path.is_dir():
-            filed = add_folder(
+            summary = add_folder(
                 assistant.backbone,
                 cases,
                 path,
@@ -48,16 +48,18 @@ def library_add(
             )
         else:
             film = read_film(path)
-            one = add_film(
+            added = add_film(
                 assistant.backbone, cases, film, report=report, allow_synthetic=allow_synthetic
             )
-            filed = IngestSummary(int(one.new), int(not one.new), ())
+            summary = IngestSummary(int(added.new), int(not added.new), ())
     if as_json:
-        refused = [{"file": name, "reason": reason} for name, reason in filed.refused]
-        print_json({"added": filed.added, "known": filed.known, "refused": refused})
+        refused = [{"file": name, "reason": reason} for name, reason in summary.refused]
+        print_json({"added": summary.added, "known": summary.known, "refused": refused})
         return
-    OUTPUT.print(f"{filed.added} added, {filed.known} known already, {len(filed.refused)} refused")
-    for _, reason in filed.refused:
+    OUTPUT.print(
+        f"{summary.added} added, {summary.known} known already, {len(summary.refused)} refused"
+    )
+    for _, reason in summary.refused:
         NOTES.print(reason, markup=False)
 
 
@@ -76,16 +78,16 @@ def library_find(
     from assistant.cases.search import case_dict, search_cases
 
     with open_assistant(backbone, library) as assistant:
-        found = search_cases(
+        matches = search_cases(
             assistant.require_library(), " ".join(words or ()), source=source, limit=limit
         )
     if as_json:
-        print_json({"cases": [case_dict(case) for case in found]})
+        print_json({"cases": [case_dict(case) for case in matches]})
         return
-    if not found:
+    if not matches:
         OUTPUT.print("The library holds no such case.")
-    for case in found:
-        OUTPUT.print(f"  {case.id}  {case.source}  {case_words(case)}", markup=False)
+    for case in matches:
+        OUTPUT.print(f"  {case.id}  {case.source}  {describe_case(case)}", markup=False)
 
 
 @library_app.command("remove")

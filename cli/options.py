@@ -28,27 +28,46 @@ from rich.text import Text
 
 from assistant.errors import SettingsError
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+# The panels that the help of a command groups its options by.
+OUTPUT_PANEL = "Output"
+MODEL_PANEL = "Backbone and library"
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.", rich_help_panel=OUTPUT_PANEL)]
 Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same output.")]
 Backbone = Annotated[
     str,
     typer.Option(
         help="`mini`, a checkpoint folder, ORG/NAME@COMMIT of the hub, or a settings file that "
-        "names an encoder, a writer and a painter (docs/backbones.md)."
+        "names an encoder, a writer and a painter (docs/backbones.md).",
+        rich_help_panel=MODEL_PANEL,
     ),
 ]
 Download = Annotated[
-    bool, typer.Option("--download", help="Fetch from the hub what is not on this machine yet.")
+    bool,
+    typer.Option(
+        "--download",
+        help="Fetch from the hub what is not on this machine yet.",
+        rich_help_panel=MODEL_PANEL,
+    ),
 ]
 Adapter = Annotated[
     list[Path] | None,
-    typer.Option("--adapter", help="Adapter folder, instead of the backbone's own for its task."),
+    typer.Option(
+        "--adapter",
+        help="Adapter folder, instead of the backbone's own for its task.",
+        rich_help_panel=MODEL_PANEL,
+    ),
 ]
 Anyway = Annotated[
     bool, typer.Option("--anyway", help="Read the film even where the gate refuses it.")
 ]
 LibraryAt = Annotated[
-    Path | None, typer.Option("--library", help="Folder of the library; default: the user's own.")
+    Path | None,
+    typer.Option(
+        "--library",
+        help="Folder of the library; default: the user's own.",
+        rich_help_panel=MODEL_PANEL,
+    ),
 ]
 PriorReport = Annotated[
     Path | None, typer.Option(help="Text file with the report of an earlier film.")
@@ -94,10 +113,10 @@ class _Rate(ProgressColumn):
 
 
 @contextmanager
-def progress_of(what: str) -> Iterator[Any]:
+def show_progress(title: str) -> Iterator[Any]:
     """A bar on the error stream; gives a function of how much is done, of how much."""
     columns = (
-        TextColumn(what),
+        TextColumn(title),
         BarColumn(),
         MofNCompleteColumn(),
         _Rate(),
@@ -105,7 +124,7 @@ def progress_of(what: str) -> Iterator[Any]:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=NOTES) as bar:
-        task = bar.add_task(what)
+        task = bar.add_task(title)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
@@ -114,7 +133,12 @@ def print_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
-def text_of(path: Path) -> str:
+def print_note(text: str) -> None:
+    """A line for a person, on the error stream."""
+    NOTES.print(text, markup=False)
+
+
+def read_text(path: Path) -> str:
     """The text of a file; SettingsError where it is none."""
     try:
         return path.read_text(encoding="utf-8")
@@ -133,11 +157,11 @@ def show_gate(gate: Any) -> None:
 
 def show_neighbour(neighbour: Any) -> None:
     """A similar case in one line."""
-    words = case_words(neighbour)
+    words = describe_case(neighbour)
     OUTPUT.print(f"  {neighbour.case}  {neighbour.similarity:5.2f}  {words}", markup=False)
 
 
-def case_words(case: Any) -> str:
+def describe_case(case: Any) -> str:
     """How the report of a case or a similar case begins, or its labels."""
     words = " ".join(case.report.split()) or ", ".join(case.labels) or "no report"
     return words if len(words) <= 110 else words[:107] + "..."

@@ -18,8 +18,8 @@ from cli.options import (
     Seed,
     open_assistant,
     print_json,
-    progress_of,
-    text_of,
+    read_text,
+    show_progress,
 )
 
 
@@ -56,13 +56,13 @@ def paint(
     if site:
         site_named(site)
     if report is not None:
-        prompt = prompt_of_report(text_of(report))
+        prompt = prompt_of_report(read_text(report))
     with open_assistant(backbone, library, download=download) as assistant:
         paintings = assistant.paint(prompt, seed=seed, count=count, guidance=guidance, site=site)
     written = []
     for number, painting in enumerate(paintings):
-        asked = painting.provenance.prompt_sha256[:12]
-        path = out / f"painting-{asked}-seed{seed}-{number}{SUFFIXES[form]}"
+        prompt_hash = painting.provenance.prompt_sha256[:12]
+        path = out / f"painting-{prompt_hash}-seed{seed}-{number}{SUFFIXES[form]}"
         write_file(path, file_of(painting, form))
         written.append({"file": str(path), **painting_dict(painting)})
     if as_json:
@@ -85,7 +85,7 @@ def phantom(
     """Write synthetic chest films with their exact truth."""
     from assistant.chest.phantoms import write_phantoms
 
-    with progress_of("phantoms") as progress:
+    with show_progress("phantoms") as progress:
         write_phantoms(
             out, n, seed=seed, site=site, split=split, priors=priors, on_progress=progress
         )

@@ -27,15 +27,15 @@ def serve(
     """Serve the chat, by default to this machine alone."""
     import app as chat
 
-    known = None
+    credentials = None
     if user is not None:
         # Never on the command line, where every user of the machine reads it.
-        known = user, os.environ.get("WETREAD_PASSWORD", "")
-        if not all(known):
+        credentials = user, os.environ.get("WETREAD_PASSWORD", "")
+        if not all(credentials):
             raise SettingsError(
                 "A user needs a name and a password; put the password into the environment as "
                 "WETREAD_PASSWORD."
             )
     chat.serve(
-        open_assistant(backbone, library, download=download), port=port, host=host, user=known
+        open_assistant(backbone, library, download=download), port=port, host=host, user=credentials
     )

@@ -9,11 +9,11 @@ import typer
 
 from assistant.errors import SettingsError
 from cli.options import (
-    NOTES,
     OUTPUT,
     Backbone,
     LibraryAt,
     open_assistant,
+    print_note,
 )
 
 
@@ -33,25 +33,23 @@ def train(
     from assistant.backbones.loading import backbone_folder
     from assistant.paths import cache_folder
 
-    plan, folder = read_any(recipe), work or cache_folder() / "train"
+    plan, checkpoints = read_any(recipe), work or cache_folder() / "train"
     from transformers.utils import logging
 
     logging.disable_progress_bar()  # those of files; the training's own stays
 
-    def say(text: str) -> None:
-        NOTES.print(text, markup=False)
-
     if isinstance(plan, AdapterRecipe):
         from adapters.lora.train import train_adapter
 
-        home = backbone_folder(base or plan.base)
-        train_adapter(plan, home, folder, out or home / "adapters" / plan.task, say)
+        base_folder = backbone_folder(base or plan.base)
+        destination = out or base_folder / "adapters" / plan.task
+        train_adapter(plan, base_folder, checkpoints, destination, print_note)
         return
     if base is not None or out is None:
         raise SettingsError("A backbone's recipe has no base, and needs a folder named with --out.")
-    from adapters.pretrain.train import train as run
+    from adapters.pretrain.train import train as train_backbone
 
-    run(plan, folder, out, say)
+    train_backbone(plan, checkpoints, out, print_note)
 
 
 def calibrate(
@@ -81,7 +79,7 @@ def calibrate(
     work: Annotated[Path | None, typer.Option(help="Where films are kept.")] = None,
 ) -> None:
     """Fit a backbone's risk, and with --probe its probe, on films of which the truth is known."""
-    from adapters.calibration.calibrate import calibrate as run
+    from adapters.calibration.calibrate import calibrate as fit_risk
     from adapters.calibration.calibrate import cases_with_truth, write_risk
     from adapters.calibration.probe import teach_half
     from assistant.backbones.loading import backbone_folder
@@ -89,23 +87,23 @@ def calibrate(
     from assistant.chest.phantoms.film import site_named
     from assistant.paths import cache_folder
 
-    def say(text: str) -> None:
-        NOTES.print(text, markup=False)
-
     sites = [site_named(letter).name for letter in site or ["A"]]
-    home = out if out is not None and not probe else backbone_folder(backbone)
-    known, about = cases_with_truth(cases, n, sites, work or cache_folder() / "calibrate", say)
+    folder = out if out is not None and not probe else backbone_folder(backbone)
+    labelled, description = cases_with_truth(
+        cases, n, sites, work or cache_folder() / "calibrate", print_note
+    )
     if probe:
         if out is None:
             raise SettingsError("A probe taught anew makes a new backbone; name its folder: --out.")
-        known = teach_half(home, known, out, say)
-        backbone, home = str(out), out
+        labelled = teach_half(folder, labelled, out, print_note)
+        backbone, folder = str(out), out
     with open_assistant(backbone, library) as assistant:
-        refresh(
-            assistant.backbone, assistant.require_library()
-        )  # its cases are found by what this probe says of them
-        model = run(assistant, known, about, samples=samples, error=error, on_message=say)
-    path = write_risk(model, out or home)
+        # Its cases are found by what this probe says of them.
+        refresh(assistant.backbone, assistant.require_library())
+        model = fit_risk(
+            assistant, labelled, description, samples=samples, error=error, on_message=print_note
+        )
+    path = write_risk(model, out or folder)
     OUTPUT.print(
         f"{path}: {model.sentences} sentences of {model.fitted_on}; kept up to risk "
         f"{model.keep:.3f}, withheld from {min(model.withhold, 1):.3f}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from assistant.chest.places import each_side
 from assistant.chest.vocabulary import NORMAL, finding_named
 from assistant.types import Assertion
 
@@ -18,10 +19,8 @@ def finding_sides(assertions: Iterable[Assertion], polarity: str = "present") ->
             continue
         if not finding_named(a.finding).sided:
             found.add((a.finding, None))
-        elif a.side == "bilateral":
-            found.update({(a.finding, "right"), (a.finding, "left")})
         else:
-            found.add((a.finding, a.side))
+            found.update((a.finding, side) for side in each_side(a.side))
     return _without_vague(found)
 
 

@@ -55,6 +55,7 @@ def test_both_sides_run_in_turns():
     assert order == ["a", "b", "a", "b"]
 
 
+@pytest.mark.long
 def test_a_quick_run_compares_the_same_pictures_and_keeps_nothing(tmp_path):
     words = ["-m", "benchmarks", "painting", "--quick", "--scratch", str(tmp_path)]
     run = subprocess.run(

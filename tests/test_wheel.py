@@ -11,6 +11,7 @@ import sysconfig
 import venv
 from pathlib import Path
 
+import pytest
 from conftest import REPO
 
 
@@ -22,6 +23,7 @@ def _call(*words: object, **options) -> str:
     return done.stdout
 
 
+@pytest.mark.long
 def test_a_wheel_installed_into_an_empty_environment_drafts_a_report(tmp_path, phantoms):
     source = tmp_path / "source"
     tracked = _call("git", "ls-files", "-co", "--exclude-standard", cwd=REPO).splitlines()

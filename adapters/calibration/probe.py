@@ -31,6 +31,7 @@ from assistant.backbones.janus.backbone import JanusBackbone
 from assistant.backbones.probe.measurements import FILE as MEASURES
 from assistant.backbones.probe.probe import Label, Probe
 from assistant.chest.phantoms import FINDINGS
+from assistant.chest.places import BOTH
 from assistant.chest.truth_check import is_false
 from assistant.errors import SettingsError
 from assistant.evidence.risk import FILE as RISK
@@ -137,7 +138,7 @@ def _told_so(label: Label, claims: Sequence[Assertion]) -> bool:
     """Whether a claim names the label's side, zone and degree, and does not merely allow them."""
     there = [c for c in claims if c.finding == label.finding and c.polarity == "present"]
     return any(
-        (label.side is None or c.side in (label.side, "bilateral"))
+        (label.side is None or c.side in (label.side, BOTH))
         and (label.zone is None or c.zone == label.zone)
         and (not label.degrees or c.degree in label.degrees)
         for c in there

@@ -22,9 +22,6 @@ from assistant.atomic import write_file
 from assistant.backbones.probe.probe import Label
 from assistant.chest import phantoms
 from assistant.chest.phantoms import (
-    DEVICES,
-    DISTRACTORS,
-    FINDINGS,
     SIZE,
     Phantom,
     make_phantom,
@@ -33,37 +30,14 @@ from assistant.chest.phantoms import (
 )
 from assistant.chest.phantoms.lesions import Lesion
 from assistant.chest.phantoms.truth import assertions
+from assistant.chest.probe_labels import CHANNELS, LABEL_KEYS, ZONED
 from assistant.labeller.summary import describe_probe
 from assistant.types import Assertion
 from assistant.vqa.question_bank import Question, ask_about
 
 GRID = 16  # patches along one edge of the film
 COVERED = 20  # of 255, the share of a patch from which it counts as covered
-SIDES, ZONES = ("right", "left"), ("upper", "mid", "lower")
-CHANNELS = (*FINDINGS, *DISTRACTORS, *DEVICES)  # of the patch targets
-_SIDED = (
-    "pleural_effusion",
-    "pneumothorax",
-    "atelectasis",
-    "fracture",
-    "central_line",
-    "pacemaker",
-    "chest_drain",
-)
-_ZONED = ("consolidation", "nodule", "mass", "granuloma")
-_GRADED = ("pleural_effusion", "pneumothorax")
-
-
-_WHOLE = tuple(f for f in CHANNELS if f not in (*_SIDED, *_ZONED))
-_MORE, _MOST = ("moderate", "large"), ("large",)
-FILM_LABELS: tuple[Label, ...] = (
-    *(Label(f) for f in _WHOLE),
-    *(Label(f, s) for f in _SIDED for s in SIDES),
-    *(Label(f, s, z) for f in _ZONED for s in SIDES for z in ZONES),
-    *(Label("cardiomegaly", None, None, d) for d in (_MORE, _MOST)),
-    *(Label(f, s, None, d) for f in _GRADED for s in SIDES for d in (_MORE, _MOST)),
-    *(Label("endotracheal_tube", None, None, (d,)) for d in ("too low", "too high")),
-)
+FILM_LABELS: tuple[Label, ...] = tuple(Label(*key) for key in LABEL_KEYS)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -141,7 +115,7 @@ def reading_of(record: dict[str, Any]) -> str:
         Assertion(
             finding,
             side=side,
-            zone=zone if finding in _ZONED else None,
+            zone=zone if finding in ZONED else None,
             degree=tubes.get(finding, degree),
         )
         for finding, _, side, zone, degree in record["truth"]

@@ -12,6 +12,7 @@ from adapters.data.cases import CaseSet
 from adapters.data.tasks import answer_pairs, report_pair
 from assistant.backbones.janus.backbone import JanusBackbone
 from assistant.backbones.protocols import Sampling
+from assistant.chest.places import each_side
 from assistant.chest.vocabulary import NORMAL
 from assistant.labeller.labeller import find_assertions
 from assistant.types import Assertion
@@ -25,8 +26,7 @@ def finding_sides_of(found: Iterable[Assertion]) -> set[ScoredClaim]:
     claims: set[ScoredClaim] = set()
     for a in found:
         if a.polarity == "present" and a.finding != NORMAL:
-            sides = ("right", "left") if a.side == "bilateral" else (a.side,)
-            claims |= {(a.finding, side) for side in sides}
+            claims |= {(a.finding, side) for side in each_side(a.side)}
     return claims
 
 

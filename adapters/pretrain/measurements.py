@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from adapters.data.measured_truth import SIDED, WANTED
 from assistant.backbones.probe.measurements import SHARE, MeasurementModel
+from assistant.chest.measured_truth import MEASUREMENTS, SIDED_MEASUREMENTS
+from assistant.chest.places import SIDES
 from assistant.types import MeasurementTarget
 
 RIDGE = 30.0  # in units of films
@@ -26,8 +27,8 @@ def fit_measures(
     The error is that on the films held out. What too few films have is left out.
     """
     measures, weights, biases = [], [], []
-    for name, finding, key, length, limit in WANTED:
-        for side in ("right", "left") if finding in SIDED else (None,):
+    for name, finding, key, length, limit in MEASUREMENTS:
+        for side in SIDES if finding in SIDED_MEASUREMENTS else (None,):
             told = f"{finding}/{side or ''}/{key}"
             at, held_at = (_with(rows, told) for rows in (measured, held_measured))
             if len(at) < FEWEST or not len(held_at):

@@ -82,7 +82,7 @@ def _words_of(claim: Assertion) -> tuple[str, ...]:
 
 
 def find_similar(
-    library: Library,
+    library: Library | None,
     embedding: np.ndarray,
     k: int,
     *,
@@ -97,6 +97,8 @@ def find_similar(
     these are given: the search goes deeper until k are found, the library ends, or the
     2,000 nearest were read. Raises SettingsError for a finding that is not in the vocabulary.
     """
+    if library is None or k == 0:
+        return ()
     sought = None if finding is None else _sought(finding)
     wide = k + len(exclude)
     most = wide if sought is None else max(MOST_READ, wide)

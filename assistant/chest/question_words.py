@@ -6,33 +6,18 @@ last is used in the test split only, as in the phantoms' reports.
 
 from __future__ import annotations
 
-from assistant.chest.vocabulary import finding_named
-
-TUBE = "endotracheal_tube"
-DEVICES = (TUBE, "central_line", "pacemaker", "sternotomy_wires", "chest_drain")
-# Asked about when they are not there either; the last three are old or harmless.
-ASKED = (
-    "cardiomegaly",
-    "oedema",
-    "pleural_effusion",
-    "pneumothorax",
-    "consolidation",
-    "nodule",
-    "mass",
-    "atelectasis",
-    "interstitial_pattern",
-    "hyperinflation",
-    "granuloma",
-    "scoliosis",
-    "fracture",
+from assistant.chest.vocabulary import (
+    CARDIOMEGALY,
+    DISTRACTORS,
+    NODULE,
+    PHANTOM_FINDINGS,
+    finding_named,
 )
-LASTING = ASKED[-3:]  # they do not come and go, so that nobody asks how they changed
-GRADED = ("cardiomegaly", "pleural_effusion", "pneumothorax")  # a phantom's truth tells how large
-COUNTED = "nodule"
 
-SIDES = ("right", "left")
-ZONES = ("upper", "mid", "lower")
-SCALE = ("small", "moderate", "large")
+ASKED = (*PHANTOM_FINDINGS, *DISTRACTORS)  # asked about where they are not there, too
+LASTING = DISTRACTORS  # they do not come and go, so that nobody asks how they changed
+GRADED = (CARDIOMEGALY, "pleural_effusion", "pneumothorax")  # a phantom's truth tells how large
+COUNTED = NODULE
 NUMBERS = {1: "One.", 2: "Two.", 3: "Three."}
 POSITIONS = {"in place": "In place.", "too high": "Too high.", "too low": "Too low."}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from assistant.chest.phantoms import DEVICES, DISTRACTORS
+from assistant.chest.places import sides_agree
 from assistant.chest.vocabulary import NORMAL
 from assistant.types import Assertion
 
@@ -26,14 +27,14 @@ def is_false(claim: Assertion, known: Known, *, complete: bool) -> bool | None:
     maybe = [a for a in same if a.polarity == "uncertain"]
     denied = [a for a in same if a.polarity == "absent"]
     if claim.polarity == "absent":
-        if any(claim.side_fits(a) for a in there):
+        if any(sides_agree(claim.side, a.side) for a in there):
             return True
         return False if not maybe and (complete or denied) else None
     if _shown(claim, there):
         return False
-    if any(claim.side_fits(a) for a in maybe):
+    if any(sides_agree(claim.side, a.side) for a in maybe):
         return False if claim.polarity == "uncertain" else None
-    sure = complete or there or any(claim.side_fits(a) for a in denied)
+    sure = complete or there or any(sides_agree(claim.side, a.side) for a in denied)
     return True if sure else None
 
 
@@ -57,4 +58,6 @@ def _shown(claim: Assertion, there: Known) -> bool:
 def _fits(claim: Assertion, known: Assertion) -> bool:
     """Whether what is known is what is claimed; what either does not tell fits."""
     pairs = ((claim.zone, known.zone), (claim.degree, known.degree))
-    return claim.side_fits(known) and all(None in pair or pair[0] == pair[1] for pair in pairs)
+    return sides_agree(claim.side, known.side) and all(
+        None in pair or pair[0] == pair[1] for pair in pairs
+    )

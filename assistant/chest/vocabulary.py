@@ -43,6 +43,14 @@ class Place:
 
 
 NORMAL = "no_finding"  # the key of what is said of a film without any
+CARDIOMEGALY, NODULE, TUBE = "cardiomegaly", "nodule", "endotracheal_tube"
+# What a phantom may show: findings that are measured, findings that are old or harmless, devices.
+PHANTOM_FINDINGS = (
+    CARDIOMEGALY, "oedema", "pleural_effusion", "pneumothorax", "consolidation", NODULE, "mass",
+    "atelectasis", "interstitial_pattern", "hyperinflation",
+)  # fmt: skip
+DISTRACTORS = ("granuloma", "scoliosis", "fracture")
+DEVICES = (TUBE, "central_line", "pacemaker", "sternotomy_wires", "chest_drain")
 HEART = "heart|cardiac|cardiopericardial"
 LUNG = "lung|lungs|pulmonary"
 OPACITY = "opacity|opacities|opacification|opacifications|density|densities"

@@ -42,27 +42,30 @@ def judge_text(
 
 def check_report(
     backbone: Backbone,
-    one: GatedStudy,
-    near: Sequence[Neighbour],
+    gated: GatedStudy,
     text: str,
+    *,
+    neighbours: Sequence[Neighbour],
     risk: RiskModel | None,
     provenance: Provenance,
 ) -> Report:
     """A person's text as a report: judged where the gate lets the film be read, else empty."""
     sentences: tuple[Sentence, ...] = ()
-    if one.passed:
+    if gated.passed:
         ground = gather_sources(
-            probe_output_of(backbone, one.encoded), near, (), one.study, one.gate
+            probe_output_of(backbone, gated.encoded), neighbours, (), gated.study, gated.gate
         )
-        has_prior = bool(one.study.prior_report.strip())
+        has_prior = bool(gated.study.prior_report.strip())
         sentences = judge_text(text, ground, risk, has_prior=has_prior)
     # That a text is contradicted is what a check is for: only the gate speaks against the check.
-    doubt = "" if one.gate.answer == "pass" else f"This check should not be used: {one.gate.reason}"
+    doubt = (
+        "" if gated.gate.answer == "pass" else f"This check should not be used: {gated.gate.reason}"
+    )
     return Report(
-        study=one.study,
+        study=gated.study,
         sentences=sentences,
-        neighbours=tuple(near),
-        gate=one.gate,
+        neighbours=tuple(neighbours),
+        gate=gated.gate,
         provenance=provenance,
         abstention=doubt,
         author="person",

@@ -57,13 +57,14 @@ class WrittenDraft:
     neighbours: tuple[Neighbour, ...]
     request: str
     written: GeneratedText
-    ground: EvidenceSources
+    sources: EvidenceSources
 
 
 def write_drafts(
     backbone: Backbone,
-    admitted: Sequence[GatedStudy],
-    near: Sequence[tuple[Neighbour, ...]],
+    gated: Sequence[GatedStudy],
+    neighbours: Sequence[tuple[Neighbour, ...]],
+    *,
     task: str | None,
     seed: int,
     samples: int,
@@ -75,14 +76,14 @@ def write_drafts(
     alone has learnt to use precedent without copying it. `told` hears the first film's text
     while it is written, and the best so far while others are; what it raises goes through.
     """
-    studies, encoded = [one.study for one in admitted], [one.encoded for one in admitted]
+    studies, encoded = [one.study for one in gated], [one.encoded for one in gated]
     # What a probe reads is told to a writer that has learnt to be told.
     read = None if backbone.instructed else backbone.probe_encoded(encoded)
     looks = _probe_outputs(backbone, encoded)
     readings = [""] * len(studies) if read is None else [probe_summary(seen) for seen in read]
     requests = [
         report_request(study.indication, similar_summaries(cited) if task else (), reading)
-        for study, cited, reading in zip(studies, near, readings, strict=True)
+        for study, cited, reading in zip(studies, neighbours, readings, strict=True)
     ]
     tasks = [task] * len(studies)
     written = backbone.write(encoded, requests, Sampling(seed=seed), tasks, on_text)
@@ -106,12 +107,12 @@ def write_drafts(
             neighbours=cited,
             request=request,
             written=text,
-            ground=gather_sources(
+            sources=gather_sources(
                 look, cited, others[i * samples : (i + 1) * samples], one.study, one.gate
             ),
         )
         for i, (one, cited, request, text, look) in enumerate(
-            zip(admitted, near, requests, written, looks, strict=True)
+            zip(gated, neighbours, requests, written, looks, strict=True)
         )
     ]
 

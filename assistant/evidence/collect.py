@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from assistant.claims import Claims, denies, name_of, one_sided, same_place, says
+from assistant.chest.places import RIGHT, SIDES
+from assistant.claims import denies, name_of, one_sided, same_place, says
 from assistant.evidence.signals import (
     Signals,
     agreement_signal,
@@ -207,8 +208,8 @@ def box_of(
 
     edge = places.shape[1]
     held = places.copy()
-    if claim.side in ("right", "left"):  # the patient's right lies on the left of the film
-        dark = slice(edge // 2, None) if claim.side == "right" else slice(None, edge // 2)
+    if claim.side in SIDES:  # the patient's right lies on the left of the film
+        dark = slice(edge // 2, None) if claim.side == RIGHT else slice(None, edge // 2)
         held[:, dark] = 0
     parts = np.zeros(held.shape, np.int32)
     ndimage.label(held >= LIT * held.max(), output=parts)
@@ -228,7 +229,7 @@ def _of_film_edge(start: float, stop: float, share: float) -> tuple[float, float
 
 
 def _neighbour_evidence(
-    claims: Claims, ground: EvidenceSources
+    claims: Sequence[Assertion], ground: EvidenceSources
 ) -> tuple[tuple[Evidence, ...], tuple[str, ...]]:
     """Evidence from the similar cases; a case is cited only if it supports every claim."""
     evidence: list[Evidence] = []

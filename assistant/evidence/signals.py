@@ -11,7 +11,8 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from assistant.claims import SIDES, Claims, denies, same_place, says
+from assistant.chest.places import BOTH, LARGE, LEFT, MODERATE, RIGHT, SIDES, SMALL
+from assistant.claims import denies, same_place, says
 from assistant.types import Assertion, Gate, GeneratedText, LabelProbability, Neighbour, ProbeOutput
 
 
@@ -57,17 +58,17 @@ def _degree(claim: Assertion, label: LabelProbability, labels: Iterable[LabelPro
     """The probability of the claimed degree, where one is claimed and the probe tells degrees."""
     place = (label.side, label.zone)
     graded = {c.degrees: c.probability for c in labels if c.degrees and (c.side, c.zone) == place}
-    more = graded.get(("moderate", "large"))
-    most = graded.get(("large",))
+    more = graded.get((MODERATE, LARGE))
+    most = graded.get((LARGE,))
     if more is None or most is None:
         return 1.0
-    known = {"small": 1 - more, "moderate": more * (1 - most), "large": min(more, most)}
+    known = {SMALL: 1 - more, MODERATE: more * (1 - most), LARGE: min(more, most)}
     return known.get(claim.degree or "", 1.0)
 
 
 def _on_all_sides(claim: Assertion, found: Sequence[tuple[str | None, float]]) -> float:
     """The best of what was found; where both sides are claimed, of the weaker side."""
-    if claim.side != "bilateral" or not any(side for side, _ in found):
+    if claim.side != BOTH or not any(side for side, _ in found):
         return max(value for _, value in found)
     return min(max((v for s, v in found if s == side), default=0.0) for side in SIDES)
 
@@ -79,10 +80,10 @@ def region_signal(claim: Assertion, look: ProbeOutput) -> float | None:
         return None
     half = places.shape[1] // 2
     # The patient's right lies on the left of the film.
-    parts = {"right": places[:, :half], "left": places[:, half:]}
+    parts = {RIGHT: places[:, :half], LEFT: places[:, half:]}
     if claim.polarity == "absent":
         return 1 - float(parts.get(claim.side or "", places).max())
-    if claim.side == "bilateral":
+    if claim.side == BOTH:
         return float(min(part.max() for part in parts.values()))
     return float(parts.get(claim.side or "", places).max())
 
@@ -94,7 +95,7 @@ def known_signal(gate: Gate | None) -> float | None:
     return 1 / (1 + (gate.distance / gate.limit) ** 2)
 
 
-def agreement_signal(claim: Assertion, drafts: Sequence[Claims]) -> float | None:
+def agreement_signal(claim: Assertion, drafts: Sequence[Sequence[Assertion]]) -> float | None:
     """The share of drafts whose claims hold this one; a denial also holds where none is made."""
     if not drafts:
         return None
@@ -102,7 +103,7 @@ def agreement_signal(claim: Assertion, drafts: Sequence[Claims]) -> float | None
 
 
 def neighbours_signal(
-    claim: Assertion, neighbours: Sequence[tuple[Neighbour, Claims]]
+    claim: Assertion, neighbours: Sequence[tuple[Neighbour, Sequence[Assertion]]]
 ) -> float | None:
     """The share of the similar cases that hold a claim, each weighed by its likeness."""
     weights = np.array([max(n.similarity, 0.0) for n, _ in neighbours])
@@ -112,7 +113,7 @@ def neighbours_signal(
     return float(weights @ np.array(holds, float) / weights.sum())
 
 
-def _holds(claims: Claims, claim: Assertion) -> bool:
+def _holds(claims: Sequence[Assertion], claim: Assertion) -> bool:
     if claim.polarity == "absent":
         return not denies(claims, claim)
     return says(claims, claim)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from assistant.chest.places import LARGE, MODERATE, SMALL
 from assistant.labeller.matcher import STOPS
 
 # A name made with one of these is not negated by it: "no acute disease" is one name.
@@ -32,17 +33,16 @@ class Cue:
     faint: bool = False  # before a word of `ONE_FILM` they compare nothing
 
 
-DEGREES = (
-    Degree("small", (
+DEGREE_CUES = (
+    Degree(SMALL, (
         "small|mild|mildly|minimal|minimally|trace|tiny|slight|slightly|minor|subtle|minute",
         "borderline",
     )),
-    Degree("moderate", ("moderate|moderately",)),
-    Degree("large", (
+    Degree(MODERATE, ("moderate|moderately",)),
+    Degree(LARGE, (
         "large|severe|severely|marked|markedly|massive|massively|extensive|gross|grossly|huge",
     )),
 )  # fmt: skip
-SCALE = ("small", "moderate", "large")
 
 _BE = "is|are|was|were|be|been|has|have|had|remains|remain"
 _SEEN = (

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from assistant.chest.places import BOTH, DEGREES, SMALL
 from assistant.chest.vocabulary import (
     FINDINGS,
     NORMALS,
@@ -20,7 +21,7 @@ from assistant.chest.vocabulary import (
     finding_named,
 )
 from assistant.labeller.comparisons import compare
-from assistant.labeller.cues import CUES, DEGREES, NEGATORS, SCALE, Cue, Degree
+from assistant.labeller.cues import CUES, DEGREE_CUES, NEGATORS, Cue, Degree
 from assistant.labeller.matcher import PhraseMatch, index_of, scan, tokens
 from assistant.labeller.mentions import (
     SPLITS,
@@ -49,7 +50,7 @@ class _Size:
     mm: float
 
 
-_MEANINGS = index_of((*FINDINGS, *NORMALS, *PLACES, *DEGREES))
+_MEANINGS = index_of((*FINDINGS, *NORMALS, *PLACES, *DEGREE_CUES))
 _GRAMMAR = index_of(CUES)
 
 
@@ -243,7 +244,7 @@ def _attach(mention: Mention, event: PhraseMatch) -> None:
         mention.mm = max(entry.mm, mention.mm or 0.0)
     elif isinstance(entry, Degree) and not (mention.degree and event.end == mention.hit.end):
         # Where it ends the name, another tells more: "the heart is mildly large".
-        mention.degree = max(entry.value, mention.degree or "small", key=SCALE.index)
+        mention.degree = max(entry.value, mention.degree or SMALL, key=DEGREES.index)
 
 
 def _claims(mention: Mention, spans: Sequence[tuple[int, int]]) -> list[Assertion]:
@@ -287,7 +288,7 @@ def _places(places: Sequence[Place]) -> list[tuple[str | None, str | None]]:
     # "right upper and left lower": each side has a zone of its own.
     if len(flat) == 4 and [w in zones for w in flat] == [False, True, False, True]:
         pairs = [(flat[0], flat[1]), (flat[2], flat[3])]
-        if len(sides) == 2 and "bilateral" not in sides:
+        if len(sides) == 2 and BOTH not in sides:
             return list(pairs)
-    side = "bilateral" if len(sides) > 1 else next(iter(sides), None)
+    side = BOTH if len(sides) > 1 else next(iter(sides), None)
     return [(side, zone) for zone in zones or [None]]

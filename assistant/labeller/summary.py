@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from assistant.chest.question_words import GRADED, SCALE
+from assistant.chest.places import DEGREES
+from assistant.chest.question_words import GRADED
 from assistant.chest.vocabulary import finding_of_label
 from assistant.claims import fullest, name_of
 from assistant.labeller.labeller import find_assertions
@@ -73,5 +74,5 @@ def describe_probe(found: Iterable[Assertion]) -> str:
 
 
 def _graded(a: Assertion) -> Assertion:
-    degree = a.degree or (SCALE[0] if a.finding in GRADED else None)
+    degree = a.degree or (DEGREES[0] if a.finding in GRADED else None)
     return Assertion(a.finding, side=a.side, zone=a.zone, degree=degree)

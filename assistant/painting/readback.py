@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from assistant.chest.places import each_side
 from assistant.chest.vocabulary import FINDINGS, NORMAL
 from assistant.labeller.sentences import parse_sentences
 from assistant.types import Film, ProbeFinding, ReadBack, RequestedFinding
@@ -50,8 +51,9 @@ def claims_of_prompt(prompt: str) -> PromptClaims:
         if claim.finding == NORMAL:
             normal = normal or claim.polarity == "present"
             continue
-        sides = ("right", "left") if claim.side == "bilateral" else (claim.side,)
-        told[claim.polarity] += [(claim.finding, side, claim.zone) for side in sides]
+        told[claim.polarity] += [
+            (claim.finding, side, claim.zone) for side in each_side(claim.side)
+        ]
     present, perhaps, absent = (tuple(dict.fromkeys(claims)) for claims in told.values())
     # Findings and impression tell of the same thing: the vaguer of the two adds nothing.
     exact = tuple(v for v in present if not any(e != v and _covers(v, e) for e in present))

@@ -46,7 +46,6 @@ HOW_MANY = "No calibrated check exists of how many there are."
 WHERE_THE_TIP_IS = "No calibrated check exists of where a tip lies."
 DRAWS = 6  # further answers where the first goes against the reading
 WARMTH = 0.7  # their temperature
-Claims = Sequence[Assertion]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -129,7 +128,11 @@ def _looked_at(backbone: Backbone, study: Study) -> _ProbedFilm:
 
 
 def _judged(
-    text: str, claims: Claims, written: GeneratedText, film: _ProbedFilm, risk: RiskModel | None
+    text: str,
+    claims: Sequence[Assertion],
+    written: GeneratedText,
+    film: _ProbedFilm,
+    risk: RiskModel | None,
 ) -> Sentence:
     parsed = ParsedSentence(text, "findings", tuple(claims), 0, len(written.text))
     one = SentenceSignals(parsed, signals_of(parsed, written, film.ground))
@@ -175,8 +178,8 @@ def write_answer(
     encoded: Encoded,
     request: str,
     question: str,
-    read: Claims | None,
-    prior: Claims,
+    read: Sequence[Assertion] | None,
+    prior: Sequence[Assertion],
     seed: int,
 ) -> GeneratedText:
     """Answer a request, with the adapter "answer" if there is one, going with what is `read`.

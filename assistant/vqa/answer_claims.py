@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from assistant.chest.question_words import NUMBERS, POSITIONS, SCALE, SIDES, ZONES
+from assistant.chest.places import BOTH, DEGREES, SIDES, ZONES, each_side, sides_agree
+from assistant.chest.question_words import NUMBERS, POSITIONS
 from assistant.chest.vocabulary import NORMAL
 from assistant.labeller.labeller import find_assertions
 from assistant.types import Assertion
@@ -35,7 +36,7 @@ def claims_of_answer(question: str, answer: str) -> tuple[Assertion, ...]:
     if not asked or (yes_or_no and any(a.polarity == "absent" for a in asked)):
         return ()
     if said.startswith("no."):
-        if any(a.degree or a.comparison or a.side == "bilateral" for a in asked):
+        if any(a.degree or a.comparison or a.side == BOTH for a in asked):
             return ()
         return tuple(replace(a, polarity="absent") for a in asked)
     if len({a.finding for a in asked}) != 1:
@@ -60,7 +61,7 @@ def _describe_finding(about: Assertion, said: str) -> tuple[Assertion, ...]:
     if not told.places and told.degree is None and not said.startswith("yes"):
         return ()
     if set(told.places) == {(side, None) for side in SIDES}:
-        told = replace(told, places=(("bilateral", None),))
+        told = replace(told, places=((BOTH, None),))
     return tuple(
         replace(
             about,
@@ -95,7 +96,7 @@ def _read_description(said: str) -> _AnswerDescription:
                 places.remove((side, None))
             places.append((side, word))
     return _AnswerDescription(
-        tuple(dict.fromkeys(places)), next((w for w in words if w in SCALE), None)
+        tuple(dict.fromkeys(places)), next((w for w in words if w in DEGREES), None)
     )
 
 
@@ -129,7 +130,9 @@ def _claims_about(claims: Sequence[Assertion], about: Assertion) -> list[Asserti
     return [
         c
         for c in claims
-        if c.finding == about.finding and c.polarity == "present" and about.side_fits(c)
+        if c.finding == about.finding
+        and c.polarity == "present"
+        and sides_agree(about.side, c.side)
     ]
 
 
@@ -141,9 +144,9 @@ def _change_fits(said: str, before: Sequence[Assertion], now: Sequence[Assertion
     if not (before and now):
         return False
     degrees = [{c.degree for c in claims} for claims in (before, now)]
-    if any(len(found) != 1 or not found <= set(SCALE) for found in degrees):
+    if any(len(found) != 1 or not found <= set(DEGREES) for found in degrees):
         return True
-    was, is_now = (SCALE.index(next(iter(found))) for found in degrees)
+    was, is_now = (DEGREES.index(next(iter(found))) for found in degrees)
     return (is_now > was) - (is_now < was) == MORE[said]
 
 
@@ -155,7 +158,7 @@ def _description_fits(said: str, about: Assertion, there: Sequence[Assertion]) -
         return PLACES[said] == (there[0].degree or PLACES[said])
     told = _read_description(said)
     sides = {side for side, _ in told.places if side}
-    known = {side for c in there for side in (SIDES if c.side == "bilateral" else (c.side,))}
+    known = {side for c in there for side in each_side(c.side)}
     if sides and about.side is None and None not in known and sides != known:
         return False
     zones, held = {zone for _, zone in told.places if zone}, {c.zone for c in there}

@@ -12,17 +12,17 @@ from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from assistant.backbones.probe.measurements import SHARE
-from assistant.chest.question_words import NOT_SHOWN, SCALE, SIDES, with_article
-from assistant.chest.vocabulary import NORMAL, finding_named
+from assistant.chest.places import DEGREES, SIDES, sides_agree
+from assistant.chest.question_words import NOT_SHOWN, with_article
+from assistant.chest.vocabulary import CARDIOMEGALY, NORMAL, finding_named
 from assistant.claims import denies, fullest, name_of, one_sided, says
 from assistant.evidence.collect import EvidenceSources, describe_size
 from assistant.evidence.rules import NO_PRIOR
 from assistant.labeller.labeller import find_assertions
 from assistant.labeller.sentences import is_comparison
 from assistant.types import Assertion, Evidence, Measurement, MeasurementTarget
-from assistant.vqa.followup import HEART, UNIT, asks_measure, subject_of
+from assistant.vqa.followup import UNIT, asks_measure, subject_of
 
-Claims = Sequence[Assertion]
 # The words of a question that a measure answers, by the word that its name holds; a question
 # without any of them ("in mm") is answered by every measure.
 ANSWERS = {
@@ -55,7 +55,7 @@ class ComputedAnswer:
 
 
 def compute_answer(
-    question: str, ground: EvidenceSources, read: Claims | None, known: Container[str]
+    question: str, ground: EvidenceSources, read: Sequence[Assertion] | None, known: Container[str]
 ) -> ComputedAnswer | None:
     """The answer to a question for a measurement or for all changes; None for any other.
 
@@ -73,14 +73,16 @@ def compute_answer(
     return None if read is None else _changes(ground.prior, read, known)
 
 
-def _measurement(question: str, ground: EvidenceSources, read: Claims) -> ComputedAnswer:
+def _measurement(
+    question: str, ground: EvidenceSources, read: Sequence[Assertion]
+) -> ComputedAnswer:
     """What the film measures of what is asked about, with its error, in whole sentences."""
     about = subject_of(question)
     if about is None:
         thing = _THING.search(question)
         return _unmeasured(thing.group(1) if thing else "what was asked")
     name = finding_named(about.finding).name
-    thing = "the heart" if about.finding == HEART else f"the {_placed(about)}{name}"
+    thing = "the heart" if about.finding == CARDIOMEGALY else f"the {_placed(about)}{name}"
     found = (
         [m for m in ground.look.measured if _fits(m.measure, about, question)]
         if ground.look
@@ -90,7 +92,7 @@ def _measurement(question: str, ground: EvidenceSources, read: Claims) -> Comput
         return _unmeasured(thing)
     if not found[0].measure.length:
         return _ratio(found[0], thing, in_mm=LENGTH.search(question) is not None)
-    there = [c for c in read if c.finding == about.finding and about.side_fits(c)]
+    there = [c for c in read if c.finding == about.finding and sides_agree(about.side, c.side)]
     if not there:
         missing = NOT_SHOWN.format(thing=with_article(about.finding, _placed(about).strip()))
         return ComputedAnswer(missing, (Assertion(about.finding, "absent", about.side),))
@@ -123,9 +125,7 @@ def _ratio(found: Measurement, thing: str, *, in_mm: bool) -> ComputedAnswer:
 
 def _fits(measure: MeasurementTarget, about: Assertion, question: str) -> bool:
     """Whether a measure is of the finding and the quantity that are asked about."""
-    if measure.finding != about.finding or not about.side_fits(
-        Assertion(measure.finding, side=measure.side)
-    ):
+    if measure.finding != about.finding or not sides_agree(about.side, measure.side):
         return False
     asked = QUANTITIES.intersection(re.findall(r"[a-z]+", question.lower()))
     answers = next((words for key, words in ANSWERS.items() if key in measure.name), ())
@@ -148,7 +148,9 @@ def _placed(about: Assertion) -> str:
 Key = tuple[str, str | None]  # finding, side
 
 
-def _changes(prior: Claims, read: Claims, known: Container[str]) -> ComputedAnswer:
+def _changes(
+    prior: Sequence[Assertion], read: Sequence[Assertion], known: Container[str]
+) -> ComputedAnswer:
     """What the probe reads now, held against what the earlier report asserts."""
     then, now = _by_side(fullest(prior)), _by_side(fullest(read))
     if not prior:
@@ -187,7 +189,9 @@ def _changes(prior: Claims, read: Claims, known: Container[str]) -> ComputedAnsw
     return ComputedAnswer(" ".join(told), tuple(claims))
 
 
-def _new(found: Claims, prior: Claims) -> tuple[list[str], list[Assertion]]:
+def _new(
+    found: Sequence[Assertion], prior: Sequence[Assertion]
+) -> tuple[list[str], list[Assertion]]:
     """Sentences about what is read now and not asserted earlier, and their claims."""
 
     def possible(c: Assertion) -> bool:
@@ -214,7 +218,7 @@ def _by_side(claims: Iterable[Assertion]) -> dict[Key, list[Assertion]]:
     found: dict[Key, list[Assertion]] = {}
     for claim in claims:
         # Where the tip of a tube lies is no degree.
-        degree = claim.degree if claim.degree in SCALE else None
+        degree = claim.degree if claim.degree in DEGREES else None
         for one in one_sided(replace(claim, degree=degree)):
             found.setdefault((one.finding, one.side), []).append(one)
     return found
@@ -230,14 +234,14 @@ def _matching(key: Key, others: dict[Key, list[Assertion]]) -> list[Assertion]:
     ]
 
 
-def _degree(claims: Claims) -> str | None:
+def _degree(claims: Sequence[Assertion]) -> str | None:
     """The degree, where all tell the same."""
     degrees = {claim.degree for claim in claims}
     return degrees.pop() if len(degrees) == 1 else None
 
 
 def _change(was: str, is_now: str) -> str:
-    step = SCALE.index(is_now) - SCALE.index(was)
+    step = DEGREES.index(is_now) - DEGREES.index(was)
     return "larger" if step > 0 else "smaller" if step < 0 else "unchanged"
 
 

@@ -10,31 +10,28 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from assistant.chest.places import SIDES
 from assistant.chest.question_words import (
     COMPARISON,
     COUNT,
     COUNTED,
     DEGREE,
-    DEVICES,
     MEASURED,
     PLACE,
     PRESENCE,
     SIDE,
-    SIDES,
     SIZE,
     TIP,
-    TUBE,
     phrase_question,
 )
-from assistant.chest.vocabulary import NORMAL, finding_named
+from assistant.chest.vocabulary import CARDIOMEGALY, DEVICES, NORMAL, TUBE, finding_named
 from assistant.labeller.labeller import find_assertions
 from assistant.types import Assertion
 
 Turns = Sequence[tuple[str, str]]  # earlier (question, answer), the oldest first
-HEART = "cardiomegaly"
 # Parts that are asked about by a name that is no finding's.
 PARTS = (
-    (HEART, re.compile(r"\bheart\b(?! rate)|\bcardiothoracic\b|\bctr\b", re.IGNORECASE)),
+    (CARDIOMEGALY, re.compile(r"\bheart\b(?! rate)|\bcardiothoracic\b|\bctr\b", re.IGNORECASE)),
     (TUBE, re.compile(r"\b(?:the|breathing) tube\b|\bcarina\b", re.IGNORECASE)),
 )
 UNIT = r"(?:[mc]m|(?:milli|centi)met(?:re|er)s?)"
@@ -128,7 +125,7 @@ def _whole(question: str, about: Assertion | None) -> str:
     bare = said[lead.end() :] if (lead := _LEAD.match(said)) else said
     if own := subject_of(asked):
         # "And a pneumothorax?" asks whether there is one.
-        elliptical = lead and own.polarity != "absent" and own.finding != HEART
+        elliptical = lead and own.polarity != "absent" and own.finding != CARDIOMEGALY
         if elliptical and not _VERB.search(bare) and not asks_measure(asked):
             return phrase_question(PRESENCE[0], own.finding, _one_side(own))
         return asked
@@ -171,7 +168,7 @@ def _one_side(about: Assertion) -> str:
 
 def _measure(asked: str, said: str, about: Assertion) -> str:
     """A question for a measurement with the name of what is measured."""
-    name = "heart" if about.finding == HEART else finding_named(about.finding).name
+    name = "heart" if about.finding == CARDIOMEGALY else finding_named(about.finding).name
     one = f"the {_one_side(about)} {name}".replace("  ", " ")
     if re.search(rf"\b{_IT}\b", said):
         return re.sub(rf"\b{_IT}\b", one, asked, count=1, flags=re.IGNORECASE)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from assistant.chest.places import BOTH, DEGREES, SIDES, ZONES, each_side
 from assistant.chest.question_words import (
     ASKED,
     BEYOND,
@@ -21,7 +22,6 @@ from assistant.chest.question_words import (
     COUNTED,
     DEGREE,
     DEVICE,
-    DEVICES,
     GRADED,
     LASTING,
     MEASURED,
@@ -30,18 +30,14 @@ from assistant.chest.question_words import (
     PLACE,
     POSITIONS,
     PRESENCE,
-    SCALE,
     SIDE,
-    SIDES,
     SIZE,
     THINGS,
     TIP,
-    TUBE,
-    ZONES,
     phrase_question,
     with_article,
 )
-from assistant.chest.vocabulary import NORMAL, finding_named
+from assistant.chest.vocabulary import DEVICES, NORMAL, TUBE, finding_named
 from assistant.labeller.summary import summarise
 from assistant.types import Assertion
 
@@ -123,13 +119,13 @@ def _known(claims: Sequence[Assertion], complete: bool) -> _FilmTruth:
     there: dict[str, list[_Instance]] = {}
     for a in claims:
         if a.polarity == "present" and a.finding != NORMAL:
-            for side in SIDES if a.side == "bilateral" else (a.side,):
+            for side in each_side(a.side):
                 there.setdefault(a.finding, []).append(_Instance(side, a.zone, a.degree))
     denied = frozenset(
         (a.finding, side)
         for a in claims
         if a.polarity == "absent"
-        for side in ((None,) if a.side in (None, "bilateral") else (a.side,))
+        for side in ((None,) if a.side in (None, BOTH) else (a.side,))
     )
     doubtful = frozenset(a.finding for a in claims if a.polarity == "uncertain")
     sure = {key: tuple(found) for key, found in there.items() if key not in doubtful}
@@ -288,7 +284,7 @@ def _degrees(found: Sequence[_Instance]) -> Iterator[tuple[str, str]]:
     """(side or nothing, degree) of which one can ask without being asked which one is meant."""
     sides = _sides(found)
     for side in sides if len(sides) == 2 else ["", *sides]:
-        degrees = {i.degree for i in found if i.degree in SCALE and side in ("", i.side)}
+        degrees = {i.degree for i in found if i.degree in DEGREES and side in ("", i.side)}
         if len(degrees) == 1:
             yield side, str(degrees.pop())
 
@@ -320,8 +316,8 @@ def _change(then: _FilmTruth, now: _FilmTruth, finding: str, side: str | None) -
         same = bool(before) and sorted(map(repr, before)) == sorted(map(repr, after))
         return "Unchanged." if same and now.complete else ""
     was, now_is = before[0].degree, after[0].degree
-    if was in SCALE and now_is in SCALE:
-        step = SCALE.index(now_is) - SCALE.index(was)
+    if was in DEGREES and now_is in DEGREES:
+        step = DEGREES.index(now_is) - DEGREES.index(was)
         return "Larger." if step > 0 else "Smaller." if step < 0 else "Unchanged."
     # Without a degree only a truth that is complete tells that nothing has changed.
     same = now.complete and before == after

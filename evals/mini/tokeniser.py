@@ -12,6 +12,7 @@ from assistant import Assistant
 from assistant.chest.phantoms import SPLITS, Phantom
 from assistant.chest.phantoms.film import site_named
 from assistant.chest.phantoms.pathology import draw_pathology
+from assistant.chest.vocabulary import NODULE
 from assistant.iterables import batched
 from assistant.types import Film, OnProgress
 from evals.bootstrap import ratio
@@ -70,7 +71,7 @@ def small_nodules(options: SuiteOptions, most: int) -> list[int]:
         if len(found) == most:
             break
         rng = np.random.default_rng([options.seed, split, ord(options.site), number])
-        sizes = [ill.size for ill in draw_pathology(rng, site.devices).of("nodule")]
+        sizes = [ill.size for ill in draw_pathology(rng, site.devices).of(NODULE)]
         if any(SMALL_MM[0] <= size <= SMALL_MM[1] for size in sizes):
             found.append(number)
     return found
@@ -113,7 +114,7 @@ def _small(phantom: Phantom) -> set[FindingSide]:
     """The nodules of about 8 mm that a film does show, where no larger one is on that side."""
     sizes: dict[FindingSide, float] = {}
     for lesion in phantom.lesions:
-        if lesion.finding == "nodule":
+        if lesion.finding == NODULE:
             claim = lesion.finding, lesion.side
             mm = dict(lesion.measurements)["diameter_mm"]
             sizes[claim] = max(mm, sizes.get(claim, 0.0))

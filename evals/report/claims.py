@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
+from assistant.chest.places import each_side, sides_agree
 from assistant.chest.vocabulary import NORMAL, finding_named
 from assistant.labeller.sentences import is_comparison
 from assistant.types import Assertion, Polarity
@@ -45,7 +46,7 @@ def finding_sides_claimed(
         kind = finding_named(a.finding)
         side = (a.side or "") if kind.sided else ""
         more = {"zone": a.zone if kind.zoned else None, "degree": a.degree}.get(detail) or ""
-        for one in ("right", "left") if side == "bilateral" else (side,):
+        for one in (str(s) for s in each_side(side)):
             if detail == "finding":
                 found.add((a.finding,))
             elif detail == "side":
@@ -131,7 +132,9 @@ def size_errors(claims: Sequence[Assertion], others: Sequence[Assertion]) -> lis
             abs((a.measurement_mm or 0.0) - b.measurement_mm)
             for a in sized
             for b in others
-            if a.finding == b.finding == finding and b.measurement_mm is not None and a.side_fits(b)
+            if a.finding == b.finding == finding
+            and b.measurement_mm is not None
+            and sides_agree(a.side, b.side)
         ]
         if gaps:
             made.append(min(gaps))

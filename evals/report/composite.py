@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal, get_args
 
+from assistant.chest.places import MID
 from evals.report.parsed import ReportParser
 from evals.report.significance import TIERS, Tier, nearness
 from evals.report.summary import FindingStatement, Summary, summarise
@@ -203,7 +204,7 @@ def _place(ref: FindingStatement, cand: FindingStatement) -> float:
         return side
     if not ref.zones or not cand.zones:
         return side + (ZONE_LEFT_OUT if ref.zones else ZONE_ADDED)
-    apart = not ref.zones & cand.zones and "mid" not in ref.zones | cand.zones
+    apart = not ref.zones & cand.zones and MID not in ref.zones | cand.zones
     return side + (FAR_ZONE if apart else NEXT_ZONE)
 
 

@@ -10,21 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from assistant.chest.hierarchy import BROADER, SUPPORT_DEVICE
+from assistant.chest.places import each_side
 from assistant.chest.vocabulary import NORMAL
 from assistant.labeller.labeller import find_assertions
 from assistant.types import Assertion
 from evals.report.significance import DEVICES, TIERS
 
-# What is seen wherever the first is: to say the second is to say less.
-_IS_A = {
-    "consolidation": ("lung_opacity",),
-    "pneumonia": ("lung_opacity",),
-    "infiltration": ("lung_opacity",),
-    "nodule": ("lung_lesion",),
-    "mass": ("lung_lesion",),
-    **{device: ("support_device",) for device in DEVICES if device != "support_device"},
+_IS_A = dict(BROADER) | {
+    device: (SUPPORT_DEVICE,) for device in DEVICES if device != SUPPORT_DEVICE
 }
-_SIDES = {"bilateral": {"right", "left"}, "right": {"right"}, "left": {"left"}}
 
 
 def logical(reference: str, candidate: str) -> tuple[float, float]:
@@ -97,4 +92,4 @@ def _covers(side: str | None, claimed: str | None) -> bool:
     """Whether what is on one side, or on both, is on the side that is claimed."""
     if claimed is None:
         return True
-    return side is not None and _SIDES[claimed] <= _SIDES[side]
+    return side is not None and set(each_side(claimed)) <= set(each_side(side))

@@ -12,42 +12,17 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from assistant.chest.other_words import OTHER_WORDS
+from assistant.chest.places import BOTH, DEGREES, SIDES
 from assistant.chest.vocabulary import NORMAL, finding_named
 from assistant.labeller.sentences import ParsedSentence, is_comparison
 from assistant.types import Assertion
 from evals.report.parsed import ReportParser
 from evals.report.significance import DEVICES, nearness
 
-DEGREES = ("small", "moderate", "large")
 # Of several changes told of one finding the one that matters most.
 _CHANGES = ("larger", "new", "smaller", "resolved", "unchanged")
 
-# Words of wards and intensive care that the vocabulary has no key for, in words that it has.
-_OTHER_WORDS = tuple(
-    (re.compile(rf"\b(?:{pattern})\b", re.IGNORECASE), words)
-    for pattern, words in (
-        (
-            r"(?<!healed )(?<!prior )(?<!remote )(?<!old )(?<!granulomatous )"
-            r"(?:super)?infect(?:ions?|ious)(?: process| etiology)?|aspiration(?: pneumon\w+)?",
-            "pneumonia",
-        ),
-        (
-            r"(?:fluid|volume) overload|overhydration|vascular (?:redistribution|plethora)"
-            r"|(?:elevated|increased|raised) pulmonary venous pressure"
-            r"|pulmonary venous hypertension"
-            r"|indistinct\w* (?:of )?(?:the )?pulmonary (?:vessels|vasculature)",
-            "vascular congestion",
-        ),
-        (r"constant(?: in appearance)?", "unchanged"),
-        (r"substantial", "marked"),
-        (r"(lung volumes) (?:(?:are|remain|continue to be|again) )?low", r"low \1"),
-        (r"extubat(?:ed|ion)", "removal of endotracheal tube"),
-        (r"(?<!been )(?<!was )(?<!were )(?<!is )(?<!are )removed", "has been removed"),
-        (r"ngt|ogt|nasojejunal tube|dobhoff(?: tube)?", "enteric tube"),
-        (r"pneumomediastinum", "subcutaneous emphysema"),
-        (r"ards|acute respiratory distress syndrome", "alveolar edema"),
-    )
-)
 # A line or a tube that does not lie where it should, unless that has been put right.
 _FAULT = re.compile(
     r"(?i)\b(?:mal-?position\w*|misplaced|re-?position\w*|with-?draw\w*|pull(?:ed)? back"
@@ -143,7 +118,7 @@ class _PlacedClaim:
 
 def summarise(text: str, reader: ReportParser) -> Summary:
     """Put together what a report says of each finding; never raises."""
-    for pattern, plain in _OTHER_WORDS:
+    for pattern, plain in OTHER_WORDS:
         text = pattern.sub(plain, text)
     claims: dict[str, list[_PlacedClaim]] = {}
     tones: set[str] = set()
@@ -235,7 +210,7 @@ def _said(finding: str, found: Sequence[_PlacedClaim]) -> FindingStatement:
 def sides_of(claims: Iterable[Assertion]) -> frozenset[str]:
     """The sides that claims name, `bilateral` as right and left; empty where none is told."""
     sides = {c.side for c in claims if c.side}
-    return frozenset(("right", "left")) if "bilateral" in sides else frozenset(sides)
+    return frozenset(SIDES) if BOTH in sides else frozenset(sides)
 
 
 def _tones(sentence: str) -> set[str]:

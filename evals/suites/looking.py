@@ -16,6 +16,7 @@ import numpy as np
 
 from assistant import Assistant
 from assistant.chest.phantoms import FINDINGS, Phantom, truth_assertions
+from assistant.chest.places import OTHER_SIDE
 from assistant.chest.truth_check import is_false
 from assistant.types import Film, Report, Sentence
 from evals.bootstrap import ratio
@@ -35,7 +36,6 @@ BARS = {
     SWAPPED: Bar("at least", 0.95),
     MISLED: Bar("at most", 0.02),
 }
-OTHER = {"right": "left", "left": "right"}
 
 
 def measure(
@@ -96,7 +96,7 @@ def _swapped(said: Sequence[set[FindingSide]], mirrored: Sequence[set[FindingSid
     counts, people = [], []
     for number, (before, after) in enumerate(zip(said, mirrored, strict=True)):
         for finding, side in sorted(_one_sided(before), key=str):
-            other = OTHER[side or ""]
+            other = OTHER_SIDE[side or ""]
             counts.append([(finding, other) in after and (finding, side) not in after, 1])
             people.append(str(number))
     return _share(counts, people)
@@ -104,7 +104,7 @@ def _swapped(said: Sequence[set[FindingSide]], mirrored: Sequence[set[FindingSid
 
 def _one_sided(said: set[FindingSide]) -> set[FindingSide]:
     """The findings that are on one side only."""
-    return {(f, s) for f, s in said if s in OTHER and (f, OTHER[s]) not in said}
+    return {(f, s) for f, s in said if s in OTHER_SIDE and (f, OTHER_SIDE[s]) not in said}
 
 
 def _misled(

@@ -9,26 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib.util import find_spec
 
+from assistant.chest.keywords import KEYWORDS
+
 UNAVAILABLE = "unavailable: install negspacy (pip install 'wetread[labeller]')"
-KEYWORDS = {
-    "atelectasis": ("atelectasis", "atelectases", "atelectatic"),
-    "cardiomegaly": (
-        "cardiomegaly", "enlarged heart", "heart is enlarged", "heart size is enlarged",
-        "cardiac enlargement", "enlargement of the heart",
-    ),
-    "pleural_effusion": ("effusion", "effusions", "pleural fluid"),
-    "infiltration": ("infiltrate", "infiltrates", "infiltration"),
-    "mass": ("mass", "masses"),
-    "nodule": ("nodule", "nodules"),
-    "pneumonia": ("pneumonia", "pneumonias"),
-    "pneumothorax": ("pneumothorax", "pneumothoraces"),
-    "consolidation": ("consolidation", "consolidations"),
-    "oedema": ("edema", "oedema"),
-    "emphysema": ("emphysema", "emphysematous"),
-    "fibrosis": ("fibrosis", "fibrotic"),
-    "pleural_thickening": ("pleural thickening", "thickening of the pleura"),
-    "hernia": ("hernia", "hernias"),
-}  # fmt: skip
 
 
 def available() -> bool:

@@ -16,6 +16,7 @@ import numpy as np
 
 from assistant import Assistant
 from assistant.chest.phantoms import Phantom, truth_assertions
+from assistant.chest.places import sides_agree
 from assistant.chest.truth_check import is_false
 from assistant.claims import name_of, one_sided
 from assistant.iterables import batched
@@ -128,8 +129,7 @@ def _hits(phantom: Phantom, report: Report) -> list[bool]:
             there = [
                 lesion
                 for lesion in known
-                if lesion.finding == claim.finding
-                and claim.side_fits(Assertion(lesion.finding, side=lesion.side))
+                if lesion.finding == claim.finding and sides_agree(claim.side, lesion.side)
             ]
             if there:
                 found[claim.finding, claim.side] = any(_inside(box, one.mask) for one in there)

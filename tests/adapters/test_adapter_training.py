@@ -140,8 +140,8 @@ def test_similar_cases_are_of_other_patients_and_are_drawn_in_four_ways():
 
 
 def test_a_summary_holds_vocabulary_words_only_and_reads_back_as_what_it_says():
-    from assistant.chest.question_words import ASKED, DEVICES, GRADED
-    from assistant.chest.vocabulary import finding_named
+    from assistant.chest.question_words import ASKED, GRADED
+    from assistant.chest.vocabulary import DEVICES, finding_named
     from assistant.labeller.labeller import find_assertions
     from assistant.labeller.summary import case_summary
     from assistant.types import Assertion

@@ -93,6 +93,7 @@ def _digest(folder):
     return hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
 
 
+@pytest.mark.long
 def test_a_recipe_makes_a_backbone_that_drafts_and_paints_and_resumes_after_a_kill(
     recipe, tmp_path
 ):

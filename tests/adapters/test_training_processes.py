@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 
+import pytest
 from conftest import REPO
 from toy_janus import toy_base
 
@@ -34,6 +35,7 @@ warmup = 1
 """
 
 
+@pytest.mark.long
 def test_two_processes_learn_together_and_write_one_card(tmp_path):
     phantoms = tmp_path / "films"
     write_phantoms(phantoms, 16, seed=77, split="train", workers=1)

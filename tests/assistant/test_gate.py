@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from conftest import BACKBONE, SHARED
 from PIL import Image
+from toy_janus import toy_base
 
 import evals
 from adapters.view_classifier.films import KEPT, ViewFilms, draw_pattern
@@ -225,8 +226,10 @@ def test_the_weights_are_small():
     assert WEIGHTS.stat().st_size < 100_000
 
 
-def test_the_suite_measures_every_bar():
-    results = evals.run("gate", backbone=BACKBONE, n=2, seed=7)
+@pytest.mark.parametrize("backbone", ["toy", pytest.param(BACKBONE, marks=pytest.mark.long)])
+def test_the_suite_measures_every_bar(backbone, tmp_path):
+    backbone = toy_base(tmp_path) if backbone == "toy" else backbone
+    results = evals.run("gate", backbone=backbone, n=2, seed=7)
     figures = {name.removeprefix("gate/"): f for name, f in results["figures"].items()}
     assert set(results["bars"]) == {f"gate/{name}" for name in suite.BARS}
     for name in suite.BARS:

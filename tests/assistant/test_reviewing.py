@@ -226,7 +226,9 @@ def test_nothing_that_was_written_elsewhere_is_markup_on_the_page():
     )
     film = Film(np.zeros((64, 64), np.float32), EVIL, view=EVIL, flags=(f"corrected: {EVIL}",))
     report = plain(
-        *(sentence, replace(sentence, decision="rejected"), replace(sentence, action="withhold")),
+        sentence,
+        replace(sentence, decision="rejected"),
+        replace(sentence, action="withhold"),
         study=Study((film,), indication=EVIL),
         neighbours=(Neighbour(EVIL, 0.5, EVIL, (EVIL,), EVIL),),
         gate=Gate("warn", EVIL),

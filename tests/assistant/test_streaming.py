@@ -131,7 +131,9 @@ def test_while_others_are_drawn_the_best_so_far_is_told(assistant, films):
 
     backbone, texts = Slipping(), []
     admitted = gate_studies(assistant.backbone, [_study(films[2])], correct=False, anyway=True)
-    drafted = write_drafts(backbone, admitted, [()], "report", 0, 2, texts.append)  # type: ignore[arg-type]
+    drafted = write_drafts(
+        backbone, admitted, [()], task="report", seed=0, samples=2, on_text=texts.append
+    )  # type: ignore[arg-type]
     assert backbone.rows[0] == 1
     assert max(backbone.rows) > 1
     first = texts.index("Findings: Large left pneumothorax.")

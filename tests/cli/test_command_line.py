@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
+from importlib import metadata
 
 import pytest
+import typer
 from command import run
 from conftest import BACKBONE, SHARED
+
+import wetread
 
 
 @pytest.fixture
@@ -111,3 +116,45 @@ def test_bad_input_ends_with_two_and_one_sentence(home, capfd, tmp_path, case):
 def test_the_backbone_can_be_named(home, capfd, phantoms):
     film = phantoms / "images" / "test-A-501-000002.png"
     assert run(capfd, "draft", film, "--backbone", BACKBONE).code == 0
+
+
+def test_the_version_is_that_of_the_package(capfd):
+    outcome = run(capfd, "--version")
+    assert (outcome.code, outcome.out) == (0, f"wetread {metadata.version('wetread')}\n")
+
+
+def test_the_help_lists_every_command_under_exactly_one_panel(capfd):
+    panels: dict[str, list[str]] = {}
+    for line in run(capfd, "--help").out.splitlines():
+        if title := re.match(r"╭─ (.+?) ─", line):
+            rows = panels.setdefault(title[1], [])
+        elif name := re.match(r"│ ([a-z]\S*) ", line):
+            rows.append(name[1])
+    assert list(panels) == [
+        "Options",
+        "Read",
+        "Paint",
+        "Library",
+        "Training",
+        "Measuring",
+        "This machine",
+    ]
+    listed = [name for rows in panels.values() for name in rows]
+    assert sorted(listed) == sorted(typer.main.get_command(wetread.app).commands)
+
+
+def test_a_script_completes_commands_and_options(capfd, monkeypatch):
+    with monkeypatch.context() as shell:
+        shell.setattr("shellingham.detect_shell", lambda: ("bash", "/bin/bash"))
+        script = run(capfd, "--show-completion", "bash")
+    assert script.code == 0
+    assert "complete -o default -F _wetread_completion wetread" in script.out
+    for words, position, completed in (
+        ("wetread d", 1, {"draft", "doctor"}),
+        ("wetread library re", 2, {"remove", "rebuild"}),
+        ("wetread batch --eng", 2, {"--engine"}),
+    ):
+        monkeypatch.setenv("_WETREAD_COMPLETE", "complete_bash")
+        monkeypatch.setenv("COMP_WORDS", words)
+        monkeypatch.setenv("COMP_CWORD", str(position))
+        assert set(run(capfd).out.split()) == completed

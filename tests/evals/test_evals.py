@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import math
 
@@ -10,13 +9,9 @@ import numpy as np
 import pytest
 from command import run
 from conftest import BACKBONE
-from peft import LoraConfig, get_peft_model
-from toy_janus import TOY, toy_base
-from transformers import JanusForConditionalGeneration
+from toy_janus import dressed_toy
 
 import evals
-from assistant.backbones.adapters import weights_sha256
-from assistant.backbones.probe.probe import Label, Probe
 from assistant.labeller.labeller import find_assertions
 from evals import mini
 from evals.bootstrap import bootstrap_interval, f1, f1_gain, macro_f1, precision, ratio, recall
@@ -128,9 +123,14 @@ def test_the_floor_of_the_distance_is_chance_and_another_kind_of_film_lies_above
 
 
 @pytest.fixture(scope="module")
-def everything(tmp_path_factory):
+def dressed(tmp_path_factory):
+    return dressed_toy(tmp_path_factory.mktemp("dressed"))
+
+
+@pytest.fixture(scope="module", params=["toy", pytest.param("mini", marks=pytest.mark.long)])
+def everything(request, dressed):
     """Every part of the suite, on as few films as it takes."""
-    return evals.run("mini", backbone=BACKBONE, n=1, seed=7)
+    return evals.run("mini", backbone=dressed if request.param == "toy" else BACKBONE, n=1, seed=7)
 
 
 def test_every_bar_is_measured_or_said_to_be_unscored(everything):
@@ -153,29 +153,9 @@ def test_a_phantom_s_own_report_scores_full_marks(everything):
     assert everything["figures"]["report/the phantoms' own reports, micro-F1"]["value"] in (1, None)
 
 
-@pytest.fixture(scope="module")
-def dressed(tmp_path_factory):
-    """A toy backbone that can do all there is: a probe, and adapters that change nothing."""
-    folder = toy_base(tmp_path_factory.mktemp("dressed"))
-    card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
-    card["recipe"] = {"data": {"seed": 1, "train": 12}}
-    (folder / "card.json").write_text(json.dumps(card), encoding="utf-8")
-    labels = [Label("nodule", "right", "upper"), Label("nodule", "left"), Label("cardiomegaly")]
-    Probe(TOY.vision_width, labels, ("nodule", "cardiomegaly")).save(folder / "probe.safetensors")
-    model = JanusForConditionalGeneration.from_pretrained(folder)
-    lora = LoraConfig(r=2, target_modules=r".*language_model.*q_proj")
-    for task in ("report", "answer", "image"):
-        home = folder / "adapters" / task
-        get_peft_model(copy.deepcopy(model), lora).save_pretrained(home)
-        base = {"name": "toy0", "revision": weights_sha256(folder)}
-        (home / "card.json").write_text(json.dumps({"task": task, "base": base}), encoding="utf-8")
-    return folder
-
-
-def test_an_adapter_that_changes_nothing_gains_nothing_and_every_answer_is_scored(dressed):
-    parts = ("report", "answers", "tokeniser")
-    results = evals.run("mini", backbone=dressed, n=1, seed=7, only=parts)
-    figures = results["figures"]
+@pytest.mark.parametrize("everything", ["toy"], indirect=True)
+def test_an_adapter_that_changes_nothing_gains_nothing_and_every_answer_is_scored(everything):
+    results, figures = everything, everything["figures"]
     gain = figures["report/adapter minus base, micro-F1"]
     assert (gain["value"] in (0, None), gain["n"], gain["unscored"]) == (True, 1, 0)
     asked = [case for case in results["cases"] if case["part"] == "answers"]
@@ -202,6 +182,7 @@ def test_paintings_are_read_back_and_held_against_films(dressed):
     assert "12 films of the training data" in results["notes"][copies.COPIES]
 
 
+@pytest.mark.long
 def test_the_suite_writes_its_figures_and_repeats_itself(capfd, tmp_path):
     words = (
         "eval", "mini", "--only", "report,size", "--n", 8, "--seed", 7, "--backbone", BACKBONE,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 from conftest import BACKBONE
 
 import evals
 from evals.suites import looking
 
 
+@pytest.mark.long
 def test_the_suite_measures_every_bar_and_a_blank_film_gets_another_draft():
     results = evals.run("looking", backbone=BACKBONE, n=4, seed=7)
     figures = {name.removeprefix("looking/"): f for name, f in results["figures"].items()}

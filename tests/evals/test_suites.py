@@ -123,25 +123,34 @@ def test_what_cannot_be_measured_is_refused_in_one_sentence(capfd, words, told):
     assert "Traceback" not in outcome.err
 
 
-def test_a_planted_sentence_that_comes_back_is_found_and_one_that_does_not_is_not(tmp_path):
+def test_a_planted_sentence_that_comes_back_is_found_and_one_that_does_not_is_not(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(privacy, "A_FILM", 5)
     planted = tmp_path / "canaries.txt"
     planted.write_text(
         "Zeta eta pleural effusion\nQuilted marmalade sings at dawn\n", encoding="utf-8"
     )
-    ask = {"backbone": BACKBONE, "n": 2, "seed": 7}
+    ask = {"backbone": BACKBONE, "n": 1, "seed": 7}
     results = evals.run("privacy", **ask, canaries=planted)
     figures = results["figures"]
     assert figures[privacy.EXTRACTED]["n"] == 2
     assert figures[privacy.EXTRACTED]["value"] == 0.5
     for name in (privacy.COPIES, privacy.LEAKED, privacy.IDENTIFIED):
-        assert (figures[name]["value"], figures[name]["n"]) == (0, 2)
+        assert (figures[name]["value"], figures[name]["n"]) == (0, 1)
         assert results["bars"][name]["met"] is True
     assert all(case["similar"] >= 1 for case in results["cases"] if "similar" in case)
     null = figures["privacy/likeness to the nearest training film, held-out films, the null"]
     assert 0 < null["value"] < 1
 
 
-def test_a_spoilt_film_is_worse_and_warned_of_more_the_more_it_is_spoilt(phantoms):
+@pytest.mark.parametrize(
+    "kinds", [("blur",), pytest.param(tuple(shift.SPOILS), marks=pytest.mark.long)]
+)
+def test_a_spoilt_film_is_worse_and_warned_of_more_the_more_it_is_spoilt(
+    phantoms, monkeypatch, kinds
+):
+    monkeypatch.setattr(shift, "SPOILS", {kind: shift.SPOILS[kind] for kind in kinds})
     results = evals.run("shift", backbone=BACKBONE, n=2, seed=9, data=phantoms)
     figures = results["figures"]
     for kind, (_, grades) in shift.SPOILS.items():

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from peft import LoraConfig, get_peft_model
 from safetensors.numpy import save_file
+from transformers import JanusForConditionalGeneration
 
 from adapters.adapter_recipe import AdapterRecipe, FolderData, Lora, Schedule
 from adapters.backbone_recipe import Model
 from adapters.pretrain.architecture import build_model, build_tokenizer
 from adapters.pretrain.gate_reference import fit_reference
+from assistant.backbones.adapters import weights_sha256
 from assistant.backbones.probe.pooling import pool_patches
+from assistant.backbones.probe.probe import Label, Probe
 
 TOY = Model(
     image_size=32,
@@ -49,6 +54,24 @@ def toy_base(folder: Path, seed: int = 0) -> Path:
     save_file(fit_reference(profiles[:60], profiles[60:], keep=8), folder / "reference.safetensors")
     card = {"name": f"toy{seed}", "licence": "Apache-2.0", "knows": "nothing"}
     (folder / "card.json").write_text(json.dumps(card), encoding="utf-8")
+    return folder
+
+
+def dressed_toy(folder: Path) -> Path:
+    """A toy base that can do all there is: a probe, and adapters that change nothing."""
+    toy_base(folder)
+    card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+    card["recipe"] = {"data": {"seed": 1, "train": 12}}
+    (folder / "card.json").write_text(json.dumps(card), encoding="utf-8")
+    labels = [Label("nodule", "right", "upper"), Label("nodule", "left"), Label("cardiomegaly")]
+    Probe(TOY.vision_width, labels, ("nodule", "cardiomegaly")).save(folder / "probe.safetensors")
+    model = JanusForConditionalGeneration.from_pretrained(folder)
+    lora = LoraConfig(r=2, target_modules=r".*language_model.*q_proj")
+    for task in ("report", "answer", "image"):
+        home = folder / "adapters" / task
+        get_peft_model(copy.deepcopy(model), lora).save_pretrained(home)
+        base = {"name": "toy0", "revision": weights_sha256(folder)}
+        (home / "card.json").write_text(json.dumps({"task": task, "base": base}), encoding="utf-8")
     return folder
 
 

@@ -208,10 +208,14 @@ class JanusBackbone:
                 embeddings = (pooled - self.reference["pool_mean"]) / self.reference["pool_scale"]
             size = np.linalg.norm(embeddings, axis=1, keepdims=True)
             embeddings = embeddings / size.clip(min=1e-6)
-        told = [None] * len(films) if logits is None else logits.numpy()
+        probed = [None] * len(films) if logits is None else logits.numpy()
         return [
             Encoded(
-                *(Study((film,)), hidden[i], embeddings[i].astype(np.float32), pooled[i], told[i])
+                study=Study((film,)),
+                features=hidden[i],
+                embedding=embeddings[i].astype(np.float32),
+                profile=pooled[i],
+                logits=probed[i],
             )
             for i, film in enumerate(films)
         ]

@@ -17,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
+from assistant.chest.places import OTHER_SIDE
 from assistant.errors import BackboneError
 from assistant.types import LabelProbability, ProbeFinding, ProbeOutput
 
@@ -35,10 +36,9 @@ class Label:
 
 def _mirrored(labels: Sequence[Label]) -> list[int]:
     """Each label's own in a mirror: that of the other side; its own where there is none."""
-    other = {"right": "left", "left": "right"}
     at = {label: number for number, label in enumerate(labels)}
     return [
-        at.get(replace(label, side=other.get(label.side or "")), number)
+        at.get(replace(label, side=OTHER_SIDE.get(label.side or "")), number)
         for number, label in enumerate(labels)
     ]
 

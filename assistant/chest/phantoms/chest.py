@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from assistant.chest.phantoms.pathology import SIDES
+from assistant.chest.phantoms.pathology import SIGN
 from assistant.chest.phantoms.person import Person
+from assistant.chest.places import SIDES
 
 
 def smooth_step(x: np.ndarray) -> np.ndarray:
@@ -106,7 +107,7 @@ def _body(person: Person, grid: Grid) -> np.ndarray:
     depth = 78 + (person.cage_depth + 10 + 0.7 * person.fat - 78) * shoulder
     inside = np.clip(1 - np.abs(grid.x / width) ** 3, 0, None)
     thickness = 2 * depth * np.cbrt(inside)
-    for _, sign in SIDES:
+    for sign in SIGN.values():
         if person.breast:
             centre = (sign * 0.56 * person.cage_width, person.dome[0] - 18)
             thickness = thickness + ball(grid, centre, (62, 58, person.breast))
@@ -139,7 +140,7 @@ def _heart(person: Person, grid: Grid):
 
 def _diaphragm(person: Person, grid: Grid, index: int) -> np.ndarray:
     """Half the depth that the organs under a hemidiaphragm fill at each ray."""
-    sign = SIDES[index][1]
+    sign = SIGN[SIDES[index]]
     middle, radius = sign * 0.50 * person.cage_width, 0.60 * person.cage_width
     level = (grid.y - person.dome[index]) / person.dome_height
     q = level - ((grid.x - middle) / radius) ** 2 * 0.8
@@ -151,7 +152,7 @@ def _lungs(person: Person, grid: Grid, cage, heart0, heart1):
     lungs = []
     rise = np.clip((grid.y - person.apex) / 230, 0, 1)
     column = 25 - 10 * np.sin(np.pi * np.clip(rise * 1.5, 0, 1)) + 5 * rise
-    for index, (_, sign) in enumerate(SIDES):
+    for index, sign in enumerate(SIGN.values()):
         floor = _diaphragm(person, grid, index)
         length = 2 * np.clip(cage - floor, 0, None)
         length -= overlap(-cage, -floor, heart0, heart1) + overlap(floor, cage, heart0, heart1)
@@ -195,7 +196,7 @@ def _spine(person: Person, grid: Grid) -> np.ndarray:
 
 def _shoulder_girdle(person: Person, grid: Grid) -> np.ndarray:
     bone = np.zeros_like(grid.x)
-    for _, sign in SIDES:
+    for sign in SIGN.values():
         x = sign * grid.x - 10
         run = np.clip(x / 150, 0, 1.2)
         axis = person.apex + 26 - 34 * run + 9 * np.sin(run * 6.0) + sign * person.rotation
@@ -238,7 +239,7 @@ def _great_vessels(person: Person, grid: Grid) -> np.ndarray:
     descending = tube(grid.x - 17 - person.spine_bend, 12) * smooth_step((grid.y - arch) / 8)
     hila = sum(
         2 * ball(grid, (sign * 36, arch + 46 - 7 * (sign > 0), 0), (17, 25, 13), -0.3 * sign)
-        for _, sign in SIDES
+        for sign in SIGN.values()
     )
     return np.maximum.reduce([knob, trunk, ascending, descending]) + 0.4 * hila
 

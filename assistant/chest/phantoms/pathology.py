@@ -11,31 +11,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-SIDES = (("right", -1), ("left", 1))
-SIGN = dict(SIDES)
-ZONES = ("upper", "mid", "lower")
-DEGREES = ("small", "moderate", "large")
+from assistant.chest.places import DEGREES, LEFT, RIGHT, SIDES, ZONES
+from assistant.chest.vocabulary import DEVICES, DISTRACTORS
+from assistant.chest.vocabulary import PHANTOM_FINDINGS as FINDINGS
 
-FINDINGS = (
-    "cardiomegaly",
-    "oedema",
-    "pleural_effusion",
-    "pneumothorax",
-    "consolidation",
-    "nodule",
-    "mass",
-    "atelectasis",
-    "interstitial_pattern",
-    "hyperinflation",
-)
-DISTRACTORS = ("granuloma", "scoliosis", "fracture")  # in the film and the truth, without a bar
-DEVICES = (
-    "endotracheal_tube",
-    "central_line",
-    "pacemaker",
-    "sternotomy_wires",
-    "chest_drain",
-)
+SIGN = {RIGHT: -1, LEFT: 1}  # of x in body coordinates
 
 Sizes = Mapping[str, tuple[float, float]]
 # What is measured of a finding decides its degree.
@@ -115,9 +95,9 @@ def _findings(rng: np.random.Generator) -> list[Abnormality]:
     if not wet and rng.random() < 0.12:
         severity = float(rng.uniform(0.55, 1.0))
         ills.append(Abnormality("interstitial_pattern", size=severity, seed=_seed(rng)))
-    fluid = [side for side, _ in SIDES if rng.random() < (0.38 if wet else 0.16)]
+    fluid = [side for side in SIDES if rng.random() < (0.38 if wet else 0.16)]
     ills += [_sized(rng, "pleural_effusion", side) for side in fluid]
-    dry = [side for side, _ in SIDES if side not in fluid]
+    dry = [side for side in SIDES if side not in fluid]
     collapsed = None
     if dry and not wet and rng.random() < (0.22 if airy else 0.15):
         collapsed = str(rng.choice(dry))
@@ -129,7 +109,7 @@ def _focal(rng, ills: list[Abnormality], wet: bool, collapsed: str | None) -> li
     """What has a place of its own in a lung that is neither wet nor collapsed."""
     out: list[Abnormality] = []
     fluid = {ill.side: ill.degree for ill in ills if ill.finding == "pleural_effusion"}
-    free = [(s, z) for s, _ in SIDES if s != collapsed for z in _above(fluid.get(s))]
+    free = [(s, z) for s in SIDES if s != collapsed for z in _above(fluid.get(s))]
     order = list(rng.permutation(len(free)))
 
     def take(zones: tuple[str, ...] = ZONES) -> tuple[str, str] | None:
@@ -168,7 +148,7 @@ def _above(fluid: str | None) -> tuple[str, ...]:
 def _distractors(rng: np.random.Generator) -> list[Abnormality]:
     out: list[Abnormality] = []
     if rng.random() < 0.10:
-        side, zone = str(rng.choice(["right", "left"])), str(rng.choice(ZONES))
+        side, zone = str(rng.choice(SIDES)), str(rng.choice(ZONES))
         out.append(
             Abnormality("granuloma", side, zone, None, float(rng.uniform(4, 7)), seed=_seed(rng))
         )
@@ -176,7 +156,7 @@ def _distractors(rng: np.random.Generator) -> list[Abnormality]:
         bend = float(rng.choice([-1, 1]) * rng.uniform(17, 30))
         out.append(Abnormality("scoliosis", size=bend, seed=_seed(rng)))
     if rng.random() < 0.08:
-        side = str(rng.choice(["right", "left"]))
+        side = str(rng.choice(SIDES))
         out.append(Abnormality("fracture", side, size=float(rng.uniform(12, 18)), seed=_seed(rng)))
     return out
 

@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 from scipy.ndimage import gaussian_filter
 
 from assistant.chest.phantoms.chest import Chest
-from assistant.chest.phantoms.pathology import SIDES
+from assistant.chest.phantoms.pathology import SIGN
 
 FINE = 4  # sub-pixels along an edge, for what is thinner than a pixel
 
@@ -68,7 +68,7 @@ def vessels(rng: np.random.Generator, chest: Chest, fullness: float) -> np.ndarr
     size = grid.x.shape[0]
     canvas = Image.new("L", (size * 2, size * 2))
     pen = ImageDraw.Draw(canvas)
-    for _, sign in SIDES:
+    for sign in SIGN.values():
         # Nine arteries leave each hilum like a fan; those that run down are the wider ones.
         heading = np.linspace(-1.35, 1.45, 9) + rng.normal(0, 0.12, 9)
         width = rng.uniform(3.0, 4.6, 9) * fullness * np.where(heading > 0, 1.1, 0.8 * fullness)

@@ -129,8 +129,9 @@ def test_the_image_adapter_paints_and_the_site_is_part_of_the_wish(base, backbon
     bare = load_backbone(base).paint(PaintRequest("Cardiomegaly.", **settings_))[0]
     painted = backbone.paint(PaintRequest("Cardiomegaly.", **settings_))[0]
     assert not np.array_equal(bare, painted)
-    assert not np.array_equal(painted, backbone.paint(PaintRequest("Cardiomegaly.", **settings_,
-    site="C"))[0]) made = Assistant(backbone).paint("Cardiomegaly.")[0]
+    elsewhere = backbone.paint(PaintRequest("Cardiomegaly.", **settings_, site="C"))[0]
+    assert not np.array_equal(painted, elsewhere)
+    made = Assistant(backbone).paint("Cardiomegaly.")[0]
     assert made.provenance.adapter.startswith("image@")
 
 

@@ -40,6 +40,7 @@ def actors_of(process):
 
 
 @pytest.mark.timeout(600)  # Ray starts twice, and slowly on a busy machine
+@pytest.mark.long
 def test_a_killed_actor_changes_no_row_and_a_second_run_draws_none_again(phantoms, tmp_path):
     folder = tmp_path / "films"
     folder.mkdir()

@@ -43,6 +43,7 @@ def rows_of(path):
     return rows
 
 
+@pytest.mark.long
 def test_a_killed_batch_goes_on_and_its_rows_are_those_of_an_undisturbed_one(films, tmp_path):
     command = [sys.executable, "-m", "wetread", "batch", films, "--backbone", BACKBONE]
     command += ["--library", tmp_path / "library", "--neighbours", "2", "--workers", "1", "--json"]

@@ -106,7 +106,7 @@ def test_films_read_elsewhere_are_those_read_here_and_never_far_ahead(paths, tmp
 KILLING = """
 import os, signal, sys
 import assistant.intake, assistant.drafting.sources
-from assistant.drafting.prefetch import read_ahead
+from assistant.drafting.prefetch import prefetch
 
 def deadly(path):
     if "deadly" in str(path):
@@ -116,7 +116,7 @@ def deadly(path):
 real = assistant.drafting.sources.read_film
 assistant.drafting.sources.read_film = deadly  # in every process: spawned ones run this file too
 if __name__ == "__main__":
-    for one in read_ahead(sys.argv[1:], 2, 3):
+    for one in prefetch(sys.argv[1:], 2, 3):
         print(getattr(one, "why", "") or one.films[0].sha256)
 """
 
@@ -135,9 +135,9 @@ def test_a_film_that_kills_its_process_takes_no_other_with_it(paths, tmp_path):
 
 WAITING = """
 import sys, time
-from assistant.drafting.prefetch import read_ahead
+from assistant.drafting.prefetch import prefetch
 if __name__ == "__main__":
-    films = read_ahead(sys.argv[1:], 1, 2)
+    films = prefetch(sys.argv[1:], 1, 2)
     next(films)
     import multiprocessing
     print(*[p.pid for p in multiprocessing.active_children()], flush=True)

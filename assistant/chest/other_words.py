@@ -1,0 +1,31 @@
+"""Words of wards and intensive care that the vocabulary has no key for, in words that it has."""
+
+from __future__ import annotations
+
+import re
+
+OTHER_WORDS = tuple(
+    (re.compile(rf"\b(?:{pattern})\b", re.IGNORECASE), words)
+    for pattern, words in (
+        (
+            r"(?<!healed )(?<!prior )(?<!remote )(?<!old )(?<!granulomatous )"
+            r"(?:super)?infect(?:ions?|ious)(?: process| etiology)?|aspiration(?: pneumon\w+)?",
+            "pneumonia",
+        ),
+        (
+            r"(?:fluid|volume) overload|overhydration|vascular (?:redistribution|plethora)"
+            r"|(?:elevated|increased|raised) pulmonary venous pressure"
+            r"|pulmonary venous hypertension"
+            r"|indistinct\w* (?:of )?(?:the )?pulmonary (?:vessels|vasculature)",
+            "vascular congestion",
+        ),
+        (r"constant(?: in appearance)?", "unchanged"),
+        (r"substantial", "marked"),
+        (r"(lung volumes) (?:(?:are|remain|continue to be|again) )?low", r"low \1"),
+        (r"extubat(?:ed|ion)", "removal of endotracheal tube"),
+        (r"(?<!been )(?<!was )(?<!were )(?<!is )(?<!are )removed", "has been removed"),
+        (r"ngt|ogt|nasojejunal tube|dobhoff(?: tube)?", "enteric tube"),
+        (r"pneumomediastinum", "subcutaneous emphysema"),
+        (r"ards|acute respiratory distress syndrome", "alveolar edema"),
+    )
+)

@@ -1,0 +1,117 @@
+"""The way of studies from films to reports: gate, similar cases, writing, judgement.
+
+Holds the parts and the options of one call, and keeps nothing between two studies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from assistant.backbones.protocols import Backbone
+from assistant.cases.similar import find_similar
+from assistant.drafting.draft import DraftOptions, WrittenDraft, write_drafts
+from assistant.evidence.risk import RiskModel
+from assistant.evidence.rules import abstention_of, judge_sentences
+from assistant.gate import GatedStudy, gate_studies
+from assistant.provenance import provenance_of
+from assistant.types import Neighbour, ProbeFinding, Report, Study
+from retrieval import Library
+
+
+def adapter_task(backbone: Backbone, task: str) -> str | None:
+    """The task, if the backbone has an adapter for it; None: the base alone."""
+    return task if task in backbone.tasks else None
+
+
+def risk_model_of(backbone: Backbone, task: str | None) -> RiskModel | None:
+    """The backbone's risk model, if it was fitted on drafts with this adapter."""
+    identity = backbone.identity_for(task)
+    risk = backbone.risk
+    return risk if risk and risk.fits(identity.revision, identity.adapter) else None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DraftPipeline:
+    """Drafts studies with one backbone, one library and the options of one call."""
+
+    backbone: Backbone
+    library: Library | None
+    options: DraftOptions
+
+    @property
+    def task(self) -> str | None:
+        """The adapter that writes; None: the base alone."""
+        return adapter_task(self.backbone, "report") if self.options.use_adapter else None
+
+    @property
+    def risk(self) -> RiskModel | None:
+        """The risk model of what this adapter drafts, if there is one."""
+        return risk_model_of(self.backbone, self.task)
+
+    def gate(self, studies: Sequence[Study]) -> list[GatedStudy]:
+        """Encode each study's film and ask the gate whether it may be written about."""
+        options = self.options
+        return gate_studies(self.backbone, studies, correct=options.correct, anyway=options.anyway)
+
+    def probe(self, gated: Sequence[GatedStudy]) -> list[tuple[ProbeFinding, ...]] | None:
+        """What the probe finds in each film; None without a probe."""
+        return self.backbone.probe_encoded([study.encoded for study in gated])
+
+    def similar(self, gated: GatedStudy) -> tuple[Neighbour, ...]:
+        """The cases most like a film, those under the floor of similarity left out."""
+        floor, risk = self.options.floor, self.risk
+        if floor is None and risk is not None:
+            floor = risk.floor
+        neighbours = find_similar(
+            self.library,
+            gated.encoded.embedding,
+            self.options.neighbours,
+            own=gated.study.films[0].sha256[:16],
+            exclude=self.options.exclude,
+        )
+        return tuple(n for n in neighbours if floor is None or n.similarity >= floor)
+
+    def write(self, gated: Sequence[GatedStudy]) -> list[WrittenDraft | None]:
+        """The draft of each study as it was written; None of one that the gate refused."""
+        passed = [study for study in gated if study.passed]
+        neighbours = [self.similar(study) for study in passed]
+        samples = self.options.samples
+        if samples is None:
+            samples = self.risk.samples if self.risk else 0
+        drafts = write_drafts(
+            self.backbone,
+            passed,
+            neighbours,
+            task=self.task,
+            seed=self.options.seed,
+            samples=samples,
+            on_text=self.options.on_text,
+        )
+        written = iter(drafts)
+        return [next(written) if study.passed else None for study in gated]
+
+    def report(self, gated: Sequence[GatedStudy]) -> list[Report]:
+        """The report of each study, its sentences judged; an empty one where the gate refused."""
+        return [
+            self._judge(study, draft) for study, draft in zip(gated, self.write(gated), strict=True)
+        ]
+
+    def _judge(self, gated: GatedStudy, draft: WrittenDraft | None) -> Report:
+        sentences, removed, request = (), (), ""
+        if draft is not None:
+            request = draft.request
+            has_prior = bool(gated.study.prior_report)
+            sentences, removed = judge_sentences(
+                draft.written, draft.sources, self.risk, has_prior=has_prior
+            )
+        identity = self.backbone.identity_for(self.task)
+        return Report(
+            study=gated.study,
+            sentences=sentences,
+            neighbours=draft.neighbours if draft else (),
+            gate=gated.gate,
+            provenance=provenance_of(identity, self.library, request, self.options.seed),
+            removed=removed,
+            abstention=abstention_of(gated.gate, sentences),
+        )

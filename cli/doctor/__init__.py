@@ -1,0 +1,1 @@
+"""`wetread doctor`: what is installed, where things lie, and whether the weights are whole."""
