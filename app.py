@@ -1,4 +1,4 @@
-"""The chat as a server: where it listens, who may enter, and what goes when it ends."""
+"""Serves the chat: its address, its access, and what is deleted when it ends."""
 
 from __future__ import annotations
 
@@ -21,10 +21,15 @@ from ui.jobs import in_model_thread
 from ui.page import build, theme
 
 HOST, PORT = "127.0.0.1", 7860
-SESSIONS = 200  # sessions in memory; the one that was idle longest goes first
-MOST_BYTES = 2 * 2**30  # of one upload, which may be a zip; a film's own limit is intake's
-WAITING = 100  # jobs that may wait in line; more are turned away at once
-CLOSED: Any = {"share": False, "run_history": False, "enable_monitoring": False, "ssr_mode": False}
+MAX_SESSIONS = 200  # sessions in memory; the one that was idle longest goes first
+MAX_UPLOAD_BYTES = 2 * 2**30  # of one upload, which may be a zip; a film's own limit is intake's
+MAX_WAITING = 100  # jobs that may wait in line; more are turned away at once
+LOCAL_OPTIONS: Any = {
+    "share": False,
+    "run_history": False,
+    "enable_monitoring": False,
+    "ssr_mode": False,
+}
 WARNING = (
     "The chat listens on {host}, not on this machine alone: whoever reaches it can use it, and "
     "films and reports travel unencrypted. Put it behind a proxy with TLS, and set a user and a "
@@ -44,33 +49,33 @@ def serve_chat(
     `user` is a name and a password that visitors must give. Raises SettingsError where the
     address is taken or there is no such.
     """
-    limits: Any = {"max_file_size": MOST_BYTES, "state_session_capacity": SESSIONS}
-    where: Any = {"server_name": host, "server_port": port, "prevent_thread_lock": True}
-    shape: Any = {**theme(), "footer_links": [], "quiet": True, "auth": user}
+    limits: Any = {"max_file_size": MAX_UPLOAD_BYTES, "state_session_capacity": MAX_SESSIONS}
+    address: Any = {"server_name": host, "server_port": port, "prevent_thread_lock": True}
+    appearance: Any = {**theme(), "footer_links": [], "quiet": True, "auth": user}
     if on_loopback(host):
         # A page elsewhere could give its name this machine's address, and would then be taken for
         # this one: only our own names are answered ("DNS rebinding").
-        own = Middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost", host])
-        shape["app_kwargs"] = {"middleware": [own]}
+        middleware = Middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost", host])
+        appearance["app_kwargs"] = {"middleware": [middleware]}
     # Uploads lie in a folder of this process that no other user can enter and that goes with it.
     with tempfile.TemporaryDirectory(prefix="wetread-", ignore_cleanup_errors=True) as folder:
-        before = os.environ.get("GRADIO_TEMP_DIR")
+        previous = os.environ.get("GRADIO_TEMP_DIR")
         os.environ["GRADIO_TEMP_DIR"] = folder
         unpacked = Path(folder) / "unpacked"
         unpacked.mkdir(mode=0o700)
         page = build(assistant, unpacked, local=on_loopback(host))
-        page.queue(api_open=False, max_size=WAITING)
+        page.queue(api_open=False, max_size=MAX_WAITING)
         try:
             try:
-                url = page.launch(**where, **CLOSED, **limits, **shape)[1]
+                url = page.launch(**address, **LOCAL_OPTIONS, **limits, **appearance)[1]
             except OSError:
                 raise SettingsError(f"{host}:{port} is taken: serve on another port.") from None
             yield url
         finally:
             page.close(verbose=False)
             os.environ.pop("GRADIO_TEMP_DIR", None)
-            if before is not None:
-                os.environ["GRADIO_TEMP_DIR"] = before
+            if previous is not None:
+                os.environ["GRADIO_TEMP_DIR"] = previous
 
 
 def on_loopback(host: str) -> bool:

@@ -1,7 +1,7 @@
 """The command line: `wetread COMMAND`.
 
-It turns words into calls of the other rooms and values into words; the commands are in `cli`.
-Whatever a user can put right ends as one sentence on the error stream and exit code 2.
+The commands are in `cli`; they turn options into calls and results into text. An error that the
+user can fix ends as one sentence on the error stream and exit code 2.
 """
 
 from __future__ import annotations
@@ -55,9 +55,9 @@ for _panel, _commands in PANELS.items():
 app.add_typer(library_app, name="library", rich_help_panel="Library")
 
 
-def print_version(wanted: bool) -> None:
-    """Print the version and end, where that is wanted."""
-    if wanted:
+def print_version(requested: bool) -> None:
+    """Print the version and exit, if it is requested."""
+    if requested:
         from cli.doctor.packages import installed_version
 
         OUTPUT.print(f"wetread {installed_version('wetread') or 'source'}", markup=False)
@@ -75,7 +75,7 @@ def describe(
 
 
 def main() -> None:
-    """Run the command line; errors a user can put right end in one sentence and exit code 2."""
+    """Run the command line; errors a user can fix end in one sentence and exit code 2."""
     # The libraries make a million objects when they are imported and leave no garbage: looking
     # for it that often, and through all of them once more at the end, would take two seconds.
     gc.set_threshold(50_000, 20, 20)

@@ -1,1 +1,1 @@
-"""placeholder"""
+"""Training: recipes, data, the backbone from scratch, LoRA adapters, calibration."""

@@ -1,4 +1,4 @@
-"""Recipes: what to train, on what, how long. A validated dataclass read from TOML."""
+"""Recipes for backbones, validated dataclasses read from TOML: model, data and stages."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from assistant.errors import SettingsError
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    train: int  # phantoms of site A, the reference, from which the encoder learns
-    others: int  # of each other site: the tokeniser and the language model see those too
-    speak: int  # how many of those of site A the language model learns from
-    validation: int
+    train: int  # phantoms of site A, the reference site, for the encoder
+    others: int  # of each other site, for the tokeniser and the language model
+    speak: int  # of site A, for the language model: the first of `train`
+    validation: int  # of site A
     seed: int
 
 
@@ -39,7 +39,7 @@ class Model:
 
     @property
     def grid(self) -> int:
-        """Patches along one edge, for film and painting alike."""
+        """Patches along one edge, the same for film and painting."""
         return self.image_size // self.patch_size
 
 
@@ -67,7 +67,7 @@ class Recipe:
     speak: Stage
     read: Stage
     talk: Stage
-    sha256: str = ""  # of the text it was read from
+    sha256: str = ""  # of the TOML text
 
     def as_dict(self) -> dict[str, Any]:
         """The recipe as plain values, for the card."""
@@ -77,49 +77,53 @@ class Recipe:
 Section = TypeVar("Section", Data, Model, Stage)
 
 
-def _section(kind: type[Section], table: Any, name: str, path: Path) -> Section:
+def _parse_section(kind: type[Section], table: Any, name: str, path: Path) -> Section:
     if not isinstance(table, dict):
         raise SettingsError(f"The recipe {path.name} has no section [{name}]; add it.")
-    wanted = {field.name: field.type for field in fields(kind)}
-    if set(table) != set(wanted):
-        wrong = ", ".join(sorted(set(table) ^ set(wanted)))
+    types = {field.name: field.type for field in fields(kind)}
+    if set(table) != set(types):
+        wrong_keys = ", ".join(sorted(set(table) ^ set(types)))
         raise SettingsError(
-            f"Section [{name}] of the recipe {path.name} has missing or unknown keys: {wrong}."
+            f"Section [{name}] of the recipe {path.name} has missing or unknown keys: {wrong_keys}."
         )
     for key, value in table.items():
-        number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if wanted[key] == "str":
-            good = isinstance(value, str)
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if types[key] == "str":
+            is_valid = isinstance(value, str)
         else:
-            whole = wanted[key] == "int" and not isinstance(value, int)
-            good = number and not whole and value >= (0 if key in ("seed", "others") else 1e-9)
-        if not good:
+            is_not_integer = types[key] == "int" and not isinstance(value, int)
+            is_valid = (
+                is_number
+                and not is_not_integer
+                and value >= (0 if key in ("seed", "others") else 1e-9)
+            )
+        if not is_valid:
             raise SettingsError(
                 f"{key} = {value!r} in section [{name}] of the recipe {path.name} must be a "
-                f"{'text' if wanted[key] == 'str' else 'positive ' + str(wanted[key])}."
+                f"{'text' if types[key] == 'str' else 'positive ' + str(types[key])}."
             )
     return kind(**table)
 
 
 def read_recipe(name_or_path: str) -> Recipe:
-    """Read a recipe by the name of one that ships with Wetread, or from a TOML file.
+    """Read a backbone's recipe: one that ships with Wetread, or a TOML file.
 
-    Raises SettingsError for a recipe that does not exist or does not hold.
+    Raises SettingsError for a missing or invalid recipe.
     """
     shipped = Path(str(resources.files("adapters") / "recipes" / f"{name_or_path}.toml"))
     path = shipped if shipped.is_file() else Path(name_or_path)
     try:
         raw = path.read_bytes()
     except OSError:
-        known = sorted(p.stem for p in shipped.parent.glob("*.toml"))
+        names = sorted(p.stem for p in shipped.parent.glob("*.toml"))
         raise SettingsError(
-            f"There is no recipe {name_or_path!r}; name a TOML file or one of: {', '.join(known)}."
+            f"There is no recipe {name_or_path!r}; name a TOML file or one of: {', '.join(names)}."
         ) from None
     try:
         table = tomllib.loads(raw.decode("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"The recipe {path.name} is not valid TOML: {error}.") from None
-    top = {"name": str, "seed": int, "licence": str}
+    top_level = {"name": str, "seed": int, "licence": str}
     sections = {
         "data": Data,
         "model": Model,
@@ -131,18 +135,18 @@ def read_recipe(name_or_path: str) -> Recipe:
         "read": Stage,
         "talk": Stage,
     }
-    if unknown := set(table) - set(top) - set(sections):
+    if unknown := set(table) - set(top_level) - set(sections):
         raise SettingsError(
             f"The recipe {path.name} has unknown keys: {', '.join(sorted(unknown))}."
         )
-    for key, kind in top.items():
+    for key, kind in top_level.items():
         if not isinstance(table.get(key), kind):
             raise SettingsError(f"The recipe {path.name} needs {key} = a {kind.__name__}.")
-    parts = {key: _section(kind, table.get(key), key, path) for key, kind in sections.items()}
+    parts = {key: _parse_section(kind, table.get(key), key, path) for key, kind in sections.items()}
     _check_shape(parts["model"], path)
     if parts["data"].speak > parts["data"].train:
         raise SettingsError(f"In section [data] of the recipe {path.name}, speak exceeds train.")
-    values = {key: table[key] for key in top}
+    values = {key: table[key] for key in top_level}
     return Recipe(**values, **parts, sha256=hashlib.sha256(raw).hexdigest())
 
 
@@ -156,6 +160,6 @@ def _check_shape(model: Model, path: Path) -> None:
         (model.text_width % model.text_heads == 0, "text_heads must divide text_width"),
         (model.painter_channels % 32 == 0, "painter_channels must be a multiple of 32"),
     )
-    for holds, sentence in rules:
-        if not holds:
+    for is_met, sentence in rules:
+        if not is_met:
             raise SettingsError(f"In section [model] of the recipe {path.name}, {sentence}.")

@@ -1,7 +1,7 @@
-"""Muon for the matrices of a transformer, AdamW for all else, as one optimiser.
+"""Muon for the matrices of a transformer and AdamW for everything else, as one optimiser.
 
-torch has Muon, but iterates in bfloat16, which a CPU without AMX emulates at a fraction of the
-speed; here the iteration is in float32 there.
+torch's Muon iterates in bfloat16, which a CPU without AMX emulates at a fraction of the speed.
+This one iterates in float32 on a CPU.
 """
 
 from __future__ import annotations
@@ -13,25 +13,25 @@ from typing import Any
 import torch
 from torch import nn
 
-COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # of the quintic of Newton and Schulz
+COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # of the quintic Newton-Schulz iteration
 ITERATIONS = 5
 
 
-def orthogonal(matrix: torch.Tensor) -> torch.Tensor:
-    """The nearest orthogonal matrix, roughly: singular values end within about 0.7 to 1.2."""
-    half = torch.bfloat16 if matrix.is_cuda else torch.float32
-    tall = matrix.shape[0] > matrix.shape[1]
-    x = (matrix.T if tall else matrix).to(half)
+def orthogonalise(matrix: torch.Tensor) -> torch.Tensor:
+    """Approximate the nearest orthogonal matrix: singular values end between about 0.7 and 1.2."""
+    dtype = torch.bfloat16 if matrix.is_cuda else torch.float32
+    is_tall = matrix.shape[0] > matrix.shape[1]
+    x = (matrix.T if is_tall else matrix).to(dtype)
     x = x / (x.norm() + 1e-7)
     a, b, c = COEFFICIENTS
     for _ in range(ITERATIONS):
         gram = x @ x.T
         x = a * x + (b * gram + c * gram @ gram) @ x
-    return (x.T if tall else x).to(matrix.dtype)
+    return (x.T if is_tall else x).to(matrix.dtype)
 
 
 class Muon(torch.optim.Optimizer):
-    """Steps of equal size in every direction of a matrix.
+    """An optimiser for matrices whose steps have the same size in every direction.
 
     Jordan et al. 2024, "Muon: an optimizer for hidden layers in neural networks"; the step is
     scaled to AdamW's size (Liu et al. 2025, "Muon is scalable for LLM training").
@@ -48,7 +48,7 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """One step from the gradients at hand."""
+        """Take one step from the current gradients."""
         for group in self.param_groups:
             for p in group["params"]:
                 if p.grad is None:
@@ -56,26 +56,27 @@ class Muon(torch.optim.Optimizer):
                 state = self.state[p]
                 mean = state.setdefault("mean", torch.zeros_like(p))
                 mean.lerp_(p.grad, 1 - group["momentum"])
-                ahead = p.grad.lerp(mean, group["momentum"])  # Nesterov's look ahead
-                step = orthogonal(ahead.flatten(1))  # a kernel is a matrix to its outputs
+                nesterov = p.grad.lerp(mean, group["momentum"])
+                # A convolution's kernel counts as a matrix with one row for each output channel.
+                step = orthogonalise(nesterov.flatten(1))
                 size = 0.2 * max(step.shape) ** 0.5
                 p.mul_(1 - group["lr"] * group["weight_decay"])
                 p.add_(step.view_as(p), alpha=-group["lr"] * size)
 
 
 class MuonAndAdamW(torch.optim.Optimizer):
-    """Two optimisers behind the face of one, for transformers' Trainer."""
+    """Two optimisers with the interface of one, for transformers' Trainer."""
 
     def __init__(self, muon: Muon, adamw: torch.optim.AdamW) -> None:
         self._parts = (muon, adamw)
         groups = [group for part in self._parts for group in part.param_groups]
         super().__init__([p for group in groups for p in group["params"]], {})
-        # The same dictionaries, so that a schedule of the learning rate reaches both.
+        # The very dictionaries of both, so that a learning-rate schedule changes both.
         self.param_groups = groups
         self.state = defaultdict(dict)
 
     def step(self, closure: Any = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """One step of both."""
+        """Take one step of both."""
         for part in self._parts:
             part.step()
 
@@ -84,26 +85,26 @@ class MuonAndAdamW(torch.optim.Optimizer):
         return {str(i): part.state_dict() for i, part in enumerate(self._parts)}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take up the state of a checkpoint."""
+        """Restore the state from a checkpoint."""
         for i, part in enumerate(self._parts):
             part.load_state_dict(state_dict[str(i)])
         self.param_groups = [group for part in self._parts for group in part.param_groups]
 
 
 def build_optimiser(model: nn.Module, learning_rate: float, muon_rate: float) -> MuonAndAdamW:
-    """Muon for linear layers inside transformer blocks and for convolutions within a network.
+    """Muon for linear layers in transformer blocks and for inner convolutions, AdamW for the rest.
 
-    AdamW has the rest: embeddings, heads, norms, and what meets pixels.
+    The rest are embeddings, heads, norms, and convolutions with fewer than 16 channels on a side.
     """
-    inside = {
+    matrix_ids = {
         id(module.weight)
         for name, module in model.named_modules()
         if (isinstance(module, nn.Linear) and ".layers." in f".{name}.")
         or (isinstance(module, nn.Conv2d) and min(module.in_channels, module.out_channels) >= 16)
     }
-    trained = [p for p in model.parameters() if p.requires_grad]
-    matrices = [p for p in trained if id(p) in inside]
-    rest = [p for p in trained if id(p) not in inside]
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    matrices = [p for p in parameters if id(p) in matrix_ids]
+    rest = [p for p in parameters if id(p) not in matrix_ids]
     return MuonAndAdamW(
         Muon(matrices, muon_rate, weight_decay=0.05),
         torch.optim.AdamW(rest, learning_rate, betas=(0.9, 0.98), weight_decay=0.05),

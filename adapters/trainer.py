@@ -1,4 +1,4 @@
-"""Running one stage on transformers' Trainer, so that it resumes after a kill."""
+"""Runs one training stage on transformers' Trainer; a killed run resumes."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def run_stage(
     seed: int,
     callbacks: tuple = (),
 ) -> None:
-    """Train `model` in place for the stage's steps; a killed run goes on from its checkpoint.
+    """Train `model` in place for the stage's steps; a killed run resumes from its checkpoint.
 
-    `folder` keeps the checkpoints and, once the stage is done, its weights: a stage that is
-    done is loaded, not trained again. The same seed gives the same run, however often it was
+    `folder` keeps the checkpoints and, once the stage is finished, its weights: a finished stage
+    is loaded, not trained again. The same seed gives the same run, however often it was
     interrupted between stages.
     """
     final = folder / "final.safetensors"
@@ -64,18 +64,18 @@ def run_stage(
         callbacks=list(callbacks),
         optimizers=(build_optimiser(model, stage.learning_rate, stage.muon_rate), None),
     )
-    trainer.train(resume_from_checkpoint=last_complete_checkpoint(folder))
+    trainer.train(resume_from_checkpoint=find_last_checkpoint(folder))
     with new_file(final) as temporary:
         save_model(model, str(temporary))
 
 
-def last_complete_checkpoint(folder: Path) -> str | None:
-    """The last checkpoint that was written to its end; its state is written last."""
-    found = []
+def find_last_checkpoint(folder: Path) -> str | None:
+    """The last complete checkpoint of a run: one with a trainer state, which is written last."""
+    checkpoints = []
     for path in folder.glob("checkpoint-*"):
         try:
             state = json.loads((path / "trainer_state.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):
             continue
-        found.append((state["global_step"], str(path)))
-    return max(found)[1] if found else None
+        checkpoints.append((state["global_step"], str(path)))
+    return max(checkpoints)[1] if checkpoints else None

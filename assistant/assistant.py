@@ -1,7 +1,7 @@
-"""The one walk from film to report, and the short jobs beside it.
+"""`Assistant`: drafts, checks, answers, paints and searches with one backbone and one library.
 
-`Assistant` holds the parts and keeps nothing between two studies. The command line, the chat,
-the batch run and the evaluation all call these methods; there is no second inference path.
+It keeps no state between two studies. The command line, the chat, the batch run and the
+evaluation all call these methods; there is no second inference path.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Assistant:
     """Drafts reports, paints films and finds similar cases with one backbone and one library."""
 
     def __init__(self, backbone: Backbone, library: Library | None = None) -> None:
-        """Put the parts together; `Assistant.load` finds them by name."""
+        """Combine loaded parts; `Assistant.load` loads them by name."""
         self.backbone = backbone
         self.library = library
 
@@ -80,7 +80,7 @@ class Assistant:
         return self.library
 
     def close(self) -> None:
-        """Close the library; the assistant is done with."""
+        """Close the library."""
         if self.library:
             self.library.close()
 
@@ -111,12 +111,13 @@ class Assistant:
         `neighbours` is how many similar cases to use at most, 0 for none; cases named in
         `exclude`, and the film's own case, are never among them. The backbone writes with its
         adapter "report" where it has one, told what the similar cases show, and as the base
-        alone if `use_adapter` is False. `samples` other drafts are drawn to see whether they
-        agree, by default as many as the risk was fitted with. Of a film that the gate refuses
-        nothing is written, unless `anyway`; with `correct` a film that is turned or inverted is
-        put right first. The same film, versions and seed give the same report, but for its
-        time. `on_text` hears in this thread the text as it is written, and then, while others are
-        drawn, the best so far; what it raises (`Stopped`, say) ends the writing and goes through.
+        alone if `use_adapter` is False. `samples` further drafts are drawn to measure agreement,
+        by default as many as the risk model was fitted with. Nothing is written about a film that
+        the gate refuses, unless `anyway`; with `correct` a film that is turned or inverted is
+        corrected first. The same film, versions and seed give the same report, but for its
+        time. `on_text` is called in this thread with the text so far, and then, while further
+        drafts are drawn, with the best so far; what it raises (`Stopped`, say) ends the writing
+        and goes through.
         Raises IntakeError for a film that cannot be read, SettingsError for a bad option.
         """
         options = DraftOptions(
@@ -139,7 +140,7 @@ class Assistant:
         sources: Iterable[Source],
         *,
         errors: Literal["raise"] = "raise",
-        **how: Unpack[BatchOptions],
+        **options: Unpack[BatchOptions],
     ) -> Iterator[Report]: ...
 
     @overload
@@ -148,20 +149,20 @@ class Assistant:
         sources: Iterable[Source | FailedStudy],
         *,
         errors: Literal["give"],
-        **how: Unpack[BatchOptions],
+        **options: Unpack[BatchOptions],
     ) -> Iterator[Report | FailedStudy]: ...
 
     def draft_many(
-        self, sources: Iterable[Any], *, errors: str = "raise", **how: Unpack[BatchOptions]
+        self, sources: Iterable[Any], *, errors: str = "raise", **options: Unpack[BatchOptions]
     ) -> Iterator[Any]:
-        """Draft studies of any number, taken from the iterable as they are needed.
+        """Draft any number of studies, taken from the iterable as they are needed.
 
-        `errors` says what becomes of a study that cannot be drafted: "raise" ends with its
-        IntakeError once the reports before it are given, "give" puts a `FailedStudy` in its place
-        and goes on. `how` are the options of `draft`, where `on_text` hears of the first film of
-        each batch, and those of `BatchOptions`. Raises SettingsError for a bad option.
+        `errors` decides about a study that cannot be drafted: "raise" raises its IntakeError
+        after the reports before it, "give" yields a `FailedStudy` in its place and goes on.
+        `options` are those of `draft`, where `on_text` follows the first film of each batch, and
+        those of `BatchOptions`. Raises SettingsError for a bad option.
         """
-        plan = BatchPlan.of(how)
+        plan = BatchPlan.from_options(options)
         pipeline = DraftPipeline(self.backbone, self.library, plan.options)
         stages = DraftStages(pipeline.gate, pipeline.probe, pipeline.report)
         studies = prefetch(sources, plan.workers, plan.batch)
@@ -179,7 +180,7 @@ class Assistant:
         correct: bool = False,
         anyway: bool = False,
     ) -> Report:
-        """Judge a report that someone wrote, sentence by sentence, as a draft is judged.
+        """Judge a report that a person wrote, sentence by sentence, as a draft is judged.
 
         The backbone writes nothing, and nothing of the text is removed: a comparison without a
         prior and a number that nothing computed are "unsupported". The report's `author` is
@@ -187,30 +188,34 @@ class Assistant:
         a sentence or of more than 20,000 characters, IntakeError for a film that cannot be read.
         """
         options = DraftOptions(neighbours, exclude=tuple(exclude), correct=correct, anyway=anyway)
-        given = text_to_check(text)
+        report_text = text_to_check(text)
         study = as_study(source, indication, prior_report)
         pipeline = DraftPipeline(self.backbone, self.library, options)
         gated = pipeline.gate([study])[0]
         return check_report(
             self.backbone,
             gated,
-            given,
-            neighbours=pipeline.similar(gated) if gated.passed else (),
+            report_text,
+            neighbours=pipeline.find_neighbours(gated) if gated.passed else (),
             risk=self.risk,
-            provenance=provenance_of(self.backbone.identity_for(None), self.library, given, 0),
+            provenance=provenance_of(
+                self.backbone.identity_for(None), self.library, report_text, 0
+            ),
         )
 
     def signals_of_drafts(
         self, sources: Iterable[Source], options: DraftOptions, *, batch: int = 8
     ) -> Iterator[tuple[SentenceSignals, ...]]:
-        """The sentences of each source's draft with the signals of their claims, in order.
+        """Each source's draft as its sentences with the signals of their claims, in order.
 
-        What a risk model is fitted on.
+        A risk model is fitted on them.
         """
         pipeline = DraftPipeline(self.backbone, self.library, options)
-        for block in batched(sources, batch):
-            for draft in pipeline.write(pipeline.gate([as_study(source) for source in block])):
-                yield () if draft is None else examine_sentences(draft.written, draft.sources)
+        for sources_batch in batched(sources, batch):
+            for draft in pipeline.write(
+                pipeline.gate([as_study(source) for source in sources_batch])
+            ):
+                yield () if draft is None else examine_sentences(draft.generation, draft.sources)
 
     @property
     def risk(self) -> RiskModel | None:
@@ -274,9 +279,9 @@ class Assistant:
             self.library,
             self.backbone.encode([film])[0].embedding,
             k,
-            own=film.sha256[:16],
+            own_case=film.sha256[:16],
             exclude=exclude,
-            origin=origin,
+            source=origin,
             finding=finding,
         )
 
@@ -298,8 +303,8 @@ class Assistant:
         the letter of the site whose style the films take, empty for none in particular. Each
         film is read back and compared with the library, and bears the word SYNTHETIC in its
         corner unless `mark` is False. The same prompt, seed and settings give the same films.
-        `progress` hears in this thread of the tokens painted, of those of all films; what it
-        raises (`Stopped`, say) ends the painting and goes through.
+        `on_progress` is called in this thread with the number of tokens painted and of all
+        tokens; what it raises (`Stopped`, say) ends the painting and goes through.
         Raises SettingsError on bad values.
         """
         request = PaintRequest(
@@ -318,7 +323,7 @@ class Assistant:
             self.backbone,
             self.library,
             request,
-            painted=painted,
+            pictures=painted,
             provenance=provenance,
             mark=mark,
         )

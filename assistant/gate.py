@@ -1,11 +1,12 @@
-"""May the backbone be trusted with this film at all? Asked before anything is written.
+"""The gate decides, before anything is written, whether the backbone may be trusted with a film.
 
-Three questions, the cheapest first. Of the pixels: is there anything on the film but one grey or
-noise? Of the view: is it a frontal chest film, upright, with bone bright? Of the backbone's
-features: how much of them can the films that it was made with not explain, which is the residual
-outside their principal subspace (Wang et al. 2022, "ViM: out-of-distribution with virtual-logit
-matching")? The first two refuse, the last one warns. The reference ships with the backbone and
-never changes with the library: a film does not become readable by being filed.
+It makes three checks, the cheapest first. Pixels: is there more on the film than one grey or
+noise? View: is it a frontal chest film, upright, with bone bright? Features: how far does the
+film lie outside the films that the backbone was trained on, measured as the residual outside
+their principal subspace (Wang et al. 2022, "ViM: out-of-distribution with virtual-logit
+matching")? The first two refuse the film, the last one warns. The reference ships with the
+backbone and never changes with the library: adding a film to the library does not make it
+readable.
 """
 
 from __future__ import annotations
@@ -20,15 +21,17 @@ from assistant.intake.orientation import advice_of, correct_film, trouble_of
 from assistant.intake.resize import square
 from assistant.types import Film, Gate, ProbeOutput, Study
 
-EMPTY = 0.02  # of the grey scale: the spread of grey values under which a film is blank
-FLAT = 0.10  # and under which it is read with a warning
-ALIKE = 0.6  # correlation of neighbours, at 64 pixels a film, under which there is only noise
-SMALL = 128  # pixels of the shorter side, under which a film is read with a warning
-UNKNOWN = (
+BLANK_SPREAD = 0.02  # of the grey scale: the spread of grey values under which a film is blank
+LOW_CONTRAST_SPREAD = 0.10  # and under which it is read with a warning
+NOISE_CORRELATION = (
+    0.6  # correlation of neighbours, at 64 pixels a film, under which there is only noise
+)
+SMALL_SIDE = 128  # pixels of the shorter side, under which a film is read with a warning
+UNKNOWN_REFERENCE = (
     "It is not known which films this backbone was made with, so that the gate cannot tell "
     "whether it may be trusted with this one."
 )
-SIDE_ON = ("LL", "RL", "LATERAL")  # DICOM view positions that are not frontal
+LATERAL_VIEWS = ("LL", "RL", "LATERAL")  # DICOM view positions that are not frontal
 
 
 def distance_to(reference: Mapping[str, np.ndarray], profile: np.ndarray) -> float:
@@ -45,101 +48,108 @@ def distance_to(reference: Mapping[str, np.ndarray], profile: np.ndarray) -> flo
 def judge_film(
     reference: Mapping[str, np.ndarray],
     profile: np.ndarray,
-    knows: str,
+    known_films: str,
     film: Film | None = None,
 ) -> Gate:
-    """Say whether a film is one to read, and within what the backbone `knows` (in words).
+    """Judge whether a film may be read; `known_films` says in words what the backbone knows.
 
     Without the film only its `profile` (P,) is judged. With it the answer may be "refuse", and
-    `correction` then names what would make it a film to read. Without a `reference` it is
-    "unchecked" whether the backbone knows such films: never a pass. Raises BackboneError if the
-    weights that tell the view are damaged.
+    `correction` then names what would make the film readable. Without a `reference` the answer is
+    "unchecked" and never "pass". Raises BackboneError if the weights of the view classifier are
+    damaged.
     """
     if not reference:
-        unknown = Gate("unchecked", UNKNOWN)
-        seen = unknown if film is None else _of_film(film, unknown)
-        return replace(seen, reason=f"{UNKNOWN} {seen.reason}") if seen.answer == "warn" else seen
+        gate = Gate("unchecked", UNKNOWN_REFERENCE)
+        if film is not None:
+            gate = _judge_pixels(film, gate)
+        if gate.answer == "warn":
+            gate = replace(gate, reason=f"{UNKNOWN_REFERENCE} {gate.reason}")
+        return gate
     distance, limit = distance_to(reference, profile), float(reference["limit"][0])
-    within = Gate(
+    gate = Gate(
         "pass",
-        f"The film lies within what the backbone knows: {knows}.",
+        f"The film lies within what the backbone knows: {known_films}.",
         round(distance, 4),
         round(limit, 4),
     )
     if film is not None:
-        within = _of_film(film, within)
-    if within.answer == "refuse" or distance <= limit:
-        return within
+        gate = _judge_pixels(film, gate)
+    if gate.answer == "refuse" or distance <= limit:
+        return gate
     reason = (
-        f"This film lies outside what the backbone knows ({knows}); "
+        f"This film lies outside what the backbone knows ({known_films}); "
         "do not rely on any sentence of the draft."
     )
-    reason = reason if within.answer == "pass" else f"{reason} {within.reason}"
-    return replace(within, answer="warn", reason=reason)
+    reason = reason if gate.answer == "pass" else f"{reason} {gate.reason}"
+    return replace(gate, answer="warn", reason=reason)
 
 
-def _of_film(film: Film, gate: Gate) -> Gate:
-    """The gate after looking at the film itself: its pixels, then its view."""
-    spread = _spread(film.pixels)
-    if spread < EMPTY:
+def _judge_pixels(film: Film, gate: Gate) -> Gate:
+    """Judge the film's pixels, then its view; returns the gate with the result."""
+    spread = _grey_spread(film.pixels)
+    if spread < BLANK_SPREAD:
         reason = (
             f"There is nothing on this film: its grey values spread over {spread:.1%} of the "
-            f"scale, and a film needs {EMPTY:.0%}."
+            f"scale, and a film needs {BLANK_SPREAD:.0%}."
         )
         return replace(gate, answer="refuse", reason=reason, view="blank")
-    alike = _neighbour_correlation(film.pixels)
-    if alike < ALIKE:
+    correlation = _neighbour_correlation(film.pixels)
+    if correlation < NOISE_CORRELATION:
         reason = (
-            f"This film is noise: its neighbouring points are alike by {alike:.2f}, and those of "
-            f"a film by {ALIKE} at least."
+            f"This film is noise: its neighbouring points are alike by {correlation:.2f}, "
+            f"and those of a film by {NOISE_CORRELATION} at least."
         )
         return replace(gate, answer="refuse", reason=reason, view="noise")
-    return _of_view(film, replace(gate, **_quality(film, spread)))
+    return _judge_view(film, replace(gate, **_quality_warning(film, spread)))
 
 
-def _of_view(film: Film, gate: Gate) -> Gate:
-    """The gate after telling the view; torch is loaded here, as late as can be."""
+def _judge_view(film: Film, gate: Gate) -> Gate:
+    """Classify the view; returns the gate with the result. Loads torch, as late as possible."""
     from assistant.chest.view_classifier import classify_view
 
     view = classify_view(film)
-    stated = film.view in SIDE_ON
-    kind = "lateral" if stated else view.kind
+    stated_lateral = film.view in LATERAL_VIEWS
+    kind = "lateral" if stated_lateral else view.kind
     score = round(view.score, 4)
-    gate = replace(gate, view=kind, score=score, correction=None if stated else view.correction)
+    gate = replace(
+        gate, view=kind, score=score, correction=None if stated_lateral else view.correction
+    )
     if kind == "frontal" and gate.correction is None:
         return gate
-    number = f"score {score:.2f}, at least {view.limit:.2f} is needed"
+    score_words = f"score {score:.2f}, at least {view.limit:.2f} is needed"
     if gate.correction is not None:
         reason = (
             f"This film seems to be {trouble_of(gate.correction)}; "
-            f"{advice_of(gate.correction)} and try again ({number})."
+            f"{advice_of(gate.correction)} and try again ({score_words})."
         )
-    elif stated:
-        reason = f"This film is a lateral one, as its file states; give a frontal film ({number})."
+    elif stated_lateral:
+        reason = (
+            f"This film is a lateral one, as its file states; give a frontal film ({score_words})."
+        )
     elif kind == "lateral":
-        reason = f"This film seems to be a lateral one; give a frontal film ({number})."
+        reason = f"This film seems to be a lateral one; give a frontal film ({score_words})."
     else:
-        reason = f"This does not look like a frontal chest film ({number})."
+        reason = f"This does not look like a frontal chest film ({score_words})."
     return replace(gate, answer="refuse", reason=reason)
 
 
-def _quality(film: Film, spread: float) -> dict[str, str]:
-    """What warns of a film that is one, but a poor one."""
+def _quality_warning(film: Film, spread: float) -> dict[str, str]:
+    """The gate's fields for a film of poor quality; empty where the quality is good."""
     side = min(film.pixels.shape)
-    if side < SMALL:
-        reason = f"This film is small: {side} pixels, where {SMALL} are wanted at least."
+    if side < SMALL_SIDE:
+        reason = f"This film is small: {side} pixels, where {SMALL_SIDE} are wanted at least."
         return {"answer": "warn", "reason": reason}
-    if spread < FLAT:
+    if spread < LOW_CONTRAST_SPREAD:
         reason = (
             f"This film has little contrast: its grey values spread over {spread:.1%} of the "
-            f"scale, where {FLAT:.0%} is wanted at least."
+            f"scale, where {LOW_CONTRAST_SPREAD:.0%} is wanted at least."
         )
         return {"answer": "warn", "reason": reason}
     return {}
 
 
-def _spread(pixels: np.ndarray) -> float:
-    """How far the grey values (H, W) reach, but for the outermost in fifty on either side."""
+def _grey_spread(pixels: np.ndarray) -> float:
+    """Range of the grey values (H, W) between their 2nd and 98th percentiles."""
     step = max(1, min(pixels.shape) // 256)  # a large film is sampled: it is only a spread
     low, high = np.percentile(pixels[::step, ::step], [2, 98])
     return float(high - low)
@@ -152,8 +162,8 @@ def _neighbour_correlation(pixels: np.ndarray) -> float:
     if len(rows):  # without the dark that fits it into the square
         small = small[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
     pairs = [(small[1:], small[:-1]), (small[:, 1:], small[:, :-1])]
-    found = [_correlation(a.ravel(), b.ravel()) for a, b in pairs if a.size > 1]
-    return min(found, default=0.0)
+    correlations = [_correlation(a.ravel(), b.ravel()) for a, b in pairs if a.size > 1]
+    return min(correlations, default=0.0)
 
 
 def _correlation(a: np.ndarray, b: np.ndarray) -> float:
@@ -163,14 +173,14 @@ def _correlation(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def probe_output_of(backbone: Backbone, encoded: Encoded) -> ProbeOutput | None:
-    """All that the probe says of one film; None where the backbone has none."""
-    looks = backbone.probe_details([encoded])
-    return None if looks is None else looks[0]
+    """The probe's output for one film; None where the backbone has no probe."""
+    outputs = backbone.probe_details([encoded])
+    return None if outputs is None else outputs[0]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GatedStudy:
-    """A study whose film was looked at, and whether it is to be written about."""
+    """A study with its encoded film, the gate's answer, and whether a draft is to be written."""
 
     study: Study
     encoded: Encoded
@@ -181,36 +191,36 @@ class GatedStudy:
 def gate_studies(
     backbone: Backbone, studies: Sequence[Study], *, correct: bool, anyway: bool
 ) -> list[GatedStudy]:
-    """Look at each study's film and ask the gate.
+    """Encode each study's film and judge it.
 
-    With `correct` a film that lies wrongly is put right as the gate says and asked about again;
-    it bears the flag of what was done. With `anyway` what is refused is written about too.
+    With `correct` a film that is turned, mirrored or inverted is corrected as the gate says and
+    judged again; its flags say what was done. With `anyway` a refused film passes too.
     """
-    admitted = _asked(backbone, studies, anyway)
-    wrong = [i for i, one in enumerate(admitted) if correct and one.gate.correction]
-    righted = [_put_right(admitted[i]) for i in wrong]
-    for i, one in zip(wrong, _asked(backbone, righted, anyway), strict=True):
-        admitted[i] = one
-    return admitted
+    gated = _gate_batch(backbone, studies, anyway)
+    to_correct = [i for i, study in enumerate(gated) if correct and study.gate.correction]
+    corrected = [_correct_study(gated[i]) for i in to_correct]
+    for i, study in zip(to_correct, _gate_batch(backbone, corrected, anyway), strict=True):
+        gated[i] = study
+    return gated
 
 
-def _asked(backbone: Backbone, studies: Sequence[Study], anyway: bool) -> list[GatedStudy]:
+def _gate_batch(backbone: Backbone, studies: Sequence[Study], anyway: bool) -> list[GatedStudy]:
     films = [study.films[0] for study in studies]
-    made = []
-    for study, film, code in zip(studies, films, backbone.encode(films), strict=True):
-        gate = judge_encoded(backbone, film, code)
+    gated = []
+    for study, film, film_encoded in zip(studies, films, backbone.encode(films), strict=True):
+        gate = judge_encoded(backbone, film, film_encoded)
         # A writer of another family looks at all films of the study itself.
-        code = replace(code, study=study)
-        made.append(GatedStudy(study, code, gate, anyway or gate.answer != "refuse"))
-    return made
+        film_encoded = replace(film_encoded, study=study)
+        gated.append(GatedStudy(study, film_encoded, gate, anyway or gate.answer != "refuse"))
+    return gated
 
 
 def judge_encoded(backbone: Backbone, film: Film, encoded: Encoded) -> Gate:
-    """What the gate says of a film that is encoded."""
-    knows = str(backbone.card.get("knows", ""))
-    return judge_film(backbone.reference, encoded.profile, knows, film)
+    """Judge a film that is already encoded."""
+    known_films = str(backbone.card.get("knows", ""))
+    return judge_film(backbone.reference, encoded.profile, known_films, film)
 
 
-def _put_right(one: GatedStudy) -> Study:
-    first, *others = one.study.films
-    return replace(one.study, films=(correct_film(first, str(one.gate.correction)), *others))
+def _correct_study(gated: GatedStudy) -> Study:
+    first, *others = gated.study.films
+    return replace(gated.study, films=(correct_film(first, str(gated.gate.correction)), *others))

@@ -1,9 +1,9 @@
-"""What is asked of a backbone, in words.
+"""Builds every prompt for a backbone.
 
-One place for every prompt, so that training and drafting ask the same question and the
-prompt's hash in the provenance means something. The template is that of the Janus family.
-This module knows no findings: what it is told of other films are summaries in vocabulary names,
-which `assistant.labeller.summary` makes.
+All prompts are here, so that training and drafting ask the same question and the prompt's hash
+in the provenance means something. The template is that of the Janus family. This module knows no
+findings: other films reach it as summaries in vocabulary names, made by
+`assistant.labeller.summary`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ CAPTION = "Describe this chest film."
 PAINT = "Paint a chest film."
 EARLIER_FILM = "Earlier film of the same patient:"
 PRESENT_FILM = "The present film, in all its views:"
-SIMILAR_MOST = 5  # similar cases that a prompt names at most
+MAX_SIMILAR_CASES = 5  # in one prompt
 
 CHAT_TEMPLATE = (
     "{{ bos_token }}{% for message in messages %}"
@@ -28,71 +28,72 @@ CHAT_TEMPLATE = (
 )
 
 
-def _line(text: str) -> str:
+def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
 def report_request(indication: str = "", similar: Sequence[str] = (), reading: str = "") -> str:
-    """The words that ask for a report.
+    """Return the request for a report.
 
-    The indication is the referrer's, put in one line. `similar` is one summary for each similar
-    case, as `assistant.labeller.summary` makes them; the first five are named. `reading` is what
-    a probe sees in the film, as `assistant.reading` says it.
+    The referrer's indication is put on one line. `similar` has one summary for each similar case,
+    as `assistant.labeller.summary` makes them; the first five are named. `reading` describes what
+    the probe finds in the film, as `assistant.labeller.summary.probe_summary` puts it.
     """
     parts = [REPORT]
-    if reason := _line(indication):
-        parts.append(f"Indication: {reason}")
-    if cases := [_line(case) for case in similar][:SIMILAR_MOST]:
-        named = " ".join(f"{number}. {case}." for number, case in enumerate(cases, start=1))
-        parts.append(f"Similar cases: {named}")
-    return " ".join([*parts, *_read(reading)])
+    if indication_line := _one_line(indication):
+        parts.append(f"Indication: {indication_line}")
+    if cases := [_one_line(case) for case in similar][:MAX_SIMILAR_CASES]:
+        listing = " ".join(f"{number}. {case}." for number, case in enumerate(cases, start=1))
+        parts.append(f"Similar cases: {listing}")
+    return " ".join([*parts, *_reading_part(reading)])
 
 
-def _read(reading: str) -> list[str]:
-    return [f"Reading: {_line(reading)}."] if reading.strip() else []
+def _reading_part(reading: str) -> list[str]:
+    return [f"Reading: {_one_line(reading)}."] if reading.strip() else []
 
 
 def answer_request(question: str, prior: str = "", reading: str = "") -> str:
-    """The words that ask a question.
+    """Return the request for an answer.
 
-    `prior` is the summary of an earlier film of the patient, `reading` what a probe sees in this.
+    `prior` is the summary of an earlier film of the patient, `reading` what the probe finds in
+    this one.
     """
-    before = [f"Prior film: {_line(prior)}."] if prior.strip() else []
-    return " ".join([*before, *_read(reading), f"Question: {_line(question)}"])
+    prior_part = [f"Prior film: {_one_line(prior)}."] if prior.strip() else []
+    return " ".join([*prior_part, *_reading_part(reading), f"Question: {_one_line(question)}"])
 
 
 def caption_request() -> str:
-    """The words that ask for a short description."""
+    """Return the request for a short description."""
     return CAPTION
 
 
 def paint_request(prompt: str, site: str = "") -> str:
-    """The words that ask for a film that shows what `prompt` says, in the style of a site."""
-    style = f"Site {_line(site)}. " if site.strip() else ""
-    return f"{PAINT} {style}{_line(prompt)}".rstrip()
+    """Return the request for a film that shows what `prompt` says, in the style of a site."""
+    style = f"Site {_one_line(site)}. " if site.strip() else ""
+    return f"{PAINT} {style}{_one_line(prompt)}".rstrip()
 
 
 def film_messages(request: str, films: int) -> list[dict]:
-    """One user turn with its films, in the form that transformers' chat templates take."""
+    """Return one user turn with its films, in the form that transformers' chat templates take."""
     content: list[dict] = [{"type": "image"}] * films
     return [{"role": "user", "content": [*content, {"type": "text", "text": request}]}]
 
 
-def study_messages(request: str, films: int, before: int = 0, prior: str = "") -> list[dict]:
-    """One user turn about a study of several films, after `before` earlier films of the patient.
+def study_messages(request: str, films: int, earlier_films: int = 0, prior: str = "") -> list[dict]:
+    """Return one user turn about a study of several films, after `earlier_films` earlier ones.
 
-    `prior` is the summary of the earlier report; left out where the request says it already.
-    The images are to be given in this order: the earlier films, then the study's.
+    `prior` is the summary of the earlier report; it is left out where the request includes it.
+    Images must be given in this order: the patient's earlier films, then the study's.
     """
-    told: list[str | int] = []
-    if before:
-        told += [EARLIER_FILM, before]
+    parts: list[str | int] = []
+    if earlier_films:
+        parts += [EARLIER_FILM, earlier_films]
     if prior.strip() and prior not in request:
-        told.append(f"Prior film: {_line(prior)}.")
-    if before or films > 1:
-        told.append(PRESENT_FILM)
+        parts.append(f"Prior film: {_one_line(prior)}.")
+    if earlier_films or films > 1:
+        parts.append(PRESENT_FILM)
     content: list[dict] = []
-    for part in (*told, films, request):
+    for part in (*parts, films, request):
         content += (
             [{"type": "image"}] * part
             if isinstance(part, int)
@@ -102,16 +103,16 @@ def study_messages(request: str, films: int, before: int = 0, prior: str = "") -
 
 
 def conversation(turns: Sequence[tuple[str, str]], films: int = 1) -> list[dict]:
-    """Requests and what was answered, in turn, after one set of films."""
-    told: list[dict] = []
+    """Return alternating user and assistant turns, with the films in the first."""
+    messages: list[dict] = []
     for request, answer in turns:
-        told += film_messages(request, 0 if told else films)
-        told.append({"role": "assistant", "content": [{"type": "text", "text": answer}]})
-    return told
+        messages += film_messages(request, 0 if messages else films)
+        messages.append({"role": "assistant", "content": [{"type": "text", "text": answer}]})
+    return messages
 
 
 def render_plain(tokenizer: Any, text: str) -> str:
-    """The text without the tokenizer's special marks, which only the template may set."""
+    """Replace the tokenizer's special tokens in a text, which only the template may set."""
     for token in tokenizer.added_tokens_decoder.values():
         if token.special:
             text = text.replace(token.content, " ")
@@ -119,18 +120,18 @@ def render_plain(tokenizer: Any, text: str) -> str:
 
 
 def film_prompt(tokenizer: Any, tokens: int, request: str) -> str:
-    """The chat text that asks about one film, whose place `tokens` image tokens hold."""
+    """Return the chat prompt about one film, with `tokens` image tokens in its place."""
     text = tokenizer.apply_chat_template(
         film_messages(render_plain(tokenizer, request), 1),
         tokenize=False,
         add_generation_prompt=True,
     )
-    held = tokenizer.boi_token + tokenizer.image_token * tokens + tokenizer.eoi_token
-    return text.replace(tokenizer.image_token, held, 1)
+    placeholder = tokenizer.boi_token + tokenizer.image_token * tokens + tokenizer.eoi_token
+    return text.replace(tokenizer.image_token, placeholder, 1)
 
 
-def words_prompt(tokenizer: Any, request: str) -> str:
-    """The chat text of a request without a film, up to where the answer begins."""
+def text_prompt(tokenizer: Any, request: str) -> str:
+    """Return the chat prompt of a request without a film, up to where the answer begins."""
     return tokenizer.apply_chat_template(
         film_messages(render_plain(tokenizer, request), 0),
         tokenize=False,
@@ -139,7 +140,7 @@ def words_prompt(tokenizer: Any, request: str) -> str:
 
 
 def paint_prompt(tokenizer: Any, prompt: str, site: str = "") -> str:
-    """The chat text that asks for a film, up to where the picture begins."""
+    """Return the chat prompt that asks for a film, up to where the picture begins."""
     request = paint_request(render_plain(tokenizer, prompt), render_plain(tokenizer, site))
     text = tokenizer.apply_chat_template(
         film_messages(request, 0), tokenize=False, add_generation_prompt=True

@@ -1,4 +1,4 @@
-"""What made an output, so that it can be made again; on every output."""
+"""The provenance of an output: what produced it, so that it can be reproduced."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ PACKAGES = ("wetread", "torch", "transformers")
 def provenance_of(
     identity: Identity, library: Library | None, request: str, seed: int
 ) -> Provenance:
-    """What made an output: the words that were asked for it are told only by their hash."""
+    """The provenance of an output; the request is kept only as its hash."""
     return Provenance(
         backbone=identity.name,
         revision=identity.revision,
         library=library.snapshot_id() if library else "none",
         prompt_sha256=hashlib.sha256(request.encode()).hexdigest(),
         seed=seed,
-        versions=tuple((name, _version(name)) for name in PACKAGES),
+        versions=tuple((name, _installed_version(name)) for name in PACKAGES),
         time=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         adapter=identity.adapter,
     )
 
 
-@cache  # what is installed stays as it is while it runs, and reading it takes milliseconds
-def _version(package: str) -> str:
+@cache  # installed versions do not change while the process runs; reading one takes milliseconds
+def _installed_version(package: str) -> str:
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:

@@ -1,8 +1,7 @@
-"""The values that pass between the stages of one draft: frozen, slotted, tuples not lists.
+"""The values that pass between the stages of a draft: frozen, slotted, tuples instead of lists.
 
-This module knows no anatomy, no model and no file format, and imports nothing of ours but the
-errors: every stage takes these values and returns new ones. There is no patient field on any of
-them.
+This module knows no anatomy, no model and no file format, and imports only our errors: every
+stage takes these values and returns new ones. None of them has a field for the patient.
 """
 
 from __future__ import annotations
@@ -18,12 +17,12 @@ from assistant.errors import SettingsError
 
 OnMessage = Callable[[str], None]
 
-SPREADS = 1.645  # standard deviations that hold so many, where errors are normal
+Z_90 = 1.645  # standard deviations within which nine in ten normal errors lie
 
 LONGEST_PROMPT = 2000  # characters
 MOST_PAINTED_AT_ONCE = 16
-OnText = Callable[[str], None]  # hears the text so far
-OnProgress = Callable[[int, int], None]  # hears how much is done, of how much
+OnText = Callable[[str], None]  # called with the text so far
+OnProgress = Callable[[int, int], None]  # called with how much is done, of how much
 
 Polarity = Literal["present", "absent", "uncertain"]
 Section = Literal["findings", "impression"]
@@ -116,20 +115,20 @@ class Neighbour:
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """Whether the backbone may be trusted with this film at all."""
+    """The gate's answer: whether the backbone may be trusted with this film."""
 
     answer: GateAnswer
     reason: str
     distance: float | None = None  # to the films the backbone knows
     limit: float | None = None  # the distance beyond which a film lies outside them
-    view: str | None = None  # "frontal", "lateral", "none", "blank", "noise"; None: not looked at
-    score: float | None = None  # in [0, 1]: how surely it is an upright frontal chest film
+    view: str | None = None  # "frontal", "lateral", "none", "blank", "noise"; None: not judged
+    score: float | None = None  # in [0, 1]: confidence in an upright frontal chest film
     correction: str | None = None  # what would make it one, of `assistant.intake.orientation`
 
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """What made an output, so that it can be made again."""
+    """What produced an output, so that it can be reproduced."""
 
     backbone: str
     revision: str  # hash of the weights
@@ -169,7 +168,7 @@ class Report:
         return sum(v in ("contradicted", "unsupported") for v in checked) / len(checked)
 
     def shows(self, sentence: Sentence) -> bool:
-        """Whether a sentence stands in the text: a person's word goes before the risk."""
+        """Whether a sentence is in the text: a person's decision goes before the risk."""
         if sentence.decision is not None:
             return sentence.decision == "accepted"
         return self.author == "person" or sentence.action != "withhold"
@@ -187,19 +186,19 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class ProbeFinding:
-    """One thing that a probe was asked of a film."""
+    """A probe's result for one label: a finding at a place."""
 
     finding: str
     side: str | None
     zone: str | None
     probability: float
     present: bool  # whether the probability is over the probe's threshold for it
-    degree: str | None = None  # where the probe tells one
+    degree: str | None = None  # where the probe gives one
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What is said to a question about a film, and what speaks for it."""
+    """The answer to a question about a film, with its evidence."""
 
     question: str
     text: str
@@ -208,46 +207,46 @@ class Answer:
     log_probability: float | None = None  # mean over the answer's tokens, natural log
     removed: tuple[tuple[str, str], ...] = ()  # (what the backbone wrote, why it is not there)
     sentence: Sentence | None = None  # the answer, judged; None: nothing was answered
-    understood: str = ""  # the question made whole from earlier ones; empty: as it was asked
+    understood: str = ""  # the question completed from earlier ones; empty: it was complete
 
 
 @dataclass(frozen=True, slots=True)
 class RequestedFinding:
-    """One finding that a painting was asked to show, and whether a probe sees it there."""
+    """One finding that a painting was to show, and whether a probe finds it there."""
 
     finding: str
     side: str | None
     zone: str | None
     probability: float | None  # the probe's; None where it has no label for the finding
-    seen: bool | None  # None: not read
+    seen: bool | None  # None: not probed
 
 
 @dataclass(frozen=True, slots=True)
 class ReadBack:
-    """Whether a painting shows what was asked, as a probe apart from the painter reads it."""
+    """Whether a painting shows what was requested, by a probe independent of the painter."""
 
     verdict: ReadbackVerdict = "unchecked"
     reason: str = "The film was not read back."
-    asked: tuple[RequestedFinding, ...] = ()
-    beside: tuple[ProbeFinding, ...] = ()  # seen without having been asked for
+    asked: tuple[RequestedFinding, ...] = ()  # the findings of the prompt
+    beside: tuple[ProbeFinding, ...] = ()  # found without having been requested
 
 
 @dataclass(frozen=True, slots=True)
 class CopyCheck:
-    """Whether a painting is nearly a film that is known."""
+    """Whether a painting is nearly a copy of a known film."""
 
     verdict: CopyVerdict = "unchecked"
     reason: str = "The film was not compared with any other."
-    shelf: str | None = None  # where the nearest film stands: "library" now, "training" later
+    shelf: str | None = None  # which films the nearest is of: "library" now, "training" later
     film: str | None = None  # its id there
     similarity: float | None = None  # structural similarity (SSIM), at most 1
-    limit: float | None = None  # from which similarity on a painting counts as a copy
-    compared: int = 0  # films that were looked at
+    limit: float | None = None  # the similarity from which a painting counts as a copy
+    compared: int = 0  # number of films compared
 
 
 @dataclass(frozen=True, slots=True)
 class PaintRequest:
-    """What is to be painted, and how.
+    """What to paint, and how.
 
     Raises SettingsError for a prompt without words or of more than 2,000 characters, a `count`
     outside 1 to 16, a `guidance` below 1 and a `temperature` below 0.
@@ -278,7 +277,7 @@ class PaintRequest:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Painting:
-    """A synthetic film with what it was asked to show, and whether it does."""
+    """A synthetic film with the request that it answers and the results of its checks."""
 
     pixels: np.ndarray  # float32 (H, W) in [0, 1], air dark, read-only, with the visible mark
     request: PaintRequest
@@ -289,13 +288,13 @@ class Painting:
 
     @property
     def prompt(self) -> str:
-        """What it was asked to show."""
+        """What it was to show."""
         return self.request.prompt
 
 
 @dataclass(frozen=True, slots=True)
 class LabelProbability:
-    """How likely one thing is by a probe."""
+    """The probability of one label by a probe."""
 
     finding: str
     side: str | None
@@ -307,16 +306,16 @@ class LabelProbability:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ProbeOutput:
-    """All that a probe says of one film."""
+    """All outputs of a probe for one film."""
 
-    chances: tuple[LabelProbability, ...]
-    places: Mapping[str, np.ndarray]  # finding: float32 (G, G), is it in this patch?
-    measured: tuple[Measurement, ...] = ()
+    labels: tuple[LabelProbability, ...]
+    patch_maps: Mapping[str, np.ndarray]  # finding: float32 (G, G), whether it is in each patch
+    measurements: tuple[Measurement, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class GeneratedText:
-    """Text from a writer, with how sure it was of every token."""
+    """Text from a writer, with the log probability of every token."""
 
     text: str
     spans: tuple[tuple[int, int], ...]  # characters of `text` that each token wrote
@@ -325,25 +324,25 @@ class GeneratedText:
 
 @dataclass(frozen=True, slots=True)
 class MeasurementTarget:
-    """One thing that can be measured, and the finding that it speaks of."""
+    """One quantity that can be measured, and the finding that it is evidence for."""
 
     name: str  # "cardiothoracic ratio"
     finding: str
     side: str | None
     length: bool  # in parts of the square's edge, to be given in mm; else a ratio
     error: float  # nine in ten lie within it, in the same unit
-    limit: float = 0.0  # from which on it speaks for the finding
+    limit: float = 0.0  # the value from which it supports the finding
 
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """What a film measures."""
+    """The value of one quantity on a film."""
 
-    measure: MeasurementTarget
+    target: MeasurementTarget
     value: float
 
     @property
     def beyond(self) -> float:
         """The probability, in (0, 1), that the true value lies over the measure's limit."""
-        off = (self.value - self.measure.limit) * SPREADS / max(self.measure.error, 1e-6)
-        return 0.5 * (1 + math.erf(off / math.sqrt(2)))
+        distance = (self.value - self.target.limit) * Z_90 / max(self.target.error, 1e-6)
+        return 0.5 * (1 + math.erf(distance / math.sqrt(2)))

@@ -1,4 +1,4 @@
-"""Speed and memory beside the peers', each pair measured in turns on the same machine.
+"""Speed and memory against peers, each pair measured in turns on the same machine.
 
-`python -m benchmarks` runs them all; it knows every room, and no room knows it.
+`python -m benchmarks` runs all of them; it imports the other packages, and none imports it.
 """

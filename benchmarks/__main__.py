@@ -1,7 +1,7 @@
-"""`python -m benchmarks`: every figure beside its peer, as a table, and into docs/performance.md.
+"""`python -m benchmarks`: every figure against its peer, as a table, and into docs/performance.md.
 
-What a benchmark measured is kept in the scratch folder, so that they may be run one at a time;
-the page shows the last of each.
+The figures of a benchmark are kept in the scratch folder, so that benchmarks can run one at a
+time; the page shows the last figures of each.
 """
 
 from __future__ import annotations
@@ -46,80 +46,82 @@ def main(
     for name in names or NAMES:
         if name not in NAMES:
             raise typer.BadParameter(f"{name!r} is none of {', '.join(NAMES)}.")
-        found: list[dict[str, object]] = []
-        for figure in importlib.import_module(f"benchmarks.{name}").figures(scratch, quick):
-            Console().print(_table([figure]))
-            found.append(asdict(figure))
+        measured: list[dict[str, object]] = []
+        for figure in importlib.import_module(f"benchmarks.{name}").measure(scratch, quick):
+            Console().print(_make_table([figure]))
+            measured.append(asdict(figure))
             if not quick:  # one by one: the last peers may take an hour to be built
-                kept = json.dumps({"machine": machine(), "figures": found})
-                (scratch / f"{name}.json").write_text(kept, encoding="utf-8")
+                record = json.dumps({"machine": describe_machine(), "figures": measured})
+                (scratch / f"{name}.json").write_text(record, encoding="utf-8")
     if write:
-        _write(scratch)
+        _write_page(scratch)
 
 
-def machine() -> str:
-    """This machine and what was measured on it, in a line."""
+def describe_machine() -> str:
+    """Describe this machine in a line."""
     processor = platform.processor() or platform.machine()
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+        models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
         half = "with" if has_bfloat16() else "no"
-        processor = f"{named[0]} ({half} bfloat16 instructions)"
+        processor = f"{models[0]} ({half} bfloat16 instructions)"
     except (OSError, IndexError):
         pass
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return f"{os.cpu_count()} cores of {processor}, {memory:.0f} GiB, {platform.system()}"
 
 
-def _cells(figure: PairedFigure) -> tuple[str, ...]:
+def _row_cells(figure: PairedFigure) -> tuple[str, ...]:
     if figure.failed:
-        return (figure.name, "not measured", figure.peer, "", figure.failed, _bar(figure))
-    theirs = _spread(figure.theirs) if figure.theirs else ""
-    ratio = _spread(figure.ratios) if figure.theirs else ""
-    ours = f"{_spread(figure.ours)} {figure.unit}"
-    return (figure.name, ours, figure.peer, theirs, ratio, _bar(figure))
+        return (figure.name, "not measured", figure.peer, "", figure.failed, _format_bar(figure))
+    theirs = _format_spread(figure.theirs) if figure.theirs else ""
+    ratio = _format_spread(figure.ratios) if figure.theirs else ""
+    ours = f"{_format_spread(figure.ours)} {figure.unit}"
+    return (figure.name, ours, figure.peer, theirs, ratio, _format_bar(figure))
 
 
-def _bar(figure: PairedFigure) -> str:
+def _format_bar(figure: PairedFigure) -> str:
     if figure.bar is None:
         return ""
     word = {True: "met", False: "missed", None: "not measured"}[figure.met]
     return f"{figure.bar:g}: {word}"
 
 
-def _spread(values: Sequence[float]) -> str:
+def _format_spread(values: Sequence[float]) -> str:
     """The median, and the least and greatest."""
-    middle, least, most = (_short(value) for value in (median(values), min(values), max(values)))
+    middle, least, most = (
+        _format_number(value) for value in (median(values), min(values), max(values))
+    )
     return middle if len(values) == 1 else f"{middle} ({least} to {most})"
 
 
-def _short(value: float) -> str:
+def _format_number(value: float) -> str:
     """Three digits, or more where they are whole ones."""
     return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
 
 
-def _table(figures: Sequence[PairedFigure]) -> Table:
+def _make_table(figures: Sequence[PairedFigure]) -> Table:
     table = Table(*COLUMNS)
     for figure in figures:
-        table.add_row(*_cells(figure))
+        table.add_row(*_row_cells(figure))
         if figure.note:
             table.add_row(f"[dim]{figure.note}[/dim]")
     return table
 
 
-def _markdown(kept: Sequence[tuple[str, str, list[PairedFigure]]]) -> Iterator[str]:
+def _markdown_lines(measured: Sequence[tuple[str, str, list[PairedFigure]]]) -> Iterator[str]:
     yield f"| {' | '.join(COLUMNS)} |"
     yield "|---" * len(COLUMNS) + "|"
-    for _, _, figures in kept:
+    for _, _, figures in measured:
         for figure in figures:
-            yield f"| {' | '.join(_cells(figure))} |"
+            yield f"| {' | '.join(_row_cells(figure))} |"
     yield ""
-    told = (figure for _, _, figures in kept for figure in figures if figure.note)
-    yield from dict.fromkeys(f"- {figure.name}: {figure.note}." for figure in told)
+    noted = (figure for _, _, figures in measured for figure in figures if figure.note)
+    yield from dict.fromkeys(f"- {figure.name}: {figure.note}." for figure in noted)
     yield ""
-    for where in dict.fromkeys(machine for _, machine, _ in kept):
-        names = ", ".join(name for name, machine, _ in kept if machine == where)
-        yield f"Machine ({names}): {where}."
+    for measured_on in dict.fromkeys(machine for _, machine, _ in measured):
+        names = ", ".join(name for name, machine, _ in measured if machine == measured_on)
+        yield f"Machine ({names}): {measured_on}."
     versions = ", ".join(f"{name} {_version(name)}" for name in LIBRARIES)
     yield f"Versions: {versions}. Written {datetime.now(UTC):%Y-%m-%d}."
 
@@ -131,21 +133,21 @@ def _version(name: str) -> str:
         return "not installed"
 
 
-def _write(scratch: Path) -> None:
-    """Put what is kept between the page's marks; the words around it stay."""
-    kept = []
+def _write_page(scratch: Path) -> None:
+    """Write the kept figures between the marks of the page; the text around them stays."""
+    measured = []
     for name in NAMES:
-        file = scratch / f"{name}.json"
-        if file.is_file():
-            data = json.loads(file.read_text(encoding="utf-8"))
+        path = scratch / f"{name}.json"
+        if path.is_file():
+            data = json.loads(path.read_text(encoding="utf-8"))
             figures = [
-                PairedFigure(**one | {key: tuple(one[key]) for key in ("ours", "theirs")})
-                for one in data["figures"]
+                PairedFigure(**fields | {key: tuple(fields[key]) for key in ("ours", "theirs")})
+                for fields in data["figures"]
             ]
-            kept.append((name, data["machine"], figures))
+            measured.append((name, data["machine"], figures))
     page = PAGE.read_text(encoding="utf-8")
     before, after = page.split(BEGIN)[0], page.split(END)[1]
-    middle = "\n".join(_markdown(kept))
+    middle = "\n".join(_markdown_lines(measured))
     PAGE.write_text(f"{before}{BEGIN}\n{middle}\n{END}{after}", encoding="utf-8")
 
 

@@ -10,39 +10,43 @@ from assistant.backbones.loading import load_backbone
 from assistant.backbones.protocols import Sampling
 from assistant.prompts import report_request
 from assistant.types import Film
-from benchmarks.figures import PairedFigure, seconds, time_in_turns
-from benchmarks.weights import PeerCheckpoint, phantom_films, plain_janus
+from benchmarks.figures import PairedFigure, time_call, time_in_turns
+from benchmarks.weights import PeerCheckpoint, copy_plain_janus, make_films
 
 BATCH = 32
 
 
-def figures(scratch: Path, quick: bool) -> Iterator[PairedFigure]:
+def measure(scratch: Path, quick: bool) -> Iterator[PairedFigure]:
     """Each figure of drafting; the same films and weights on both sides."""
-    films, turns = phantom_films(8 if quick else 64), 1 if quick else 5
-    folder = plain_janus(scratch)
+    films, turns = make_films(8 if quick else 64), 1 if quick else 5
+    folder = copy_plain_janus(scratch)
     peer, plain = PeerCheckpoint.load(folder, "report"), Assistant(load_backbone(folder))
     whole = Assistant(load_backbone())
     peer.write(films[0])  # what is made at a first call is no part of it
-    _draft(plain, films[:2])
-    _draft(whole, films[:2])
-    theirs_said = [peer.write(film).strip() for film in films]
-    said = [_text(plain, film) for film in films]
-    same = sum(a == b for a, b in zip(said, theirs_said, strict=True))
+    _draft_all(plain, films[:2])
+    _draft_all(whole, films[:2])
+    peer_texts = [peer.write(film).strip() for film in films]
+    our_texts = [_write_text(plain, film) for film in films]
+    same = sum(a == b for a, b in zip(our_texts, peer_texts, strict=True))
 
-    def a_minute(run: float) -> float:
+    def drafts_a_minute(run: float) -> float:
         return 60 * len(films) / run
 
-    def one_by_one() -> float:
-        return a_minute(seconds(lambda: [peer.write(film) for film in films]))
+    def draft_by_peer() -> float:
+        return drafts_a_minute(time_call(lambda: [peer.write(film) for film in films]))
 
-    bare = f"{len(films)} films, no probe, `draft_many`; the same text for {same} of {len(films)}"
-    checked = "each film looked at eight times, slips drawn again, every sentence checked"
+    plain_note = (
+        f"{len(films)} films, no probe, `draft_many`; the same text for {same} of {len(films)}"
+    )
+    checked_note = "each film looked at eight times, slips drawn again, every sentence checked"
     for name, assistant, bar, note in (
-        ("drafts, the text alone", plain, 5.0, bare),
-        ("drafts, checked as they ship", whole, None, checked),
+        ("drafts, the text alone", plain, 5.0, plain_note),
+        ("drafts, checked as they ship", whole, None, checked_note),
     ):
         ours, theirs = time_in_turns(
-            lambda by=assistant: a_minute(seconds(lambda: _draft(by, films))), one_by_one, turns
+            lambda writer=assistant: drafts_a_minute(time_call(lambda: _draft_all(writer, films))),
+            draft_by_peer,
+            turns,
         )
         yield PairedFigure(
             name=name,
@@ -54,39 +58,39 @@ def figures(scratch: Path, quick: bool) -> Iterator[PairedFigure]:
             bar=bar,
             note=note,
         )
-    yield _samples(plain, films[: 4 if quick else 16], turns)
+    yield _sampling_cost(plain, films[: 4 if quick else 16], turns)
 
 
-def _samples(assistant: Assistant, films: list[Film], turns: int) -> PairedFigure:
-    """What five other drafts of each film cost beside the draft, and drawn apart."""
+def _sampling_cost(assistant: Assistant, films: list[Film], turns: int) -> PairedFigure:
+    """The cost of five other drafts of each film with the draft, and drawn separately."""
 
     def cost(samples: int) -> float:
         def run() -> None:
             for film in films:
                 assistant.draft(film, neighbours=0, samples=samples)
 
-        return seconds(run) / len(films)
+        return time_call(run) / len(films)
 
-    alone = [cost(0) for _ in range(turns)]
-    more = [cost(5) for _ in range(turns)]
+    plain_costs = [cost(0) for _ in range(turns)]
+    sampled_costs = [cost(5) for _ in range(turns)]
     return PairedFigure(
         name="risk with 5 sampled drafts, beyond the draft",
         unit="s a film",
-        ours=tuple(b - a for a, b in zip(alone, more, strict=True)),
+        ours=tuple(b - a for a, b in zip(plain_costs, sampled_costs, strict=True)),
         peer="5 separate drafts",
-        theirs=tuple(5 * a for a in alone),
+        theirs=tuple(5 * a for a in plain_costs),
         bar=2.5,
         note=f"{len(films)} films, one at a time",
     )
 
 
-def _draft(assistant: Assistant, films: list[Film]) -> None:
+def _draft_all(assistant: Assistant, films: list[Film]) -> None:
     for _ in assistant.draft_many(films, neighbours=0, batch=BATCH):
         pass
 
 
-def _text(assistant: Assistant, film: Film) -> str:
-    """What the writer wrote, whatever the rules made of it."""
+def _write_text(assistant: Assistant, film: Film) -> str:
+    """The text that the writer generates, before any rule changes it."""
     backbone = assistant.backbone
     encoded = backbone.encode([film])
     return backbone.write(encoded, [report_request()], Sampling(), ["report"])[0].text.strip()

@@ -44,7 +44,7 @@ class PairedFigure:
         return value >= self.bar if self.more_is_better else value <= self.bar
 
 
-def seconds(run: Callable[[], object]) -> float:
+def time_call(run: Callable[[], object]) -> float:
     """Wall-clock seconds that one call takes."""
     start = perf_counter()
     run()
@@ -54,6 +54,6 @@ def seconds(run: Callable[[], object]) -> float:
 def time_in_turns(
     ours: Callable[[], float], theirs: Callable[[], float], turns: int
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Values of two measurements taken in turns, so that a busy machine harms both alike."""
+    """Take two measurements in turns, so that a busy machine harms both alike."""
     pairs = [(ours(), theirs()) for _ in range(turns)]
     return tuple(a for a, _ in pairs), tuple(b for _, b in pairs)

@@ -11,13 +11,13 @@ import numpy as np
 from assistant.backbones.janus.backbone import JanusBackbone
 from assistant.backbones.loading import backbone_folder
 from assistant.types import PaintRequest
-from benchmarks.figures import PairedFigure, seconds, time_in_turns
+from benchmarks.figures import PairedFigure, time_call, time_in_turns
 from benchmarks.weights import PeerCheckpoint
 
-WORDS, GUIDANCE = "Small right pleural effusion.", 3.0
+PROMPT, GUIDANCE = "Small right pleural effusion.", 3.0
 
 
-def figures(scratch: Path, quick: bool) -> Iterator[PairedFigure]:
+def measure(scratch: Path, quick: bool) -> Iterator[PairedFigure]:
     """One painting and eight, greedily, by the base alone: transformers knows no adapter."""
     base, turns = scratch / "base", 1 if quick else 5
     if not base.is_dir():
@@ -28,23 +28,25 @@ def figures(scratch: Path, quick: bool) -> Iterator[PairedFigure]:
 
         def paint(count: int = count) -> list[np.ndarray]:
             return backbone.paint(
-                PaintRequest(WORDS, count=count, guidance=GUIDANCE, temperature=0.0)
+                PaintRequest(PROMPT, count=count, guidance=GUIDANCE, temperature=0.0)
             )
 
-        def theirs(count: int = count) -> list[np.ndarray]:
-            return [peer.paint(WORDS, GUIDANCE) for _ in range(count)]
+        def paint_by_peer(count: int = count) -> list[np.ndarray]:
+            return [peer.paint(PROMPT, GUIDANCE) for _ in range(count)]
 
         # Another token is another patch; the same tokens may be rounded another way.
-        pairs = zip(paint(), theirs(), strict=True)
+        pairs = zip(paint(), paint_by_peer(), strict=True)
         same = sum(np.abs(a - b).max() < 1e-3 for a, b in pairs)
-        mine, others = time_in_turns(lambda: seconds(paint), lambda: seconds(theirs), turns)
+        our_seconds, peer_seconds = time_in_turns(
+            lambda: time_call(paint), lambda: time_call(paint_by_peer), turns
+        )
         note = f"256 tokens each, greedy, guided; the same picture for {same} of {count}"
         yield PairedFigure(
             name=f"{count} painted at once",
             unit="s",
-            ours=mine,
+            ours=our_seconds,
             peer="transformers' Janus `generate`, one by one",
-            theirs=others,
+            theirs=peer_seconds,
             bar=bar,
             note=note,
         )

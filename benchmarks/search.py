@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.figures import PairedFigure, seconds, time_in_turns
-from benchmarks.vectors import DESCRIBED, DIM, cases, film, held_out, stored
+from benchmarks.figures import PairedFigure, time_call, time_in_turns
+from benchmarks.vectors import DESCRIBED, DIM, film_hash_of, load_vectors, make_cases, make_queries
 from retrieval import Library
 
 K = 10
@@ -41,53 +41,59 @@ class _Searcher:
     note: str
 
 
-def figures(scratch: Path, quick: bool) -> Iterator[PairedFigure]:
+def measure(scratch: Path, quick: bool) -> Iterator[PairedFigure]:
     """Milliseconds a search, ours against each peer's, at a recall@10 of at least 0.95."""
     count = ROWS[quick]
-    vectors, queries = stored(scratch, count), held_out(QUERIES)
-    exact = _exact(vectors)
+    vectors, queries = load_vectors(scratch, count), make_queries(QUERIES)
+    exact = _exact_search(vectors)
     truth = [set(exact(query)) for query in queries]
-    with _library(scratch, vectors) as library:
-        ours = _ours(library, queries, truth)
-        yield _figure(
+    with _open_library(scratch, vectors) as library:
+        ours = _our_searcher(library, queries, truth)
+        yield _time_pair(
             ours, _Searcher("exact FAISS", exact, 1.0, "every vector compared"), queries, count, 20
         )
         del exact
         for make in (_hnswlib, _lancedb, _qdrant):
             if make is _qdrant and count > _QDRANT:
-                why = f"takes too long to build above {_QDRANT:,} rows"
-                yield _failed("Qdrant Edge", count, why)
+                reason = f"takes too long to build above {_QDRANT:,} rows"
+                yield _failed_figure("Qdrant Edge", count, reason)
                 continue
             try:
-                peer = _tuned(make(scratch, vectors), queries, truth)
+                peer = _tune_peer(make(scratch, vectors), queries, truth)
             except ImportError as error:
-                yield _failed(make.__name__.strip("_"), count, f"{error.name} is not installed")
+                yield _failed_figure(
+                    make.__name__.strip("_"), count, f"{error.name} is not installed"
+                )
                 continue
             # Who holds every vector in memory is shown, and held to no bar: it is another bargain.
-            yield _figure(ours, peer, queries, count, None if make is _hnswlib else 1)
+            yield _time_pair(ours, peer, queries, count, None if make is _hnswlib else 1)
             del peer
 
 
-def _figure(
+def _time_pair(
     ours: _Searcher, peer: _Searcher, queries: np.ndarray, count: int, bar: float | None
 ) -> PairedFigure:
-    def each(search: Search) -> Callable[[], float]:
-        return lambda: 1000 * seconds(lambda: [search(query) for query in queries]) / len(queries)
+    def milliseconds_of(search: Search) -> Callable[[], float]:
+        return lambda: 1000 * time_call(lambda: [search(query) for query in queries]) / len(queries)
 
-    mine, theirs = time_in_turns(each(ours.search), each(peer.search), TURNS)
+    our_times, peer_times = time_in_turns(
+        milliseconds_of(ours.search), milliseconds_of(peer.search), TURNS
+    )
     note = (
         f"recall@{K} {ours.recall:.3f} ({ours.note}) and {peer.recall:.3f} ({peer.note}); "
         f"{DESCRIBED}"
     )
-    return PairedFigure(_name(count), "ms", mine, peer.name, theirs, bar=bar, note=note)
+    return PairedFigure(
+        _figure_name(count), "ms", our_times, peer.name, peer_times, bar=bar, note=note
+    )
 
 
-def _name(count: int) -> str:
+def _figure_name(count: int) -> str:
     return f"similar cases, {count:,} x {DIM}, one search"
 
 
-def _failed(peer: str, count: int, why: str) -> PairedFigure:
-    return PairedFigure(_name(count), "ms", (), peer, bar=1, failed=why)
+def _failed_figure(peer: str, count: int, reason: str) -> PairedFigure:
+    return PairedFigure(_figure_name(count), "ms", (), peer, bar=1, failed=reason)
 
 
 def _recall(search: Search, queries: np.ndarray, truth: Sequence[set[int]]) -> float:
@@ -95,15 +101,17 @@ def _recall(search: Search, queries: np.ndarray, truth: Sequence[set[int]]) -> f
     return hits / (K * len(queries))
 
 
-def _tuned(
+def _tune_peer(
     settings: Iterator[_Searcher], queries: np.ndarray, truth: Sequence[set[int]]
 ) -> _Searcher:
-    """The fastest of the settings that reach the recall, or the one that comes nearest."""
+    """Choose the fastest setting that reaches the recall, or the one that comes nearest."""
     tried = [replace(s, recall=_recall(s.search, queries[:100], truth)) for s in settings]
-    enough = [s for s in tried if s.recall >= RECALL]
-    if not enough:
+    sufficient = [s for s in tried if s.recall >= RECALL]
+    if not sufficient:
         return max(tried, key=lambda s: s.recall)
-    best = min(enough, key=lambda s: seconds(lambda: [s.search(query) for query in queries[:50]]))
+    best = min(
+        sufficient, key=lambda s: time_call(lambda: [s.search(query) for query in queries[:50]])
+    )
     return replace(best, recall=_recall(best.search, queries, truth))
 
 
@@ -112,19 +120,19 @@ def _megabytes(*paths: Path) -> str:
     return f"{sum(f.stat().st_size for f in files if f.is_file()) / 1e6:,.0f} MB"
 
 
-def _done(folder: Path) -> Path:
-    """The mark beside what was built to its end, so that half a build is not measured."""
+def _done_mark(folder: Path) -> Path:
+    """The file that marks a complete build, so that half a build is not measured."""
     return folder.with_suffix(".done")
 
 
 # Ours
 
 
-def _library(scratch: Path, vectors: np.ndarray) -> Library:
+def _open_library(scratch: Path, vectors: np.ndarray) -> Library:
     folder = scratch / f"library-{len(vectors)}"
     library = Library.open(folder, encoder=_ENCODER, dim=DIM)
-    if not library.has(film(len(vectors) - 1)):
-        for _ in library.add_many(cases(vectors), batch=2000):
+    if not library.has(film_hash_of(len(vectors) - 1)):
+        for _ in library.add_many(make_cases(vectors), batch=2000):
             pass
         library.search(vectors[0])  # builds the index
         library.close()
@@ -132,7 +140,7 @@ def _library(scratch: Path, vectors: np.ndarray) -> Library:
     return library
 
 
-def _ours(library: Library, queries: np.ndarray, truth: Sequence[set[int]]) -> _Searcher:
+def _our_searcher(library: Library, queries: np.ndarray, truth: Sequence[set[int]]) -> _Searcher:
     def search(query: np.ndarray) -> list[int]:
         return [int(hit.case.report[5:].split(".")[0]) for hit in library.search(query, K)]
 
@@ -144,7 +152,7 @@ def _ours(library: Library, queries: np.ndarray, truth: Sequence[set[int]]) -> _
 # The peers
 
 
-def _exact(vectors: np.ndarray) -> Search:
+def _exact_search(vectors: np.ndarray) -> Search:
     index = importlib.import_module("faiss").IndexFlatIP(DIM)
     for start in range(0, len(vectors), 50_000):
         index.add(np.ascontiguousarray(vectors[start : start + 50_000]))
@@ -163,7 +171,7 @@ def _hnswlib(scratch: Path, vectors: np.ndarray) -> Iterator[_Searcher]:
             index.add_items(part, np.arange(start, start + len(part)))
         index.save_index(str(path))
 
-    def at(ef: int) -> Search:
+    def search_with(ef: int) -> Search:
         def search(query: np.ndarray) -> list[int]:
             index.set_ef(ef)
             return index.knn_query(query, K)[0][0].tolist()
@@ -171,14 +179,16 @@ def _hnswlib(scratch: Path, vectors: np.ndarray) -> Iterator[_Searcher]:
         return search
 
     for ef in _EF:
-        yield _Searcher("hnswlib", at(ef), 0, f"M=16, ef={ef}, {_megabytes(path)} in memory")
+        yield _Searcher(
+            "hnswlib", search_with(ef), 0, f"M=16, ef={ef}, {_megabytes(path)} in memory"
+        )
 
 
 def _lancedb(scratch: Path, vectors: np.ndarray) -> Iterator[_Searcher]:
     arrow, lancedb = importlib.import_module("pyarrow"), importlib.import_module("lancedb")
     folder = scratch / f"lancedb-{len(vectors)}"
     base = lancedb.connect(folder)
-    if _done(folder).is_file():
+    if _done_mark(folder).is_file():
         table = base.open_table("cases")
     else:
         base.drop_all_tables()
@@ -190,25 +200,25 @@ def _lancedb(scratch: Path, vectors: np.ndarray) -> Iterator[_Searcher]:
             rows = np.arange(start, start + len(part))
             table.add(arrow.table({"row": rows, "vector": flat}))
         table.create_index(metric="cosine", index_type="IVF_PQ", num_sub_vectors=DIM // 8)
-        _done(folder).touch()
+        _done_mark(folder).touch()
 
-    def at(probes: int, refine: int) -> Search:
+    def search_with(probes: int, refine: int) -> Search:
         def search(query: np.ndarray) -> list[int]:
-            asked = table.search(query).distance_type("cosine").nprobes(probes)
-            found = asked.refine_factor(refine).limit(K).select(["row", "_distance"]).to_arrow()
+            request = table.search(query).distance_type("cosine").nprobes(probes)
+            found = request.refine_factor(refine).limit(K).select(["row", "_distance"]).to_arrow()
             return found["row"].to_pylist()
 
         return search
 
     for probes, refine in _LANCE:
         note = f"IVF_PQ, {probes} probes, refined {refine}-fold, {_megabytes(folder)} on disk"
-        yield _Searcher("LanceDB", at(probes, refine), 0, note)
+        yield _Searcher("LanceDB", search_with(probes, refine), 0, note)
 
 
 def _qdrant(scratch: Path, vectors: np.ndarray) -> Iterator[_Searcher]:
     edge: Any = importlib.import_module("qdrant_edge")
     folder = scratch / f"qdrant-{len(vectors)}"
-    if _done(folder).is_file():
+    if _done_mark(folder).is_file():
         shard = edge.EdgeShard.load(str(folder))
     else:
         shutil.rmtree(folder, ignore_errors=True)
@@ -221,18 +231,20 @@ def _qdrant(scratch: Path, vectors: np.ndarray) -> Iterator[_Searcher]:
             shard.update(edge.UpdateOperation.upsert_points(points))
         shard.optimize()
         shard.flush()
-        _done(folder).touch()
+        _done_mark(folder).touch()
 
-    def at(ef: int) -> Search:
+    def search_with(ef: int) -> Search:
         params = edge.SearchParams(hnsw_ef=ef)
 
         def search(query: np.ndarray) -> list[int]:
-            asked = edge.SearchRequest(
+            request = edge.SearchRequest(
                 query=edge.Query.Nearest(query.tolist()), limit=K, params=params
             )
-            return [point.id for point in shard.search(asked)]
+            return [point.id for point in shard.search(request)]
 
         return search
 
     for ef in _EF:
-        yield _Searcher("Qdrant Edge", at(ef), 0, f"hnsw_ef={ef}, {_megabytes(folder)} on disk")
+        yield _Searcher(
+            "Qdrant Edge", search_with(ef), 0, f"hnsw_ef={ef}, {_megabytes(folder)} on disk"
+        )

@@ -31,7 +31,7 @@ DESCRIBED = (
 )
 
 
-def stored(folder: Path, count: int) -> np.ndarray:
+def load_vectors(folder: Path, count: int) -> np.ndarray:
     """The first `count` vectors, float32 (count, DIM) of length 1, mapped from a file made once."""
     path = folder / f"vectors-{count}.npy"
     if not path.is_file():
@@ -40,39 +40,39 @@ def stored(folder: Path, count: int) -> np.ndarray:
         rows = np.lib.format.open_memmap(part, "w+", np.float32, (count, DIM))
         for start in range(0, count, _CHUNK):
             end = min(count, start + _CHUNK)
-            rows[start:end] = made(end - start, seed=1 + start // _CHUNK)
+            rows[start:end] = make_vectors(end - start, seed=1 + start // _CHUNK)
         rows.flush()
         part.replace(path)
     return np.load(path, mmap_mode="r")
 
 
-def held_out(count: int) -> np.ndarray:
-    """Queries from the same source that are in no `stored`: float32 (count, DIM) of length 1."""
-    return made(count, seed=0)
+def make_queries(count: int) -> np.ndarray:
+    """Queries of the source of `load_vectors`, never in it: float32 (count, DIM) of length 1."""
+    return make_vectors(count, seed=0)
 
 
-def made(count: int, seed: int) -> np.ndarray:
+def make_vectors(count: int, seed: int) -> np.ndarray:
     """Vectors of one seed: float32 (count, DIM) of length 1."""
-    fixed, chance = np.random.default_rng(7), np.random.default_rng([11, seed])
+    fixed_rng, rng = np.random.default_rng(7), np.random.default_rng([11, seed])
     scale = 1 / np.sqrt(1 + np.arange(_LATENT) / 8)
     scale = (scale / np.linalg.norm(scale)).astype(np.float32)
-    turned = np.linalg.qr(fixed.normal(size=(DIM, _LATENT)))[0].T.astype(np.float32)
-    middles = fixed.standard_normal((_GROUPS, _LATENT), np.float32) * scale
-    widths = _WIDTH * np.exp(0.3 * fixed.standard_normal(_GROUPS, np.float32))
-    share = 1 / (10 + np.arange(_GROUPS))
-    group = chance.choice(_GROUPS, size=count, p=share / share.sum())
-    inside = chance.standard_normal((count, _LATENT), np.float32) * scale
-    vectors = (middles[group] + widths[group, None] * inside) @ turned
-    vectors += _NOISE / np.sqrt(DIM) * chance.standard_normal((count, DIM), np.float32)
+    directions = np.linalg.qr(fixed_rng.normal(size=(DIM, _LATENT)))[0].T.astype(np.float32)
+    centres = fixed_rng.standard_normal((_GROUPS, _LATENT), np.float32) * scale
+    widths = _WIDTH * np.exp(0.3 * fixed_rng.standard_normal(_GROUPS, np.float32))
+    weights = 1 / (10 + np.arange(_GROUPS))
+    group = rng.choice(_GROUPS, size=count, p=weights / weights.sum())
+    inside = rng.standard_normal((count, _LATENT), np.float32) * scale
+    vectors = (centres[group] + widths[group, None] * inside) @ directions
+    vectors += _NOISE / np.sqrt(DIM) * rng.standard_normal((count, DIM), np.float32)
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
-def cases(vectors: np.ndarray) -> Iterator[NewCase]:
+def make_cases(vectors: np.ndarray) -> Iterator[NewCase]:
     """One case a vector, with a short report, labels, a source and a picture of a few bytes."""
     pictures = [_picture(shade) for shade in range(256)]
     for i, vector in enumerate(vectors):
         yield NewCase(
-            film_sha256=film(i),
+            film_sha256=film_hash_of(i),
             preview=pictures[i % 256],
             embedding=vector,
             patient=f"patient-{i // 3}",
@@ -82,7 +82,7 @@ def cases(vectors: np.ndarray) -> Iterator[NewCase]:
         )
 
 
-def film(i: int) -> str:
+def film_hash_of(i: int) -> str:
     """The SHA-256 of the i-th case's film."""
     return hashlib.sha256(f"film {i}".encode()).hexdigest()
 

@@ -20,18 +20,18 @@ from assistant.backbones.loading import backbone_folder
 from assistant.intake.resize import batch_of
 from assistant.prompts import film_prompt, paint_prompt, report_request
 from assistant.types import Film
-from evals.data.phantoms import as_film, phantoms
+from evals.data.phantoms import as_film, make_phantoms
 
 SEED = 4711
 MOST = 192  # tokens of a report, at most: those of `Sampling`
 
 
-def plain_janus(scratch: Path) -> Path:
+def copy_plain_janus(scratch: Path) -> Path:
     """A copy of `mini` without its probe, so that it drafts as any Janus does: film to text."""
     folder = scratch / "janus"
     if not folder.is_dir():
-        unlike = ignore_patterns("probe.safetensors", "measures.safetensors", "risk.json")
-        copytree(backbone_folder("mini"), folder, ignore=unlike)
+        left_out = ignore_patterns("probe.safetensors", "measures.safetensors", "risk.json")
+        copytree(backbone_folder("mini"), folder, ignore=left_out)
     return folder
 
 
@@ -58,13 +58,13 @@ class PeerCheckpoint:
         model, tokenizer = self.model, self.tokenizer
         pixels = torch.from_numpy(batch_of([film], model.config.vision_config.image_size))
         tokens = model.config.vision_config.num_image_tokens
-        asked = tokenizer(
+        inputs = tokenizer(
             film_prompt(tokenizer, tokens, report_request()),
             return_tensors="pt",
             add_special_tokens=False,
         )
         out = model.generate(
-            **asked.to(model.device),
+            **inputs.to(model.device),
             pixel_values=pixels.to(model.device),
             generation_config=GenerationConfig(
                 max_length=None,
@@ -74,33 +74,33 @@ class PeerCheckpoint:
                 pad_token_id=tokenizer.pad_token_id,
             ),
         )
-        return tokenizer.decode(out[0, asked["input_ids"].shape[1] :], skip_special_tokens=True)
+        return tokenizer.decode(out[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
 
     @torch.inference_mode()
     def paint(self, words: str, guidance: float) -> np.ndarray:
         """One painting, greedily: float32 (H, W) in [0, 1]."""
         model, tokenizer = self.model, self.tokenizer
-        asked = tokenizer(
+        inputs = tokenizer(
             [paint_prompt(tokenizer, words)], return_tensors="pt", add_special_tokens=False
         ).to(model.device)
         boi = tokenizer.convert_tokens_to_ids(tokenizer.boi_token)
         tokens = model.generate(
-            **asked,
+            **inputs,
             generation_mode="image",
             generation_config=GenerationConfig(
                 do_sample=False,
                 guidance_scale=guidance,
-                max_length=asked["input_ids"].shape[1]
+                max_length=inputs["input_ids"].shape[1]
                 + model.config.vision_config.num_image_tokens,
                 bos_token_id=tokenizer.bos_token_id,
                 pad_token_id=tokenizer.pad_token_id,
                 generation_kwargs={"boi_token_id": boi},
             ),
         )
-        painted = model.decode_image_tokens(tokens).mean(dim=-1)[0]
-        return painted.add(1).div(2).clamp(0, 1).cpu().numpy()
+        picture = model.decode_image_tokens(tokens).mean(dim=-1)[0]
+        return picture.add(1).div(2).clamp(0, 1).cpu().numpy()
 
 
-def phantom_films(count: int) -> list[Film]:
-    """So many films of phantoms that no training has seen."""
-    return [as_film(phantom) for phantom in phantoms(SEED, range(count))]
+def make_films(count: int) -> list[Film]:
+    """Make films of phantoms that no training has seen."""
+    return [as_film(phantom) for phantom in make_phantoms(SEED, range(count))]

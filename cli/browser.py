@@ -122,7 +122,7 @@ def speed(
     backbone: Backbone = "mini",
 ) -> None:
     """Measure how long a visitor waits for the page, and for a draft's first sentence."""
-    from evals.results import format_value, median
+    from evals.results import format_value, median_of
 
     page_seconds, sentence_seconds, draft_seconds = [], [], []
     with _serve_library(backbone) as url, _open_browser() as browser:
@@ -143,7 +143,7 @@ def speed(
         ("first sentence of a draft", sentence_seconds, "under 3 s"),
         ("whole draft with its verdicts", draft_seconds, ""),
     ):
-        summary = median(seconds)
+        summary = median_of(seconds)
         value = format_value(summary["value"])
         interval = f"{format_value(summary['ci_low'])} to {format_value(summary['ci_high'])}"
         OUTPUT.print(

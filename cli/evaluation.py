@@ -106,11 +106,11 @@ def evaluate(
             on_progress=progress,
         )
     if card is not None:
-        write_file(card, evals.on_card(card, results))
+        write_file(card, evals.update_backbone_card(card, results))
     if as_json:
         print_json(results)
     else:
-        for line in evals.table(results):
+        for line in evals.format_results(results):
             OUTPUT.print(line, markup=False)
     evals.write_results(results, card_file().parent)  # the chat shows the last one's page
 
@@ -134,5 +134,5 @@ def _compare_results(names: list[str], out: Path | None, as_json: bool) -> None:
     if as_json:
         print_json(comparison)
     else:
-        for line in evals.lines(comparison):
+        for line in evals.format_comparison(comparison):
             OUTPUT.print(line, markup=False)

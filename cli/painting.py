@@ -43,7 +43,7 @@ def paint(
     from assistant.chest.phantoms.film import site_named
     from assistant.painting.painting import (
         SUFFIXES,
-        caption,
+        caption_of,
         file_of,
         painting_dict,
         prompt_of_report,
@@ -70,7 +70,7 @@ def paint(
         return
     for item, painting in zip(written, paintings, strict=True):
         OUTPUT.print(f"Synthetic film written to {item['file']}", markup=False)
-        OUTPUT.print(f"  {caption(painting)}", style="dim", markup=False)
+        OUTPUT.print(f"  {caption_of(painting)}", style="dim", markup=False)
 
 
 def phantom(

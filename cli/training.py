@@ -29,11 +29,11 @@ def train(
     work: Annotated[Path | None, typer.Option(help="Checkpoints; name it again to resume.")] = None,
 ) -> None:
     """Train a backbone or an adapter by a recipe; a killed run goes on where it was."""
-    from adapters.adapter_recipe import AdapterRecipe, read_any
+    from adapters.adapter_recipe import AdapterRecipe, read_any_recipe
     from assistant.backbones.loading import backbone_folder
     from assistant.paths import cache_folder
 
-    plan, checkpoints = read_any(recipe), work or cache_folder() / "train"
+    plan, checkpoints = read_any_recipe(recipe), work or cache_folder() / "train"
     from transformers.utils import logging
 
     logging.disable_progress_bar()  # those of files; the training's own stays
@@ -47,7 +47,7 @@ def train(
         return
     if base is not None or out is None:
         raise SettingsError("A backbone's recipe has no base, and needs a folder named with --out.")
-    from adapters.pretrain.train import train as train_backbone
+    from adapters.pretrain.train import train_backbone
 
     train_backbone(plan, checkpoints, out, print_note)
 
@@ -80,8 +80,8 @@ def calibrate(
 ) -> None:
     """Fit a backbone's risk, and with --probe its probe, on films of which the truth is known."""
     from adapters.calibration.calibrate import calibrate as fit_risk
-    from adapters.calibration.calibrate import cases_with_truth, write_risk
-    from adapters.calibration.probe import teach_half
+    from adapters.calibration.calibrate import load_cases_with_truth, write_risk
+    from adapters.calibration.probe import refit_probe_on_half
     from assistant.backbones.loading import backbone_folder
     from assistant.cases.ingest import refresh
     from assistant.chest.phantoms.film import site_named
@@ -89,13 +89,13 @@ def calibrate(
 
     sites = [site_named(letter).name for letter in site or ["A"]]
     folder = out if out is not None and not probe else backbone_folder(backbone)
-    labelled, description = cases_with_truth(
+    labelled, description = load_cases_with_truth(
         cases, n, sites, work or cache_folder() / "calibrate", print_note
     )
     if probe:
         if out is None:
             raise SettingsError("A probe taught anew makes a new backbone; name its folder: --out.")
-        labelled = teach_half(folder, labelled, out, print_note)
+        labelled = refit_probe_on_half(folder, labelled, out, print_note)
         backbone, folder = str(out), out
     with open_assistant(backbone, library) as assistant:
         # Its cases are found by what this probe says of them.

@@ -1,11 +1,11 @@
-"""Measuring: data in, scores out; every figure with n, what could not be scored, an interval.
+"""Evaluation: data in, scores out; every figure with n, its unscored cases and an interval.
 
 A suite drives the assistant through its public methods; there is no other inference path here.
 """
 
-from evals.compare import compare, lines
+from evals.compare import compare, format_comparison
 from evals.registry import SUITES
-from evals.results import SCHEMA, on_card, table
+from evals.results import SCHEMA, format_results, update_backbone_card
 from evals.results_file import read_results, write_results
 from evals.run import run
 
@@ -13,10 +13,10 @@ __all__ = [
     "SCHEMA",
     "SUITES",
     "compare",
-    "lines",
-    "on_card",
+    "format_comparison",
+    "format_results",
     "read_results",
     "run",
-    "table",
+    "update_backbone_card",
     "write_results",
 ]

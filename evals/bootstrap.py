@@ -25,28 +25,30 @@ def bootstrap_interval(
     `counts` is (N, K), a row a film; `statistic` takes the summed counts (K,) of a resample.
     Efron and Tibshirani 1993, "An Introduction to the Bootstrap", chapter 13.
     """
-    names, member = np.unique(np.asarray(patients), return_inverse=True)
-    sums = np.zeros((len(names), counts.shape[1]))
-    np.add.at(sums, member, counts)
-    return _middle([statistic(row) for row in _resamples(len(names), seed) @ sums])
+    people, person_of_row = np.unique(np.asarray(patients), return_inverse=True)
+    sums = np.zeros((len(people), counts.shape[1]))
+    np.add.at(sums, person_of_row, counts)
+    return _percentile_interval(
+        [statistic(row) for row in _draw_resamples(len(people), seed) @ sums]
+    )
 
 
 @lru_cache(maxsize=2)
-def _resamples(patients: int, seed: int) -> np.ndarray:
-    """How often each patient is in each resample, (DRAWS, patients); a suite asks many times."""
+def _draw_resamples(patients: int, seed: int) -> np.ndarray:
+    """How often each patient is in each resample, (DRAWS, patients); cached for the suite."""
     rng = np.random.default_rng(seed)
-    drawn = rng.multinomial(patients, np.full(patients, 1 / patients), size=DRAWS).astype(float)
-    drawn.setflags(write=False)
-    return drawn
+    resamples = rng.multinomial(patients, np.full(patients, 1 / patients), size=DRAWS).astype(float)
+    resamples.setflags(write=False)
+    return resamples
 
 
 def bootstrap_median(values: np.ndarray, *, seed: int = 0) -> tuple[float, float]:
     """The 95 % percentile interval of the median of independent values (N,), N at least 1."""
     rng = np.random.default_rng(seed)
-    return _middle(np.median(rng.choice(values, (DRAWS, len(values))), axis=1))
+    return _percentile_interval(np.median(rng.choice(values, (DRAWS, len(values))), axis=1))
 
 
-def _middle(values: Sequence[float] | np.ndarray) -> tuple[float, float]:
+def _percentile_interval(values: Sequence[float] | np.ndarray) -> tuple[float, float]:
     finite = [v for v in values if np.isfinite(v)]
     if not finite:
         return float("nan"), float("nan")
@@ -74,12 +76,12 @@ def f1_gain(counts: np.ndarray) -> float:
 
 
 def recall(counts: np.ndarray) -> float:
-    """The share found of what is there; NaN where nothing is."""
+    """The share of the true findings that were claimed; NaN where there are none."""
     return ratio(np.array([counts[0], counts[0] + counts[2]]))
 
 
 def precision(counts: np.ndarray) -> float:
-    """The share that is there of what was said; NaN where nothing was."""
+    """The share of the claims that are true; NaN where nothing was claimed."""
     return ratio(np.array([counts[0], counts[0] + counts[1]]))
 
 
@@ -125,7 +127,7 @@ def chrf(counts: np.ndarray) -> float:
     return float(5 * precise * complete / total) if total else 0.0
 
 
-# What a figure that is counted film by film may be; `mean` is a ratio whose rows are (value, 1).
+# Statistics of counts that are kept film by film; `mean` is a ratio whose rows are (value, 1).
 STATISTICS: Mapping[str, Callable[[np.ndarray], float]] = MappingProxyType(
     {
         "f1": f1,
@@ -150,9 +152,9 @@ def auroc(rows: np.ndarray) -> float:
     if not 0 < false.sum() < len(false):
         return float("nan")
     ranks = rankdata(scores)
-    bad = int(false.sum())
-    wins = ranks[false].sum() - bad * (bad + 1) / 2
-    return float(wins / (bad * (len(false) - bad)))
+    false_count = int(false.sum())
+    wins = ranks[false].sum() - false_count * (false_count + 1) / 2
+    return float(wins / (false_count * (len(false) - false_count)))
 
 
 def calibration_error(rows: np.ndarray, bins: int = 10) -> float:
@@ -174,8 +176,10 @@ def bootstrap_rows(
     draws: int = 300,
 ) -> tuple[float, float]:
     """The 95 % interval of a statistic of all rows (N, K), resampling patients with their rows."""
-    names, member = np.unique(np.asarray(patients), return_inverse=True)
-    own = [np.flatnonzero(member == number) for number in range(len(names))]
+    people, person_of_row = np.unique(np.asarray(patients), return_inverse=True)
+    rows_of_person = [np.flatnonzero(person_of_row == number) for number in range(len(people))]
     rng = np.random.default_rng(seed)
-    picks = rng.integers(len(names), size=(draws, len(names)))
-    return _middle([statistic(rows[np.concatenate([own[i] for i in pick])]) for pick in picks])
+    picks = rng.integers(len(people), size=(draws, len(people)))
+    return _percentile_interval(
+        [statistic(rows[np.concatenate([rows_of_person[i] for i in pick])]) for pick in picks]
+    )

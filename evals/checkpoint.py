@@ -1,6 +1,6 @@
-"""Parts of a run that are done, kept on the disk until the run is: a killed run goes on after them.
+"""Finished parts of a run, kept on disk until the run is done, so that a killed run can resume.
 
-A part is taken up again only by a run that asks for the same of the same: backbone, data, code.
+A run loads a part only if it has the same options, backbone, data and code.
 """
 
 from __future__ import annotations
@@ -22,44 +22,46 @@ ROOMS = ("assistant", "evals", "retrieval")
 
 
 class PartStore:
-    """Finished parts in a folder; without one nothing is kept."""
+    """Stores finished parts in a folder; without a folder it stores nothing."""
 
-    def __init__(self, folder: Path | None, asked: Mapping[str, Any]) -> None:
-        """`asked` is all that the parts depend on, as values that JSON holds."""
-        told = json.dumps({**asked, "code": code_version()}, sort_keys=True, default=str)
-        mark = hashlib.sha256(told.encode()).hexdigest()[:16]
-        self._folder = None if folder is None else folder / FOLDER / mark
+    def __init__(self, folder: Path | None, settings: Mapping[str, Any]) -> None:
+        """`settings` holds all that the parts depend on, as values that JSON can hold."""
+        key = json.dumps({**settings, "code": code_version()}, sort_keys=True, default=str)
+        digest = hashlib.sha256(key.encode()).hexdigest()[:16]
+        self._folder = None if folder is None else folder / FOLDER / digest
 
     def load(self, name: str) -> PartResult | None:
-        """A part that an earlier run has finished; None where there is none."""
-        path = self._path(name)
+        """Return a part that an earlier run has finished; None where there is none."""
+        path = self._path_of(name)
         if path is None or not path.is_file():
             return None
-        told = json.loads(path.read_text(encoding="utf-8"))
+        stored = json.loads(path.read_text(encoding="utf-8"))
         counts = {
-            key: Counts(one["statistic"], tuple(one["patients"]), tuple(map(tuple, one["rows"])))
-            for key, one in told.pop("counts").items()
+            key: Counts(
+                entry["statistic"], tuple(entry["patients"]), tuple(map(tuple, entry["rows"]))
+            )
+            for key, entry in stored.pop("counts").items()
         }
-        return PartResult(**told, counts=counts)
+        return PartResult(**stored, counts=counts)
 
     def save(self, name: str, part: PartResult) -> None:
-        """Keep a part."""
-        path = self._path(name)
+        """Store a part."""
+        path = self._path_of(name)
         if path is None:
             return
-        write_file(path, json.dumps(asdict(part), default=_plain).encode())
+        write_file(path, json.dumps(asdict(part), default=_to_json).encode())
 
     def clear(self) -> None:
-        """Forget the parts: the run is done, and the next measures anew."""
+        """Delete the parts: the run is done, and the next one measures anew."""
         if self._folder is not None:
             shutil.rmtree(self._folder.parent, ignore_errors=True)
 
-    def _path(self, name: str) -> Path | None:
+    def _path_of(self, name: str) -> Path | None:
         return None if self._folder is None else self._folder / f"{name.replace('/', '-')}.json"
 
 
-def _plain(value: Any) -> Any:
-    """Of numpy's numbers and of mappings what JSON holds."""
+def _to_json(value: Any) -> Any:
+    """Convert numpy's numbers and mappings to values that JSON can hold."""
     return dict(value) if isinstance(value, Mapping) else value.item()
 
 

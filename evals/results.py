@@ -20,7 +20,7 @@ Figure = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What a figure was computed from, film by film, so that two runs can be compared in pairs."""
+    """The counts of a figure, film by film, so that two runs can be compared in pairs."""
 
     statistic: str  # its name in `evals.bootstrap.STATISTICS`
     patients: tuple[str, ...]
@@ -29,18 +29,18 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class PartResult:
-    """What one part of a suite has found out."""
+    """The result of one part of a suite."""
 
     figures: Mapping[str, Figure]
     cases: Sequence[Mapping[str, Any]] = ()
-    notes: Mapping[str, str] = field(default_factory=dict)  # by figure: how, or why not at all
+    notes: Mapping[str, str] = field(default_factory=dict)  # by figure: how, or why not
     material: str = ""  # what it was measured on, in words
     counts: Mapping[str, Counts] = field(default_factory=dict)  # by figure
     plots: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # see `evals.plot_data`
 
 
 class FigureTable:
-    """Figures as they are counted, each with what it was counted from."""
+    """Collects figures, each with the counts it was computed from."""
 
     def __init__(self) -> None:
         self.figures: dict[str, Figure] = {}
@@ -62,28 +62,28 @@ class FigureTable:
             self.figures[name] = figure_of(None, 0, unscored=unscored, bar=bar)
             return
         table = table.reshape(len(table), -1)
-        self.figures[name] = figure(
+        self.figures[name] = compute_figure(
             table, patients, STATISTICS[statistic], unscored=unscored, bar=bar
         )
-        told = tuple(tuple(row) for row in table.tolist())
-        self.counts[name] = Counts(statistic, tuple(patients), told)
+        counted = tuple(tuple(row) for row in table.tolist())
+        self.counts[name] = Counts(statistic, tuple(patients), counted)
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """What a figure is held to."""
+    """The limit that a figure has to meet."""
 
     sense: str  # "at least" or "at most"
-    limit: float | None = None  # None: the part itself says how much
+    limit: float | None = None  # None: the part itself gives the limit
 
-    def met(self, value: float | None, limit: float | None) -> bool | None:
-        """Whether a value keeps within a limit; None where either is not known."""
+    def is_met(self, value: float | None, limit: float | None) -> bool | None:
+        """Whether a value meets a limit; None where either is not known."""
         if value is None or limit is None:
             return None
         return value >= limit if self.sense == "at least" else value <= limit
 
 
-def figure(
+def compute_figure(
     counts: np.ndarray,
     patients: Sequence[str],
     statistic: Callable[[np.ndarray], float],
@@ -91,16 +91,16 @@ def figure(
     unscored: int = 0,
     bar: float | None = None,
 ) -> Figure:
-    """One figure over the films that could be scored, with its interval by patient.
+    """Compute a figure over the films that could be scored, with its interval by patient.
 
-    `counts` is (N, K) with a row a film. `unscored` films are counted beside, never as zero.
+    `counts` is (N, K) with a row a film. `unscored` films are counted apart, never as zero.
     """
     value = statistic(counts.sum(axis=0)) if len(counts) else float("nan")
     low, high = bootstrap_interval(counts, patients, statistic) if len(counts) else (value, value)
     return figure_of(value, len(counts), (low, high), unscored=unscored, bar=bar)
 
 
-def median(values: Sequence[float]) -> Figure:
+def median_of(values: Sequence[float]) -> Figure:
     """The median of independent values as a figure."""
     known = np.asarray(values, float)
     if not len(known):
@@ -116,18 +116,18 @@ def figure_of(
     unscored: int = 0,
     bar: float | None = None,
 ) -> Figure:
-    """A figure whose value and interval are known already; None is not known."""
+    """Make a figure from a known value and interval; None is not known."""
     return {
-        "value": _number(value),
+        "value": _round_value(value),
         "n": n,
         "unscored": unscored,
-        "ci_low": _number(interval[0]),
-        "ci_high": _number(interval[1]),
-        "bar": _number(bar),
+        "ci_low": _round_value(interval[0]),
+        "ci_high": _round_value(interval[1]),
+        "bar": _round_value(bar),
     }
 
 
-def _number(value: float | None) -> float | None:
+def _round_value(value: float | None) -> float | None:
     if value is None or math.isnan(value):
         return None
     # Six digits: distances between films are small numbers.
@@ -137,21 +137,21 @@ def _number(value: float | None) -> float | None:
 def judge_bars(
     figures: Mapping[str, Figure], bars: Mapping[str, Bar]
 ) -> tuple[dict[str, Figure], dict[str, dict[str, Any]]]:
-    """The figures with the bars they are held to, and of each bar whether it is met."""
-    held: dict[str, Figure] = {}
+    """Return the figures with their bars, and the verdict on each bar."""
+    with_bars: dict[str, Figure] = {}
     verdicts: dict[str, dict[str, Any]] = {}
-    for name, found in figures.items():
+    for name, figure in figures.items():
         bar = bars.get(name)
-        limit = found["bar"] if bar is None or bar.limit is None else bar.limit
-        held[name] = {**found, "bar": limit}
+        limit = figure["bar"] if bar is None or bar.limit is None else bar.limit
+        with_bars[name] = {**figure, "bar": limit}
         if bar is not None:
-            met = bar.met(found["value"], limit)
+            met = bar.is_met(figure["value"], limit)
             verdicts[name] = {"sense": bar.sense, "limit": limit, "met": met}
-    return held, verdicts
+    return with_bars, verdicts
 
 
-def table(results: dict[str, Any]) -> list[str]:
-    """The figures as lines of text, and below them what there is to say about some."""
+def format_results(results: dict[str, Any]) -> list[str]:
+    """Return the figures as lines of text, with the notes below them."""
     figures, bars = results["figures"], results.get("bars", {})
     width = max([len(name) for name in figures] + [6])
     lines = [
@@ -159,11 +159,11 @@ def table(results: dict[str, Any]) -> list[str]:
     ]
     for name, f in figures.items():
         value = "-" if f["value"] is None else format_value(f["value"])
-        between = "-"
+        interval = "-"
         if f["ci_low"] is not None and f["ci_high"] is not None:
-            between = f"{format_value(f['ci_low'])} to {format_value(f['ci_high'])}"
-        line = f"{name:<{width}} {value:>9}  {between:<21} {f['n']:>5} {f['unscored']:>8}  "
-        lines.append((line + _bar(f, bars.get(name))).rstrip())
+            interval = f"{format_value(f['ci_low'])} to {format_value(f['ci_high'])}"
+        line = f"{name:<{width}} {value:>9}  {interval:<21} {f['n']:>5} {f['unscored']:>8}  "
+        lines.append((line + _format_bar(f, bars.get(name))).rstrip())
     lines += [f"{name}: {text}" for name, text in results.get("notes", {}).items()]
     return lines
 
@@ -173,17 +173,17 @@ def format_value(value: float) -> str:
     return f"{value:.3f}" if value == 0 or abs(value) >= 0.01 else f"{value:.2g}"
 
 
-def _bar(found: Figure, verdict: Mapping[str, Any] | None) -> str:
-    if found["bar"] is None:
+def _format_bar(figure: Figure, verdict: Mapping[str, Any] | None) -> str:
+    if figure["bar"] is None:
         return ""
     if verdict is None:
-        return format_value(found["bar"])
+        return format_value(figure["bar"])
     word = {True: "met", False: "missed", None: "not scored"}[verdict["met"]]
-    return f"{verdict['sense']} {found['bar']:.4g}: {word}"
+    return f"{verdict['sense']} {figure['bar']:.4g}: {word}"
 
 
-def on_card(path: Path, results: dict[str, Any]) -> bytes:
-    """The text of a backbone's card with these figures as its measured quality.
+def update_backbone_card(path: Path, results: dict[str, Any]) -> bytes:
+    """Return a backbone's card, as JSON bytes, with these figures as its measured quality.
 
     Raises SettingsError where there is no card, or it is another backbone's.
     """
@@ -191,10 +191,10 @@ def on_card(path: Path, results: dict[str, Any]) -> bytes:
         card = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         raise SettingsError(f"{path} is no backbone's card; name its card.json.") from None
-    measured = results["provenance"]
-    if not isinstance(card, dict) or card.get("name") != measured["backbone"]:
+    provenance = results["provenance"]
+    if not isinstance(card, dict) or card.get("name") != provenance["backbone"]:
         raise SettingsError(
-            f"{path} is not the card of {measured['backbone']}, which was measured."
+            f"{path} is not the card of {provenance['backbone']}, which was measured."
         )
-    card["quality"] = {"measured_on": measured["data"], "figures": results["figures"]}
+    card["quality"] = {"measured_on": provenance["data"], "figures": results["figures"]}
     return (json.dumps(card, indent=2) + "\n").encode()

@@ -1,4 +1,4 @@
-"""Running suites: one part after the other, to results that are whole after each."""
+"""Runs suites part by part; the results are complete after each part."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from typing import Any
 from assistant.types import OnProgress
 from evals.checkpoint import PartStore, code_version, data_hash
 from evals.options import SuiteOptions
-from evals.registry import SUITES, choose_parts, suites_with_backbone
+from evals.registry import SUITES, choose_parts, needs_backbone
 from evals.results import SCHEMA, Counts, Figure, PartResult, judge_bars
 from evals.results_file import write_results
 
 PACKAGES = ("wetread", "torch", "transformers", "peft", "faiss-cpu", "numpy", "scikit-learn")
 
-NONE: Mapping[str, str | Path] = MappingProxyType({})
-APART = ("risk", "gate", "looking", "real", "fidelity")
+NO_WEIGHTS: Mapping[str, str | Path] = MappingProxyType({})
+PREFIXED = ("risk", "gate", "looking", "real", "fidelity")
 
 
 def run(
@@ -36,7 +36,7 @@ def run(
     generated: str | Path | None = None,
     real: str | Path | None = None,
     canaries: str | Path | None = None,
-    weights: Mapping[str, str | Path] = NONE,
+    weights: Mapping[str, str | Path] = NO_WEIGHTS,
     only: Sequence[str] = (),
     site: str = "A",
     out: str | Path | None = None,
@@ -46,18 +46,18 @@ def run(
 
     `suites` are names in `evals.SUITES`, or "all": see docs/evaluation.md. Phantoms are made from
     `seed`, at `site` where a suite takes one; real films or reports are those of `data`; each
-    part takes `n` films, or as many as it holds right. `only` names parts of a suite.
-    `predictions` are reports made elsewhere, `generated` pictures made elsewhere, held against
-    those in `real`; `canaries` sentences that were planted in the training; `weights` the places of
-    the weights of neural scores, by the score's name. With `out` results
-    and card are written there after every part, and a run that was killed goes on where it was.
-    OnProgress begins anew with each part. Raises SettingsError for what does not exist or is not
-    named, BackboneError for a backbone that cannot load.
+    part takes `n` films, or its default. `only` names parts of a suite. `predictions` are reports
+    of another system, `generated` pictures of another system, compared with those in `real`;
+    `canaries` are sentences that were planted in the training; `weights` are the paths of the
+    weights of neural scores, by the score's name. With `out` results and card are written there
+    after every part, and a run that was killed resumes where it was. `on_progress` starts again
+    with each part. Raises SettingsError for what does not exist or is missing, BackboneError for a
+    backbone that cannot load.
     """
     from assistant.chest.phantoms.film import site_named
 
     site_named(site)
-    named = (suites,) if isinstance(suites, str) else tuple(suites)
+    suite_names = (suites,) if isinstance(suites, str) else tuple(suites)
     paths = {
         name: None if path is None else Path(path)
         for name, path in (
@@ -65,11 +65,11 @@ def run(
             ("real", real), ("canaries", canaries),
         )
     }  # fmt: skip
-    told = {name: Path(path) for name, path in weights.items()}
-    options = SuiteOptions(Path(), n, seed, site, **paths, weights=told)
-    parts = choose_parts(named, only, options)
+    weight_paths = {name: Path(path) for name, path in weights.items()}
+    options = SuiteOptions(Path(), n, seed, site, **paths, weights=weight_paths)
+    parts = choose_parts(suite_names, only, options)
     assistant = None
-    if suites_with_backbone([suite for suite, _, _ in parts], options):
+    if needs_backbone([suite for suite, _, _ in parts], options):
         from assistant import Assistant
         from assistant.backbones.loading import backbone_folder, load_backbone
         from assistant.backbones.settings import is_settings
@@ -77,37 +77,39 @@ def run(
         if not is_settings(backbone):
             options = replace(options, folder=backbone_folder(backbone))
         assistant = Assistant(load_backbone(backbone))
-    about = {
-        **_identity(assistant),
-        "command": _command(named, options, only, str(backbone)),
+    provenance = {
+        **_identity_of(assistant),
+        "command": _format_command(suite_names, options, only, str(backbone)),
         "seed": seed,
         "data_sha256": {name: data_hash(path) for name, path in paths.items() if path},
     }
-    kept = PartStore(None if out is None else Path(out), {**asdict(options), **about})
+    store = PartStore(None if out is None else Path(out), {**asdict(options), **provenance})
     done: list[tuple[str, PartResult]] = []
     seconds: dict[str, float] = {}
     results: dict[str, Any] = {}
     for suite, name, part in parts:
         key = f"{suite}/{name}"
-        measured = kept.load(key)
-        if measured is None:
+        result = store.load(key)
+        if result is None:
             started = time.monotonic()
-            measured = _placed(name, part(assistant, options, on_progress))
+            result = _prefix_names(name, part(assistant, options, on_progress))
             seconds[key] = round(time.monotonic() - started, 1)
-            kept.save(key, measured)
-        done.append((suite, measured))
-        results = _results("+".join(named), done, {**about, "seconds": seconds}, site)
+            store.save(key, result)
+        done.append((suite, result))
+        results = _assemble_results(
+            "+".join(suite_names), done, {**provenance, "seconds": seconds}, site
+        )
         if out is not None:
             write_results(results, Path(out))
-    kept.clear()
+    store.clear()
     return results
 
 
-def _command(
-    named: Sequence[str], options: SuiteOptions, only: Sequence[str], backbone: str
+def _format_command(
+    suites: Sequence[str], options: SuiteOptions, only: Sequence[str], backbone: str
 ) -> str:
-    """The command line that does the same; of folders and files their names alone."""
-    words = ["wetread eval", *named, f"--backbone {Path(backbone).name}", f"--seed {options.seed}"]
+    """The command line of this run, with only the names of folders and files."""
+    words = ["wetread eval", *suites, f"--backbone {Path(backbone).name}", f"--seed {options.seed}"]
     words += [f"--only {','.join(only)}"] if only else []
     words += [] if options.n is None else [f"--n {options.n}"]
     words += [] if options.site == "A" else [f"--site {options.site}"]
@@ -117,37 +119,37 @@ def _command(
     return " ".join(words)
 
 
-def _placed(name: str, part: PartResult) -> PartResult:
-    """A part's findings under its name, where they do not bear that of what they measure."""
-    if name not in APART:
+def _prefix_names(name: str, part: PartResult) -> PartResult:
+    """Prefix the keys of a part's result with its name, where its figures do not name it."""
+    if name not in PREFIXED:
         return part
 
-    def renamed(table: Mapping[str, Any]) -> dict[str, Any]:
+    def prefix_keys(table: Mapping[str, Any]) -> dict[str, Any]:
         return {f"{name}/{key}": value for key, value in table.items()}
 
     return replace(
         part,
-        figures=renamed(part.figures),
-        notes=renamed(part.notes),
-        counts=renamed(part.counts),
-        plots=renamed(part.plots),
+        figures=prefix_keys(part.figures),
+        notes=prefix_keys(part.notes),
+        counts=prefix_keys(part.counts),
+        plots=prefix_keys(part.plots),
     )
 
 
-def _results(
-    suite: str, done: Sequence[tuple[str, PartResult]], about: dict[str, Any], site: str
+def _assemble_results(
+    suite: str, done: Sequence[tuple[str, PartResult]], provenance: dict[str, Any], site: str
 ) -> dict[str, Any]:
     import torch
 
     figures: dict[str, Figure] = {}
     verdicts: dict[str, Any] = {}
     for name, part in done:
-        own = SUITES[name].bars
-        bars = {**own, **{f"{name}/{key}": bar for key, bar in own.items()}}
-        held, met = judge_bars(part.figures, bars)
-        figures |= held
-        verdicts |= met
-    told = [part.material for _, part in done if part.material]
+        suite_bars = SUITES[name].bars
+        bars = {**suite_bars, **{f"{name}/{key}": bar for key, bar in suite_bars.items()}}
+        with_bars, judged = judge_bars(part.figures, bars)
+        figures |= with_bars
+        verdicts |= judged
+    materials = [part.material for _, part in done if part.material]
     return {
         "schema": SCHEMA,
         "suite": suite,
@@ -156,35 +158,36 @@ def _results(
         "notes": {key: text for _, part in done for key, text in part.notes.items()},
         "plots": {key: plot for _, part in done for key, plot in part.plots.items()},
         "cases": [case for _, part in done for case in part.cases],
-        "counts": {key: _listed(c) for _, part in done for key, c in part.counts.items()},
+        "counts": {key: _counts_as_json(c) for _, part in done for key, c in part.counts.items()},
         "provenance": {
-            **about,
-            "data": f"seed {about['seed']}, site {site}; " + "; ".join(dict.fromkeys(told)),
+            **provenance,
+            "data": f"seed {provenance['seed']}, site {site}; "
+            + "; ".join(dict.fromkeys(materials)),
             "code": code_version(),
             "machine": {"cores": os.cpu_count(), "threads": torch.get_num_threads()},
-            "versions": _versions(),
+            "versions": _find_package_versions(),
             "time": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         },
     }
 
 
-def _listed(counts: Counts) -> dict[str, Any]:
+def _counts_as_json(counts: Counts) -> dict[str, Any]:
     rows = [list(row) for row in counts.rows]
     return {"statistic": counts.statistic, "patients": list(counts.patients), "rows": rows}
 
 
-def _versions() -> dict[str, str]:
-    found = {}
+def _find_package_versions() -> dict[str, str]:
+    versions = {}
     for package in PACKAGES:
         try:
-            found[package] = metadata.version(package)
+            versions[package] = metadata.version(package)
         except metadata.PackageNotFoundError:  # faiss under its other name, or run from source
             continue
-    return found
+    return versions
 
 
-def _identity(assistant: Any) -> dict[str, Any]:
-    """Which backbone was measured; none where a suite needs none."""
+def _identity_of(assistant: Any) -> dict[str, Any]:
+    """The backbone that was measured; None where no suite needs one."""
     if assistant is None:
         return {"backbone": None, "revision": None, "adapters": []}
     backbone = assistant.backbone

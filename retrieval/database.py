@@ -165,27 +165,27 @@ class Database:
                 upgrade.take_in_pictures(self.db, self.path.parent)
             if version < SCHEMA_VERSION:
                 self.db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-            known = self.one("SELECT dim FROM encoders WHERE name = ?", self.encoder)
+            known = self.fetch_value("SELECT dim FROM encoders WHERE name = ?", self.encoder)
             if known is not None and known != self.dim:
                 raise LibraryError(
                     f"The library at {self.path.parent} holds vectors of {known} numbers from "
                     f"the encoder {self.encoder}, not of {self.dim}: give the encoder that "
                     "made the others another name."
                 )
-            salt = self.one("SELECT value FROM meta WHERE key = 'salt'")
+            salt = self.fetch_value("SELECT value FROM meta WHERE key = 'salt'")
         with self._translated():
             upgrade.drop_picture_files(self.path.parent)  # now that they are surely in here
         return salt
 
     def _check_kind(self) -> int:
-        version = self.one("PRAGMA user_version")
+        version = self.fetch_value("PRAGMA user_version")
         if version > SCHEMA_VERSION:
             raise LibraryError(
                 f"The library at {self.path.parent} was written by a newer Wetread (schema "
                 f"{version}, this one reads up to {SCHEMA_VERSION}): update Wetread."
             )
-        ours = self.one("PRAGMA application_id") == _APPLICATION_ID
-        empty = self.one("SELECT count(*) FROM sqlite_master") == 0
+        ours = self.fetch_value("PRAGMA application_id") == _APPLICATION_ID
+        empty = self.fetch_value("SELECT count(*) FROM sqlite_master") == 0
         if ours != (version > 0) or (not ours and not empty):
             raise LibraryError(f"{self.path} is not a library of Wetread: give another folder.")
         return version
@@ -204,7 +204,7 @@ class Database:
             else:
                 return
 
-    def one(self, sql: str, *values: object) -> Any:
+    def fetch_value(self, sql: str, *values: object) -> Any:
         """The first cell of the first row, or None where there is no row."""
         row = self.db.execute(sql, values).fetchone()
         return row[0] if row else None

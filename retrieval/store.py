@@ -40,7 +40,7 @@ class Store(Database):
 
     def number_of(self, case_or_film: str) -> int | None:
         """The number of the case with this id or this film's SHA-256, or None."""
-        return self.one(
+        return self.fetch_value(
             "SELECT number FROM cases WHERE id = ? OR film = ?", case_or_film, case_or_film
         )
 
@@ -171,19 +171,19 @@ class Store(Database):
 
     def check(self) -> None:
         """Look through the whole database for damage; LibraryError where there is some."""
-        found = self.one("PRAGMA quick_check(1)")
+        found = self.fetch_value("PRAGMA quick_check(1)")
         if found != "ok":
             raise sqlite3.DatabaseError(found)
 
     # Vectors of this encoder
 
     def _encoder_number(self) -> int:
-        return self.one("SELECT number FROM encoders WHERE name = ?", self.encoder) or 0
+        return self.fetch_value("SELECT number FROM encoders WHERE name = ?", self.encoder) or 0
 
     def has_vector(self, number: int) -> bool:
         """Whether the case with this number carries a vector of this encoder."""
         sql = "SELECT 1 FROM embeddings WHERE encoder = ? AND number = ?"
-        return self.one(sql, self._encoder_number(), number) is not None
+        return self.fetch_value(sql, self._encoder_number(), number) is not None
 
     def set_vector(self, number: int, vector: np.ndarray) -> None:
         """Put or replace a case's vector of this encoder: float32 (D,)."""
@@ -193,7 +193,7 @@ class Store(Database):
         self.db.execute(
             "INSERT OR IGNORE INTO encoders (name, dim) VALUES (?, ?)", (self.encoder, self.dim)
         )
-        known = self.one("SELECT dim FROM encoders WHERE name = ?", self.encoder)
+        known = self.fetch_value("SELECT dim FROM encoders WHERE name = ?", self.encoder)
         if known != self.dim:
             raise LibraryError(
                 f"Another process has put vectors of {known} numbers from {self.encoder}, this "
@@ -209,7 +209,7 @@ class Store(Database):
     def count_vectors(self) -> int:
         """How many cases carry a vector of this encoder."""
         sql = "SELECT count(*) FROM embeddings WHERE encoder = ?"
-        return self.one(sql, self._encoder_number())
+        return self.fetch_value(sql, self._encoder_number())
 
     def vector_numbers(
         self, *, source: str | None = None, patient: str | None = None, case: int | None = None
@@ -274,7 +274,7 @@ class Store(Database):
 
     def token(self, seq: int) -> str:
         """The token of this change, "" where the log has no such change."""
-        return self.one("SELECT hex(token) FROM changes WHERE seq = ?", seq) or ""
+        return self.fetch_value("SELECT hex(token) FROM changes WHERE seq = ?", seq) or ""
 
     def changed_since(self, seq: int) -> np.ndarray:
         """The cases whose vector of this encoder came, changed or went since: int64 (N,)."""

@@ -10,12 +10,20 @@ from pathlib import Path
 
 import psutil
 import pytest
-from chat import CHROMIUM, FLAGS, PATIENT, SLOW, free_port, phantom_png
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 # Tests run beside each other, a process for each core: more threads would only wait for one.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from chat import (
+    CHROMIUM,
+    FLAGS,
+    PATIENT,
+    SLOW,
+    free_port,
+    phantom_png,
+)
 
 REPO = Path(__file__).resolve().parent.parent
 SHARED = REPO.parent / "shared" / "data"
@@ -25,8 +33,9 @@ BACKBONE = os.environ.get("WETREAD_TEST_BACKBONE", "mini")
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """One for each core, as far as the memory reaches: each holds a backbone and a browser."""
-    room = int(psutil.virtual_memory().available / 2**30 / 2)
-    return max(1, min(len(os.sched_getaffinity(0)), room, 8))
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    room = psutil.virtual_memory().available // (2 * 2**30)
+    return max(1, min(cores or 1, room, 8))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -9,7 +9,9 @@ import pytest
 from conftest import REPO
 from hypothesis import given
 from hypothesis import strategies as st
+from toy_janus import toy_base
 
+from benchmarks.__main__ import main
 from benchmarks.figures import PairedFigure, time_in_turns
 
 seconds = st.floats(0.01, 100)
@@ -53,6 +55,19 @@ def test_both_sides_run_in_turns():
 
     assert time_in_turns(lambda: run("a"), lambda: run("b"), 2) == ((1.0, 3.0), (2.0, 4.0))
     assert order == ["a", "b", "a", "b"]
+
+
+def test_a_toy_paints_what_transformers_paints_and_a_quick_run_keeps_nothing(
+    tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setenv("COLUMNS", "300")
+    toy_base(tmp_path / "base")  # in the place of what ships
+    main(["painting"], tmp_path, quick=True)
+    said = capsys.readouterr().out
+    for count in (1, 8):
+        assert f"{count} painted at once" in said
+        assert f"the same picture for {count} of {count} " in said
+    assert not list(tmp_path.glob("*.json"))
 
 
 @pytest.mark.long

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tomllib
 import venv
 from pathlib import Path
 
@@ -21,6 +22,26 @@ def _call(*words: object, **options) -> str:
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def test_every_file_that_the_packages_hold_is_declared_to_be_packed():
+    told = tomllib.loads((REPO / "pyproject.toml").read_text(encoding="utf-8"))["tool"][
+        "setuptools"
+    ]
+    assert all((REPO / f"{name}.py").is_file() for name in told["py-modules"])
+    rooms = [pattern.removesuffix("*") for pattern in told["packages"]["find"]["include"]]
+    declared = {
+        path
+        for package, patterns in told["package-data"].items()
+        for pattern in patterns
+        for path in (REPO / package.replace(".", "/")).glob(pattern)
+    }
+    tracked = _call("git", "ls-files", "-co", "--exclude-standard", *rooms, cwd=REPO).splitlines()
+    data = {REPO / name for name in tracked if not name.endswith((".py", "py.typed"))}
+    assert data
+    assert {path for path in data if path.is_file()} <= declared
+    for module in (name for name in tracked if name.endswith(".py")):
+        assert (REPO / module).with_name("__init__.py").is_file(), module
 
 
 @pytest.mark.long

@@ -1,7 +1,7 @@
 """The named endpoints that a program may call; all other events of the page are private.
 
-They take and give what the command line does, through widgets that nobody sees: an upload is
-then checked by gradio to be one of its own, so that no path of the server can be named.
+They take and return what the command line does, through hidden widgets: gradio then checks that
+an upload is one of its own, so that no path of the server can be named.
 """
 
 from __future__ import annotations
@@ -22,60 +22,62 @@ from assistant.types import Film
 from ui.jobs import in_model_thread
 
 ENDPOINTS = ("draft", "similar", "ask", "paint")
-BY_NAME: Any = {"concurrency_id": "model", "api_visibility": "public"}
+PUBLIC_EVENT: Any = {"concurrency_id": "model", "api_visibility": "public"}
 
 
-def expose(assistant: Assistant) -> None:
+def add_endpoints(assistant: Assistant) -> None:
     """Add the endpoints `/draft`, `/similar`, `/ask` and `/paint` to the page being built."""
 
     def draft(film: str, indication: str, prior_report: str, seed: float) -> dict[str, Any]:
         report = assistant.draft(
-            _film(film), indication=indication, prior_report=prior_report, seed=int(seed)
+            _read_upload(film), indication=indication, prior_report=prior_report, seed=int(seed)
         )
         return draft_dict(report)
 
     def similar(film: str, k: float) -> dict[str, Any]:
-        found = assistant.similar(_film(film), int(k))
-        return {"neighbours": [neighbour_dict(n) for n in found]}
+        neighbours = assistant.similar(_read_upload(film), int(k))
+        return {"neighbours": [neighbour_dict(neighbour) for neighbour in neighbours]}
 
     def ask(film: str, question: str, prior_report: str, seed: float) -> dict[str, Any]:
-        answer = assistant.ask(_film(film), question, prior_report=prior_report, seed=int(seed))
+        answer = assistant.ask(
+            _read_upload(film), question, prior_report=prior_report, seed=int(seed)
+        )
         return answer_dict(answer)
 
     def paint(prompt: str, seed: float, guidance: float, site: str) -> dict[str, Any]:
-        made = assistant.paint(prompt, seed=int(seed), guidance=guidance, site=site)[0]
-        png = base64.b64encode(file_of(made)).decode()
-        return {**painting_dict(made), "png_base64": png}
+        painting = assistant.paint(prompt, seed=int(seed), guidance=guidance, site=site)[0]
+        png = base64.b64encode(file_of(painting)).decode()
+        return {**painting_dict(painting), "png_base64": png}
 
-    film, k, seed = _file("film"), _number("k", 5), _number("seed", 0)
-    indication, prior = _text("indication"), _text("prior_report")
-    question, prompt, site = _text("question"), _text("prompt"), _text("site")
-    guidance = _number("guidance", 3)
-    asked: dict[str, tuple[Callable[..., dict[str, Any]], list[Any]]] = {
+    film, k, seed = _file_input("film"), _number_input("k", 5), _number_input("seed", 0)
+    indication, prior = _text_input("indication"), _text_input("prior_report")
+    question, prompt, site = _text_input("question"), _text_input("prompt"), _text_input("site")
+    guidance = _number_input("guidance", 3)
+    endpoints: dict[str, tuple[Callable[..., dict[str, Any]], list[Any]]] = {
         "draft": (draft, [film, indication, prior, seed]),
         "similar": (similar, [film, k]),
         "ask": (ask, [film, question, prior, seed]),
         "paint": (paint, [prompt, seed, guidance, site]),
     }
-    for name, (work, inputs) in asked.items():
+    for name, (work, inputs) in endpoints.items():
         gr.Button(visible=False).click(
-            _answering(work), inputs, gr.JSON(visible=False), api_name=name, **BY_NAME
+            _with_api_errors(work), inputs, gr.JSON(visible=False), api_name=name, **PUBLIC_EVENT
         )
 
 
-def _answering(work: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
-    """The same with errors as gradio's clients get them: one sentence, no traceback."""
+def _with_api_errors(work: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+    """The function with errors as gradio's clients get them: one sentence, no traceback."""
 
-    def answer(*told: Any) -> dict[str, Any]:
+    def answer(*inputs: Any) -> dict[str, Any]:
         try:
-            return in_model_thread(work, *told)
+            return in_model_thread(work, *inputs)
         except WetreadError as problem:
             raise gr.Error(str(problem), print_exception=False) from None
 
     return answer
 
 
-def _film(path: str | None) -> Film:
+def _read_upload(path: str | None) -> Film:
     """The film that was uploaded; the file is deleted."""
     if not path:
         raise SettingsError("There is no film; upload one as the parameter `film`.")
@@ -85,13 +87,13 @@ def _film(path: str | None) -> Film:
         Path(path).unlink(missing_ok=True)
 
 
-def _file(label: str) -> gr.File:
+def _file_input(label: str) -> gr.File:
     return gr.File(label=label, visible=False)
 
 
-def _text(label: str) -> gr.Textbox:
+def _text_input(label: str) -> gr.Textbox:
     return gr.Textbox("", label=label, visible=False)
 
 
-def _number(label: str, value: float) -> gr.Number:
+def _number_input(label: str, value: float) -> gr.Number:
     return gr.Number(value, label=label, visible=False)

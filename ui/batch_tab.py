@@ -1,4 +1,4 @@
-"""A batch: a zip of films, or a folder of this machine, drafted one after the other."""
+"""The tab Batch: drafts a zip of films, or a folder of this machine, one after the other."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from ui.markup import CRASHED, error
 from ui.read_tab import ReadTab
 from ui.session import Session
 
-AT_ONCE_MOST = 2000  # films of one batch on a page; the command line takes any number
+MAX_FILMS = 2000  # films of one batch on a page; the command line takes any number
 BATCH = "batch"  # a job
-TOGETHER = 2  # films drafted together: a reader waits no longer than for these
-EVERY = 0.5  # seconds between two looks of the page at the table
+FILMS_TOGETHER = 2  # films drafted together: a reader waits no longer than for these
+REFRESH_SECONDS = 0.5  # between two updates of the table
 
 
 class BatchTab:
@@ -36,7 +36,7 @@ class BatchTab:
     def __init__(
         self, assistant: Assistant, reading: ReadTab, tabs: gr.Tabs, home: Path, *, local: bool
     ) -> None:
-        """`home` holds what sessions unpack; with `local` a path of the machine may be named."""
+        """`home` holds what sessions unpack; with `local` a path of this machine may be named."""
         self.assistant, self.reading, self.tabs, self.home = assistant, reading, tabs, home
         self.local = local
         self.manifest = gr.State(None, time_to_live=FORGET_AFTER)
@@ -58,12 +58,12 @@ class BatchTab:
                 self.table = panel(NO_BATCH, "batch", "buttons.js")
         self._wire()
 
-    def take(self, path: str | None, request: gr.Request) -> Updates:
+    def take_zip(self, path: str | None, request: gr.Request) -> Updates:
         """Unpack a zip into the session's own folder, and delete it."""
         if path is None:
             return {self.zip: None}
         try:
-            folder = Path(tempfile.mkdtemp(dir=self.of_session(request)))
+            folder = Path(tempfile.mkdtemp(dir=self.session_folder(request)))
             manifest = find_manifest(unpack(Path(path), folder))
         except WetreadError as problem:
             return {self.zip: None, self.table: error(str(problem))}
@@ -73,90 +73,92 @@ class BatchTab:
         return {self.zip: None, self.manifest: manifest, self.rows: (),
                 self.table: f'<p role="status">{words}</p>'}  # fmt: skip
 
-    def of_session(self, request: gr.Request) -> Path:
-        """The folder of a session; nobody can guess it from outside."""
+    def session_folder(self, request: gr.Request) -> Path:
+        """The folder of a session; its name cannot be guessed."""
         name = hashlib.sha256(str(request.session_hash).encode()).hexdigest()[:24]
         folder = self.home / name
         folder.mkdir(mode=0o700, exist_ok=True)
         return folder
 
-    def forget(self, request: gr.Request) -> None:
+    def delete_films(self, request: gr.Request) -> None:
         """Delete what a session has unpacked."""
-        shutil.rmtree(self.of_session(request), ignore_errors=True)
+        shutil.rmtree(self.session_folder(request), ignore_errors=True)
 
-    def wished(self, desk: Session) -> Updates:
-        """Ask for a batch."""
-        desk.request(BATCH)
-        return {self.reading.desk: desk}
+    def request_batch(self, session: Session) -> Updates:
+        """Request a batch."""
+        session.request(BATCH)
+        return {self.reading.session: session}
 
-    def run(self, desk: Session, manifest: Manifest | None, folder: str) -> Iterator[Updates]:
-        """Draft all films of the zip or the folder, the table growing meanwhile."""
-        wish = desk.begin(BATCH)
+    def run_batch(
+        self, session: Session, manifest: Manifest | None, folder: str
+    ) -> Iterator[Updates]:
+        """Draft all films of the zip or the folder, updating the table meanwhile."""
+        request = session.begin(BATCH)
         rows: tuple[Mapping[str, Any], ...] = ()
-        started = shown = time.monotonic()
+        started = last_shown = time.monotonic()
         try:
             if self.local and (folder or "").strip():
                 path = Path(folder.strip()).expanduser()
                 manifest = read_manifest(path) if path.is_file() else find_manifest(path)
-            of = _checked(manifest)
-            yield {self.table: batch_html((), of, 0.0), self.manifest: manifest, self.rows: ()}
+            total = _count_films(manifest)
+            yield {self.table: batch_html((), total, 0.0), self.manifest: manifest, self.rows: ()}
             ended = "All are drafted."
-            drafting = draft_rows(self.assistant, manifest, named=False, batch=TOGETHER)  # type: ignore[arg-type]
+            drafting = draft_rows(self.assistant, manifest, show_paths=False, batch=FILMS_TOGETHER)  # type: ignore[arg-type]
             while (row := in_model_thread(lambda: next(drafting, None))) is not None:
-                if wish is None or wish.stopped.is_set():
+                if request is None or request.stopped.is_set():
                     ended = "It was stopped."
                     break
                 rows = (*rows, row)
-                if (now := time.monotonic()) - shown >= EVERY:
-                    shown = now
-                    yield {self.table: batch_html(rows, of, now - started), self.rows: rows}
-            html = batch_html(rows, of, time.monotonic() - started, ended)
+                if (now := time.monotonic()) - last_shown >= REFRESH_SECONDS:
+                    last_shown = now
+                    yield {self.table: batch_html(rows, total, now - started), self.rows: rows}
+            html = batch_html(rows, total, time.monotonic() - started, ended)
             yield {self.table: html, self.rows: rows}
         except WetreadError as problem:
             yield {self.table: error(str(problem))}
         finally:
-            desk.end(BATCH)
+            session.end(BATCH)
 
-    def stopped(self, desk: Session) -> None:
+    def stop_batches(self, session: Session) -> None:
         """Stop the batches of this session."""
-        desk.stop(BATCH)
+        session.stop(BATCH)
 
-    def open(
-        self, desk: Session, manifest: Manifest | None, rows: tuple, event: gr.EventData
+    def open_film(
+        self, session: Session, manifest: Manifest | None, rows: tuple, event: gr.EventData
     ) -> Updates:
-        """Put a film of the batch on the desk: the same film gives the same draft."""
+        """Open a film of the batch under Read: the same film gives the same draft."""
         reading, index = self.reading, index_of(event)
         if manifest is None or not 0 <= index < min(len(rows), len(manifest.rows)):
-            return {reading.desk: desk}
+            return {reading.session: session}
         row = manifest.rows[index]
         try:
-            visit = desk.put((read_film(row.image),))
+            study = session.open_study((read_film(row.image),))
         except WetreadError as problem:
             return {self.table: error(str(problem))}
-        visit.indication = row.indication
-        return {**reading.asked_for(desk), self.tabs: gr.Tabs(selected="read")}
+        study.indication = row.indication
+        return {**reading.queue_draft(session), self.tabs: gr.Tabs(selected="read")}
 
     def _wire(self) -> None:
         reading = self.reading
-        kept = [self.zip, self.table, self.manifest, self.rows]
-        self.zip.upload(self.take, self.zip, kept, **AT_ONCE)
-        asked = [reading.desk, self.manifest, self.folder]
-        shown = [self.table, self.manifest, self.rows]
-        start = self.go.click(self.wished, reading.desk, reading.desk, **AT_ONCE)
-        running = start.success(self.run, asked, shown, **IN_BATCH)
+        zip_outputs = [self.zip, self.table, self.manifest, self.rows]
+        self.zip.upload(self.take_zip, self.zip, zip_outputs, **AT_ONCE)
+        inputs = [reading.session, self.manifest, self.folder]
+        outputs = [self.table, self.manifest, self.rows]
+        start = self.go.click(self.request_batch, reading.session, reading.session, **AT_ONCE)
+        running = start.success(self.run_batch, inputs, outputs, **IN_BATCH)
         running.failure(lambda: CRASHED, None, self.table, **AT_ONCE)
-        self.stop.click(self.stopped, reading.desk, None, **AT_ONCE)
-        opened = [reading.desk, self.manifest, self.rows]
-        reading.reads(self.table.act, self.open, opened, self.tabs, self.table)
+        self.stop.click(self.stop_batches, reading.session, None, **AT_ONCE)
+        open_inputs = [reading.session, self.manifest, self.rows]
+        reading.draft_after(self.table.act, self.open_film, open_inputs, self.tabs, self.table)
 
 
-def _checked(manifest: Manifest | None) -> int:
+def _count_films(manifest: Manifest | None) -> int:
     """How many films a batch has; SettingsError where there are none or too many for a page."""
     if manifest is None:
         raise SettingsError("There are no films yet; drop a zip of some.")
-    if (of := len(manifest.rows)) > AT_ONCE_MOST:
+    if (total := len(manifest.rows)) > MAX_FILMS:
         raise SettingsError(
-            f"{of} films are more than the {AT_ONCE_MOST} that a page can show; use "
+            f"{total} films are more than the {MAX_FILMS} that a page can show; use "
             "`wetread batch`, which takes any number."
         )
-    return of
+    return total

@@ -11,27 +11,27 @@ from assistant.export.wording import percent
 from ui.markup import button, download, empty
 
 NO_BATCH = empty("Drafts of a whole folder appear here,", "the riskiest first.")
-SHOWN = 200  # rows on the page; the file holds them all
+MAX_ROWS = 200  # rows on the page; the file holds them all
 TableRow = Mapping[str, Any]
 
 
-def batch_html(rows: Sequence[TableRow], of: int, seconds: float, ended: str = "") -> str:
-    """The batch so far; `of` films in all, `ended` why no more come (empty: it goes on)."""
-    if not of:
+def batch_html(rows: Sequence[TableRow], total: int, seconds: float, ended: str = "") -> str:
+    """The batch so far: `total` films in all, `ended` why no more come (empty: it goes on)."""
+    if not total:
         return NO_BATCH
     done = len(rows)
     rate = done / seconds if seconds else 0.0
-    left = f", {(of - done) / rate:.0f} s left" if rate and not ended else ""
-    words = f"{done} of {of} films, {rate:.1f} a second{left}. {ended}"
-    order = sorted(range(done), key=lambda i: -_worst(rows[i]))[:SHOWN]
-    lines = "".join(_line(rows[i], i) for i in order)
+    time_left = f", {(total - done) / rate:.0f} s left" if rate and not ended else ""
+    words = f"{done} of {total} films, {rate:.1f} a second{time_left}. {ended}"
+    order = sorted(range(done), key=lambda i: -_sort_key(rows[i]))[:MAX_ROWS]
+    lines = "".join(_row_html(rows[i], i) for i in order)
     link = ""
     if ended and rows:
         jsonl = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
         link = download("drafts.jsonl", jsonl.encode(), "application/jsonl", "Download JSONL")
-    more = f'<p class="dim">The {SHOWN} riskiest of {done}.</p>' if done > SHOWN else ""
+    more = f'<p class="dim">The {MAX_ROWS} riskiest of {done}.</p>' if done > MAX_ROWS else ""
     return (
-        f'<p role="status">{escape(words)}</p><progress max="{of}" value="{done}" '
+        f'<p role="status">{escape(words)}</p><progress max="{total}" value="{done}" '
         f'aria-label="Films drafted"></progress><p class="links">{link}</p>{more}'
         '<div class="wide"><table><thead><tr><th scope="col">Film</th><th scope="col">Gate</th>'
         '<th scope="col">Highest risk</th><th scope="col">Draft</th><th scope="col">Open</th></tr>'
@@ -40,12 +40,12 @@ def batch_html(rows: Sequence[TableRow], of: int, seconds: float, ended: str = "
 
 
 def _risks(row: TableRow) -> list[float]:
-    said = row["draft"]["sentences"] if "draft" in row else []
-    return [s["risk"] for s in said if s["risk"] is not None]
+    sentences = row["draft"]["sentences"] if "draft" in row else []
+    return [s["risk"] for s in sentences if s["risk"] is not None]
 
 
-def _worst(row: TableRow) -> float:
-    """What a table is sorted by: what cannot be read first, then by the riskiest sentence."""
+def _sort_key(row: TableRow) -> float:
+    """The table's order: films that cannot be read first, then by the riskiest sentence."""
     if "error" in row:
         return 3.0
     if row["draft"]["gate"]["answer"] == "refuse":
@@ -53,19 +53,17 @@ def _worst(row: TableRow) -> float:
     return max(_risks(row), default=1.5)
 
 
-def _line(row: TableRow, index: int) -> str:
+def _row_html(row: TableRow, index: int) -> str:
     name = escape(row["image"])
     if "error" in row:
-        told = escape(row["error"])
-        return (
-            f'<tr><th scope="row">{name}</th><td colspan="4" class="contradicts">{told}</td></tr>'
-        )
+        cell = f'<td colspan="4" class="contradicts">{escape(row["error"])}</td>'
+        return f'<tr><th scope="row">{name}</th>{cell}</tr>'
     draft = row["draft"]
     risks = _risks(row)
-    said = " ".join(s["text"] for s in draft["sentences"]) or draft["gate"]["reason"]
+    text = " ".join(s["text"] for s in draft["sentences"]) or draft["gate"]["reason"]
     worst = percent(max(risks)) if risks else "not measured"
     gate = draft["gate"]["answer"]
     return (
-        f'<tr><th scope="row">{name}</th><td>{gate}</td><td>{worst}</td><td>{escape(said)}</td>'
+        f'<tr><th scope="row">{name}</th><td>{gate}</td><td>{worst}</td><td>{escape(text)}</td>'
         f"<td>{button('open', 'Open', 'Look at this film', index=index)}</td></tr>"
     )

@@ -20,7 +20,7 @@ class CardTab:
     def __init__(self) -> None:
         self.card = panel(NO_CARD, "card")
 
-    def show(self) -> Updates:
+    def show_card(self) -> Updates:
         """The card that is there now."""
         try:
             page = card_file().read_text(encoding="utf-8")

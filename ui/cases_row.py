@@ -1,4 +1,4 @@
-"""Which similar cases are shown below the film: all, of one source, or with one finding."""
+"""The similar cases below the film, and their filters by source and by finding."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ANY = ""
 class CasesRow:
     """The strip of similar cases and its filters."""
 
-    def __init__(self, assistant: Assistant, desk: gr.State) -> None:
+    def __init__(self, assistant: Assistant, session: gr.State) -> None:
         self.assistant = assistant
         names = [(finding.name, finding.key) for finding in FINDINGS]
         with gr.Accordion("Which similar cases", open=False), gr.Row():
@@ -33,30 +33,30 @@ class CasesRow:
             )
         self.cases = panel("", "cases", "buttons.js")
 
-        filters = [desk, self.origin, self.finding]
+        filters = [session, self.origin, self.finding]
         for choice in (self.origin, self.finding):
-            running = choice.input(self.filtered, filters, [desk, self.cases], **BY_MODEL)
+            running = choice.input(self.filter_cases, filters, [session, self.cases], **BY_MODEL)
             running.failure(lambda: CRASHED, None, self.cases, **AT_ONCE)
 
-    def filtered(self, desk: Session, origin: str, finding: str) -> Updates:
-        """Other similar cases: of one source, or with one finding."""
-        visit = desk.here
-        if visit is None:
+    def filter_cases(self, session: Session, origin: str, finding: str) -> Updates:
+        """Search again for similar cases: of one source, or with one finding."""
+        study = session.current
+        if study is None:
             return {self.cases: gr.skip()}
         try:
-            visit.near = in_model_thread(
+            study.neighbours = in_model_thread(
                 self.assistant.similar,
-                visit.films[0],
-                exclude=visit.excluded,
+                study.films[0],
+                exclude=study.excluded_cases,
                 origin=origin or None,
                 finding=finding or None,
             )
         except WetreadError as problem:
             return {self.cases: error(str(problem))}
-        return {self.cases: cases_html(self.assistant, visit)}
+        return {self.cases: cases_html(self.assistant, study)}
 
-    def origins(self) -> Any:
-        """The sources that the library has now, as choices."""
+    def list_origins(self) -> Any:
+        """The library's current sources, as choices."""
         library = self.assistant.library
-        known = [name for name, _ in library.stats().sources if name] if library else []
-        return gr.update(choices=[("any", ANY), *known])
+        names = [name for name, _ in library.stats().sources if name] if library else []
+        return gr.update(choices=[("any", ANY), *names])

@@ -1,4 +1,4 @@
-"""The draft as it is read, judged and mended: sentences with their verdicts, decisions, exports."""
+"""The draft as HTML: sentences with their verdicts, the review's decisions, exports."""
 
 from __future__ import annotations
 
@@ -10,7 +10,17 @@ from assistant.export.html import draft_page
 from assistant.export.wording import NOTICE
 from assistant.labeller.sentences import parse_sentences
 from assistant.types import Report, Sentence
-from ui.markup import boxes, busy, button, chip, download, empty, error, gate_html, why
+from ui.markup import (
+    busy,
+    button,
+    download,
+    empty,
+    error,
+    evidence_boxes,
+    gate_html,
+    reasons_html,
+    verdict_html,
+)
 from ui.session import OpenStudy
 
 NO_DRAFT = empty("The draft appears here,", "each sentence with what backs it.")
@@ -22,21 +32,21 @@ def writing_html(text: str) -> str:
     if not text.strip():
         return busy("Looking at the film …")
     parts = [busy("Being written, not checked yet …")]
-    said = parse_sentences(text)
+    sentences = parse_sentences(text)
     for section in SECTIONS:
-        lines = "".join(f"<li>{escape(s.text)}</li>" for s in said if s.section == section)
+        lines = "".join(f"<li>{escape(s.text)}</li>" for s in sentences if s.section == section)
         if lines:
             parts.append(f'<h3>{section.upper()}</h3><ul class="writing">{lines}</ul>')
     return f'<section aria-label="Draft being written">{"".join(parts)}</section>'
 
 
-def draft_html(visit: OpenStudy | None) -> str:
+def draft_html(study: OpenStudy | None) -> str:
     """The draft of a study: the gate's answer, the sentences, what was removed, exports."""
-    if visit is None:
+    if study is None:
         return NO_DRAFT
-    if visit.failed:
-        return error(visit.failed)
-    report = visit.report
+    if study.failure:
+        return error(study.failure)
+    report = study.report
     if report is None:
         return empty("No draft of this study yet.")
     numbers = {n.case: i for i, n in enumerate(report.neighbours, 1)}
@@ -44,36 +54,36 @@ def draft_html(visit: OpenStudy | None) -> str:
     if report.gate.answer == "pass" and report.abstention:
         parts.append(error(report.abstention))
     for section in SECTIONS:
-        chosen = [
+        items = [
             sentence_html(number, sentence, numbers)
             for number, sentence in enumerate(report.sentences, 1)
             if sentence.section == section
         ]
-        if chosen:
-            parts.append(f'<h3>{section.upper()}</h3><ol class="said">{"".join(chosen)}</ol>')
+        if items:
+            parts.append(f'<h3>{section.upper()}</h3><ol class="said">{"".join(items)}</ol>')
     if not report.sentences:
         refused = report.gate.answer == "refuse"
         parts.append(
             empty("Nothing is written about it." if refused else "No sentence could be kept.")
         )
     if report.removed:
-        gone = "".join(f"<li><s>{escape(t)}</s> {escape(r)}</li>" for t, r in report.removed)
+        removed = "".join(f"<li><s>{escape(t)}</s> {escape(r)}</li>" for t, r in report.removed)
         parts.append(f'<details class="gone"><summary>Removed: {len(report.removed)}</summary>'
-                     f"<ul>{gone}</ul></details>")  # fmt: skip
-    parts.append(_foot(report))
-    about = f'data-draft="{escape(report.provenance.time)}" aria-label="Draft report"'
-    return f'<section class="draft" {about}>{"".join(parts)}</section>'
+                     f"<ul>{removed}</ul></details>")  # fmt: skip
+    parts.append(_footer_html(report))
+    attributes = f'data-draft="{escape(report.provenance.time)}" aria-label="Draft report"'
+    return f'<section class="draft" {attributes}>{"".join(parts)}</section>'
 
 
 def sentence_html(number: int, sentence: Sentence, numbers: dict[str, int]) -> str:
-    """A numbered sentence with its verdict; it opens to its evidence, to be judged or mended."""
-    cites = "".join(f"[{numbers[c]}]" for c in sentence.citations if c in numbers)
-    cited = f'<span class="cites" title="Similar cases that say the same">{cites}</span>'
-    done = f'<span class="verdict {sentence.decision}">{sentence.decision}</span>'
+    """A numbered sentence with its verdict; it opens to its evidence and the review's buttons."""
+    references = "".join(f"[{numbers[c]}]" for c in sentence.citations if c in numbers)
+    cited = f'<span class="cites" title="Similar cases that say the same">{references}</span>'
+    decision = f'<span class="verdict {sentence.decision}">{sentence.decision}</span>'
     kind = " ".join(word for word in (sentence.action, sentence.decision) if word)
     index = number - 1
-    was = f"<p>Edited. The backbone wrote: <q>{escape(sentence.written)}</q></p>"
-    acts = [
+    original = f"<p>Edited. The backbone wrote: <q>{escape(sentence.written)}</q></p>"
+    buttons = [
         button(do, "Undo" if sentence.decision == state else words, index=index)
         for do, state, words in (("accept", "accepted", "Accept"), ("reject", "rejected", "Reject"))
     ]
@@ -86,31 +96,34 @@ def sentence_html(number: int, sentence: Sentence, numbers: dict[str, int]) -> s
     )
     return (
         f'<li data-number="{number}" data-action="{sentence.action or "unknown"}"'
-        f' data-boxes="{json.dumps(boxes([sentence]))}"><details>'
-        f'<summary class="{kind}"><b>{number}</b><q>{escape(sentence.text)}</q>{chip(sentence)}'
-        f'{done if sentence.decision else ""}{cited}</summary><div class="why">'
-        f"{why(sentence, numbers)}{was if sentence.written else ''}"
-        f'<p class="acts">{"".join(acts)}{button("edit", "Edit", index=index)}</p>{edit}'
+        f' data-boxes="{json.dumps(evidence_boxes([sentence]))}"><details>'
+        f'<summary class="{kind}"><b>{number}</b><q>{escape(sentence.text)}</q>'
+        f"{verdict_html(sentence)}{decision if sentence.decision else ''}{cited}</summary>"
+        '<div class="why">'
+        f"{reasons_html(sentence, numbers)}{original if sentence.written else ''}"
+        f'<p class="acts">{"".join(buttons)}{button("edit", "Edit", index=index)}</p>{edit}'
         "</div></details></li>"
     )
 
 
 def checked_html(index: int, sentences: tuple[Sentence, ...]) -> str:
-    """What the film says of a sentence that is being edited."""
+    """The verdicts on a sentence while it is edited."""
     lines = []
     for sentence in sentences:
         words = f"<q>{escape(sentence.text)}</q>" if len(sentences) > 1 else ""
-        lines.append(f"<p>{words} {chip(sentence)} {escape(sentence.reason)}</p>")
-    told = "".join(lines) or '<p class="dim">Nothing is said: the sentence would be rejected.</p>'
-    return f'<div data-index="{index}">{told}</div>'
+        lines.append(f"<p>{words} {verdict_html(sentence)} {escape(sentence.reason)}</p>")
+    body = "".join(lines) or '<p class="dim">Nothing is said: the sentence would be rejected.</p>'
+    return f'<div data-index="{index}">{body}</div>'
 
 
-def _foot(report: Report) -> str:
+def _footer_html(report: Report) -> str:
     name, p = f"draft-{report.study.films[0].sha256[:12]}", report.provenance
     rate = report.hallucination_rate
     failed = "so there is no hallucination rate" if rate is None else f"{rate:.0%} of them failed"
     adapter = f", adapter {p.adapter}" if p.adapter else ""
-    made = f"{p.backbone} {p.revision[:12]}{adapter}, library {p.library}, seed {p.seed}, {p.time}."
+    origin = (
+        f"{p.backbone} {p.revision[:12]}{adapter}, library {p.library}, seed {p.seed}, {p.time}."
+    )
     links = [
         download(f"{name}.json", draft_json(report).encode(), "application/json", "Download JSON"),
         download(f"{name}.md", draft_markdown(report).encode(), "text/markdown", "Markdown"),
@@ -119,5 +132,5 @@ def _foot(report: Report) -> str:
     return (
         f'<p class="links">{"".join(links)}{button("paint", "Paint this report")}</p>'
         f'<p class="dim">Checked {report.coverage:.0%} of the sentences, {failed}. '
-        f"Made by {escape(made)}</p>"
+        f"Made by {escape(origin)}</p>"
     )

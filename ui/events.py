@@ -1,4 +1,4 @@
-"""How events run, and what the scripts of the views tell."""
+"""How events run, and the values that the views' scripts send."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any
 
 import gradio as gr
 
-# What needs no model waits for none, so that an upload is read and gone at once.
+# Handlers without the model do not wait for it, so that an upload is read and deleted at once.
 AT_ONCE: Any = {"concurrency_limit": None, "show_progress": "hidden", "api_visibility": "private"}
 BY_MODEL: Any = {"concurrency_id": "model", "show_progress": "minimal", "api_visibility": "private"}
-# A batch has a place of its own in the queue, so that no reader waits until it is done.
+# Batches have a queue of their own, so that no reader waits until one is done.
 IN_BATCH: Any = {"concurrency_id": "batch", "show_progress": "hidden", "api_visibility": "private"}
-Updates = dict[Any, Any]  # what a handler gives: values by the component that shows them
+Updates = dict[Any, Any]  # a handler's result: values by the component that shows them
 FORGET_AFTER = 3600  # idle seconds until a session's films are forgotten
-LONGEST = 2000  # characters that a script may tell
+LONGEST_TEXT = 2000  # characters that a script may send
 
 
 def script(name: str) -> str:
@@ -22,25 +22,25 @@ def script(name: str) -> str:
     return (files("ui") / "assets" / name).read_text(encoding="utf-8")
 
 
-def panel(value: str, name: str, by: str | None = None, **more: Any) -> gr.HTML:
-    """A part of the page that a view writes; `by` is the script that tells what is done there."""
-    code = script(by) if by else None
-    return gr.HTML(value, elem_id=name, js_on_load=code, apply_default_css=False, **more)
+def panel(value: str, name: str, script_name: str | None = None, **more: Any) -> gr.HTML:
+    """A part of the page that a view fills; `script_name` is the script that sends its events."""
+    source = script(script_name) if script_name else None
+    return gr.HTML(value, elem_id=name, js_on_load=source, apply_default_css=False, **more)
 
 
 def index_of(event: gr.EventData, name: str = "index") -> int:
-    """A number that a view's script told; -1 where it told none."""
-    told = _told(event, name)
-    return int(told) if told.isascii() and told.isdigit() and len(told) < 9 else -1
+    """A number that a view's script sent; -1 where it sent none."""
+    value = _value_of(event, name)
+    return int(value) if value.isascii() and value.isdigit() and len(value) < 9 else -1
 
 
 def text_of(event: gr.EventData, name: str = "text") -> str:
-    """A text that a view's script told; empty where it told none."""
-    return _told(event, name)[:LONGEST]
+    """A text that a view's script sent; empty where it sent none."""
+    return _value_of(event, name)[:LONGEST_TEXT]
 
 
-def _told(event: gr.EventData, name: str) -> str:
-    # Whatever a page sends may be anything.
+def _value_of(event: gr.EventData, name: str) -> str:
+    # A page may send anything.
     data = event._data if isinstance(event._data, dict) else {}
-    told = data.get(name)
-    return str(told) if isinstance(told, str | int) else ""
+    value = data.get(name)
+    return str(value) if isinstance(value, str | int) else ""

@@ -1,4 +1,4 @@
-"""The film as it is looked at: a viewer whose tools are in assets/viewer.js."""
+"""The film viewer and the list of studies as HTML; the viewer's tools are in assets/viewer.js."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ TOOLS = (
 STATES = ("level", "pan", "invert", "boxes")  # tools that are on or off
 
 
-def viewer_html(desk: Session) -> str:
-    """The viewer of the film that is looked at."""
-    visit = desk.here
-    if visit is None:
+def viewer_html(session: Session) -> str:
+    """The viewer of the current study's film."""
+    study = session.current
+    if study is None:
         return NO_FILM
-    film = visit.film
+    film = study.film
     height, width = film.pixels.shape
-    wide = f"{film.spacing_mm[1] * width:.2f}" if film.spacing_mm else ""
+    width_mm = f"{film.spacing_mm[1] * width:.2f}" if film.spacing_mm else ""
     tools = "".join(
         button(do, words, title, pressed=do in ("level", "boxes") if do in STATES else None)
         for do, words, title in TOOLS
     )
     mark = '<span class="mark">SYNTHETIC</span>' if "synthetic" in film.flags else ""
-    # Boxes lie on the film that was read, and on no other.
-    boxed = "yes" if visit.shown == 0 else "no"
+    # Only the film that was drafted has boxes.
+    has_boxes = "yes" if study.film_index == 0 else "no"
     return (
-        f'<section class="viewer" data-film="{film.sha256[:16]}" data-wide="{wide}"'
-        f' data-boxed="{boxed}" aria-label="Film viewer">'
+        f'<section class="viewer" data-film="{film.sha256[:16]}" data-wide="{width_mm}"'
+        f' data-boxed="{has_boxes}" aria-label="Film viewer">'
         f'<div class="tools" role="toolbar" aria-label="Film tools">{tools}</div>'
         '<div class="stage" tabindex="0" role="group" aria-label="The film. Arrow keys move it, '
         'plus and minus change its size, I inverts, B shows boxes, 0 resets.">'
@@ -53,63 +53,63 @@ def viewer_html(desk: Session) -> str:
         '<label>Level <input type="range" data-set="level" min="0" max="100" value="50"'
         ' aria-label="Level, per cent of the grey values"></label>'
         '<output class="dim"></output></div>'
-        f'{_strip(visit)}<p class="caption">{escape(_caption(visit, film))}</p></section>'
+        f'{_film_buttons(study)}<p class="caption">{escape(_caption_of(study, film))}</p></section>'
     )
 
 
-def _strip(visit: OpenStudy) -> str:
+def _film_buttons(study: OpenStudy) -> str:
     """Buttons for the films of a study, where it has more than one."""
-    if len(visit.all_films) < 2:
+    if len(study.all_films) < 2:
         return ""
-    made = []
-    for index, film in enumerate(visit.all_films):
-        prior = index >= len(visit.films)
-        number = index - len(visit.films) + 1 if prior else index + 1
+    buttons = []
+    for index, film in enumerate(study.all_films):
+        prior = index >= len(study.films)
+        number = index - len(study.films) + 1 if prior else index + 1
         words = f"Prior {number}" if prior else f"Film {number}"
         words += f" ({film.view})" if film.view else ""
-        made.append(button("film", words, pressed=index == visit.shown, index=index))
+        buttons.append(button("film", words, pressed=index == study.film_index, index=index))
     group = 'role="group" aria-label="Films of this study"'
-    return f'<div class="filmstrip" {group}>{"".join(made)}</div>'
+    return f'<div class="filmstrip" {group}>{"".join(buttons)}</div>'
 
 
-def _caption(visit: OpenStudy, film: Film) -> str:
+def _caption_of(study: OpenStudy, film: Film) -> str:
     size = f"{film.pixels.shape[1]} by {film.pixels.shape[0]} pixels"
     spacing = "spacing not known: no scale"
     if film.spacing_mm:
         spacing = f"{film.spacing_mm[0]:.3g} by {film.spacing_mm[1]:.3g} mm a pixel"
-    done = [flag.partition(": ")[2] for flag in film.flags if flag.startswith("corrected: ")]
+    corrections = [flag.partition(": ")[2] for flag in film.flags if flag.startswith("corrected: ")]
     parts = [size, spacing, film.view or "view not stated", f"film {film.sha256[:12]}"]
-    parts += [f"put right: {', '.join(done)}"] if done else []
-    parts += [f"painted from: {visit.painted}"] if visit.painted else []
+    parts += [f"put right: {', '.join(corrections)}"] if corrections else []
+    parts += [f"painted from: {study.painting_prompt}"] if study.painting_prompt else []
     return " · ".join(parts)
 
 
-def rail_html(desk: Session) -> str:
+def rail_html(session: Session) -> str:
     """The studies of this session, newest first."""
-    if not desk.visits:
+    if not session.studies:
         return '<p class="dim">No study yet.</p>'
     rows = []
-    for visit in reversed(desk.visits):
-        film, number = visit.films[0], visit.number
-        kind = "Painting" if "synthetic" in film.flags and visit.painted else "Study"
-        state = _state(visit)
-        current = ' aria-current="true"' if visit.number == desk.at else ""
+    for study in reversed(session.studies):
+        film, number = study.films[0], study.number
+        kind = "Painting" if "synthetic" in film.flags and study.painting_prompt else "Study"
+        state = _state_of(study)
+        current = ' aria-current="true"' if study.number == session.current_number else ""
         rows.append(
             f"<li{current}>"
             + button("study", f"{kind} {number}", "Look at this study", number=number)
             + f'<span class="dim">{escape(state)}</span>'
             + button(
-                "drop", "\u00d7", f"Take study {visit.number} off the desk", number=visit.number
+                "drop", "\u00d7", f"Take study {study.number} off the desk", number=study.number
             )
             + "</li>"
         )
     return f'<ul class="rail" aria-label="Studies of this session">{"".join(rows)}</ul>'
 
 
-def _state(visit: OpenStudy) -> str:
-    """What became of a study, in a few words."""
-    if visit.report is None:
+def _state_of(study: OpenStudy) -> str:
+    """The state of a study in a few words."""
+    if study.report is None:
         return "not drafted"
     gate = {"warn": "drafted, warned", "refuse": "refused"}
-    said = gate.get(visit.report.gate.answer, "drafted")
-    return f"{said}, {len(visit.talk)} asked" if visit.talk else said
+    state = gate.get(study.report.gate.answer, "drafted")
+    return f"{state}, {len(study.answers)} asked" if study.answers else state

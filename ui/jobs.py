@@ -1,4 +1,4 @@
-"""Work in the thread that computes, followed from a page: news while it runs, stopped on wish."""
+"""Jobs in the model's thread, followed from a page: progress while they run, stopped on request."""
 
 from __future__ import annotations
 
@@ -14,74 +14,74 @@ from assistant.errors import SettingsError, Stopped
 
 T = TypeVar("T")
 N = TypeVar("N")
-MOST_SECONDS = 180.0
-# All that computes runs in this one thread, the loading too: torch makes a team of helpers for
-# every thread that computes, and with more of them than cores a draft takes twice as long.
-MODEL = ThreadPoolExecutor(1, thread_name_prefix="wetread-model")
-BETWEEN = 0.25  # seconds between two looks for news: a page is drawn no oftener
+MAX_SECONDS = 180.0
+# All computing runs in this one thread, loading too: torch starts a thread pool for every thread
+# that computes, and with more threads than cores a draft takes twice as long.
+MODEL_THREAD = ThreadPoolExecutor(1, thread_name_prefix="wetread-model")
+POLL_SECONDS = 0.25  # between two updates of a page
 
 
 @dataclass(frozen=True, slots=True)
 class JobProgress(Generic[N]):
-    """The latest that the work has told."""
+    """The latest value that the job has reported."""
 
-    told: N
+    latest: N
 
 
 @dataclass(frozen=True, slots=True)
 class JobResult(Generic[T]):
-    """The work's end."""
+    """The job's result."""
 
     result: T
 
 
 def in_model_thread(work: Callable[..., T], *args: Any, **options: Any) -> T:
-    """What a call gives, made in the thread that computes; raises what it raises."""
-    return MODEL.submit(work, *args, **options).result()
+    """Call `work` in the model's thread; returns what it returns, raises what it raises."""
+    return MODEL_THREAD.submit(work, *args, **options).result()
 
 
 def follow_job(
     work: Callable[[Callable[[N], None]], T],
     stopped: threading.Event,
-    seconds: float = MOST_SECONDS,
+    seconds: float = MAX_SECONDS,
 ) -> Iterator[JobProgress[N] | JobResult[T]]:
-    """Run `work(tell)` and give the latest it told, now and then, and its result at the end.
+    """Run `work(report)`; yield the latest value that it reports, and its result at the end.
 
-    Whoever sets `stopped`, or follows no more, stops the work at the next thing it tells. Raises
-    what the work raised, Stopped among it, and SettingsError where it took more than `seconds`.
+    Setting `stopped`, or closing this generator, stops the work when it next reports. Raises what
+    the work raises, Stopped among it, and SettingsError where it took more than `seconds`.
     """
-    left = threading.Event()  # nobody follows any more
-    told: queue.SimpleQueue[N] = queue.SimpleQueue()
-    begun: list[float] = []
+    abandoned = threading.Event()  # set when the generator is closed
+    updates: queue.SimpleQueue[N] = queue.SimpleQueue()
+    started: list[float] = []
 
-    def tell(news: N) -> None:
-        if stopped.is_set() or left.is_set():
+    def report(value: N) -> None:
+        if stopped.is_set() or abandoned.is_set():
             raise Stopped("It was stopped.")
-        if time.monotonic() > begun[0] + seconds:
+        if time.monotonic() > started[0] + seconds:
             raise SettingsError(
                 f"It took more than {seconds:.0f} s and was stopped; the machine may be busy, so "
                 "try again later or ask for less."
             )
-        told.put(news)
+        updates.put(value)
 
-    def timed() -> T:
-        begun.append(time.monotonic())
-        return work(tell)
+    def run() -> T:
+        started.append(time.monotonic())
+        return work(report)
 
-    running = MODEL.submit(timed)
+    running = MODEL_THREAD.submit(run)
     try:
-        while not wait([running], timeout=BETWEEN).done:
-            news = _latest(told)
-            if news is not None:
-                yield news
+        while not wait([running], timeout=POLL_SECONDS).done:
+            progress = _latest_progress(updates)
+            if progress is not None:
+                yield progress
         yield JobResult(running.result())
     finally:
-        left.set()
+        abandoned.set()
 
 
-def _latest(told: queue.SimpleQueue[N]) -> JobProgress[N] | None:
-    """The last of what was told meanwhile, if anything was."""
-    news = None
-    while not told.empty():
-        news = JobProgress(told.get_nowait())  # nobody else takes from it
-    return news
+def _latest_progress(updates: queue.SimpleQueue[N]) -> JobProgress[N] | None:
+    """The last value reported since the last call; None where there is none."""
+    progress = None
+    while not updates.empty():
+        progress = JobProgress(updates.get_nowait())  # nobody else takes from it
+    return progress

@@ -1,4 +1,4 @@
-"""The library of cases: what it holds, adding films with their reports, searching, removing."""
+"""The tab Library: its statistics, adding films with their reports, searching, removing."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from assistant.cases.search import search_cases
 from assistant.cases.similar import neighbour_of
 from assistant.errors import LibraryError, SettingsError, WetreadError
 from assistant.intake import read_film
-from ui.cases_view import shelf_html
+from ui.cases_view import library_html
 from ui.events import AT_ONCE, BY_MODEL, Updates, panel, text_of
 from ui.jobs import in_model_thread
 from ui.markup import CRASHED, error
 from ui.read_tab import ReadTab
 from ui.session import Session
 
-FOUND_MOST = 24  # cases that a search shows
+MAX_FOUND = 24  # cases that a search shows
 
 
 class LibraryTab:
@@ -42,60 +42,62 @@ class LibraryTab:
                     self.add = gr.Button("Add", variant="primary")
             with gr.Column(scale=12, min_width=320):
                 with gr.Row(elem_classes="line"):
-                    self.words = gr.Textbox(
+                    self.query = gr.Textbox(
                         label="Search by words", lines=1, max_length=300, scale=6,
                         placeholder="right pleural effusion, a case's id, a word of a report",
                         elem_id="find",
                     )  # fmt: skip
                     self.find = gr.Button("Search", variant="primary", min_width=80, scale=1)
                     self.like = gr.Button("Like the film on the desk", min_width=140, scale=2)
-                self.told = panel("", "library-told")
+                self.message = panel("", "library-told")
                 self.found = panel("", "found", "buttons.js")
         self._wire()
 
-    def enter(self) -> Updates:
-        """What the library holds now, and its newest cases."""
-        return {**self.search(""), **self.show()}
+    def show_library(self) -> Updates:
+        """The library's statistics and its newest cases."""
+        return {**self.search(""), **self.show_stats()}
 
-    def show(self) -> Updates:
-        """What the library holds now."""
+    def show_stats(self) -> Updates:
+        """The library's statistics."""
         library = self.assistant.library
         if library is None:
             return {self.stats: error("No library is open.")}
-        held = library.stats()
-        rows = [("Cases", held.cases), ("Patients", held.patients),
-                ("Without a patient", held.without_patient),
-                ("Found by this backbone", held.embedded), ("Index", held.index),
-                ("Snapshot", held.snapshot)]  # fmt: skip
-        rows += [(f"From {name or 'nowhere named'}", count) for name, count in held.sources]
+        stats = library.stats()
+        rows = [("Cases", stats.cases), ("Patients", stats.patients),
+                ("Without a patient", stats.without_patient),
+                ("Found by this backbone", stats.embedded), ("Index", stats.index),
+                ("Snapshot", stats.snapshot)]  # fmt: skip
+        rows += [(f"From {name or 'nowhere named'}", count) for name, count in stats.sources]
         body = "".join(f"<dt>{escape(str(a))}</dt><dd>{escape(str(b))}</dd>" for a, b in rows)
         return {self.stats: f'<dl class="stats" aria-label="Library">{body}</dl>'}
 
-    def search(self, words: str) -> Updates:
-        """The cases that fit some words; the newest where there are none."""
+    def search(self, query: str) -> Updates:
+        """The cases that match a query; the newest where it is empty."""
         try:
-            found = search_cases(self.assistant.require_library(), words or "", limit=FOUND_MOST)
+            cases = search_cases(self.assistant.require_library(), query or "", limit=MAX_FOUND)
         except WetreadError as problem:
-            return {self.told: error(str(problem)), self.found: ""}
-        cases = [neighbour_of(case, 0.0) for case in found]
-        return {self.told: "", self.found: shelf_html(self.assistant, cases, alike=False)}
+            return {self.message: error(str(problem)), self.found: ""}
+        neighbours = [neighbour_of(case, 0.0) for case in cases]
+        html = library_html(self.assistant, neighbours, with_similarity=False)
+        return {self.message: "", self.found: html}
 
-    def alike(self, desk: Session) -> Updates:
-        """The cases most like the film on the desk."""
+    def search_similar(self, session: Session) -> Updates:
+        """The cases most similar to the film that is shown."""
         try:
-            if desk.here is None:
+            if session.current is None:
                 raise SettingsError("There is no film on the desk; drop one under Read first.")
-            found = in_model_thread(self.assistant.similar, desk.here.film, FOUND_MOST)
+            neighbours = in_model_thread(self.assistant.similar, session.current.film, MAX_FOUND)
         except WetreadError as problem:
-            return {self.told: error(str(problem)), self.found: ""}
-        return {self.told: "", self.found: shelf_html(self.assistant, found, alike=True)}
+            return {self.message: error(str(problem)), self.found: ""}
+        html = library_html(self.assistant, neighbours, with_similarity=True)
+        return {self.message: "", self.found: html}
 
-    def put(self, paths: list[str] | None, report: str, patient: str, source: str) -> Updates:
+    def add_films(self, paths: list[str] | None, report: str, patient: str, source: str) -> Updates:
         """Add films with one report, and delete the files."""
-        added = known = 0
+        added = present = 0
         try:
             for path in paths or ():
-                done = in_model_thread(
+                filed = in_model_thread(
                     add_film,
                     self.assistant.backbone,
                     self.assistant.require_library(),
@@ -104,19 +106,19 @@ class LibraryTab:
                     patient=(patient or "").strip() or None,
                     source=(source or "").strip(),
                 )
-                added, known = added + done.new, known + (not done.new)
+                added, present = added + filed.new, present + (not filed.new)
             if not paths:
                 raise SettingsError("There is no film to add; drop one first.")
         except WetreadError as problem:
-            return {self.files: None, self.told: error(str(problem)), **self.show()}
+            return {self.files: None, self.message: error(str(problem)), **self.show_stats()}
         finally:
             for path in paths or ():
                 Path(path).unlink(missing_ok=True)
-        words = f"{added} added, {known} known already."
+        words = f"{added} added, {present} known already."
         return {self.files: None, self.report: "", self.patient: "",
-                self.told: f'<p role="status">{words}</p>', **self.show()}  # fmt: skip
+                self.message: f'<p role="status">{words}</p>', **self.show_stats()}  # fmt: skip
 
-    def remove(self, words: str, event: gr.EventData) -> Updates:
+    def remove_case(self, query: str, event: gr.EventData) -> Updates:
         """Remove a case with its report and picture."""
         case = text_of(event, "case")
         try:
@@ -124,17 +126,19 @@ class LibraryTab:
                 raise LibraryError("No library is open; start the chat with one.")
             self.assistant.library.remove(case)
         except WetreadError as problem:
-            return {self.told: error(str(problem))}
-        told = f'<p role="status">Case {escape(case)} is removed.</p>'
-        return {**self.search(words), self.told: told, **self.show()}
+            return {self.message: error(str(problem))}
+        message = f'<p role="status">Case {escape(case)} is removed.</p>'
+        return {**self.search(query), self.message: message, **self.show_stats()}
 
     def _wire(self) -> None:
-        shown = [self.stats, self.told, self.found, self.files, self.report, self.patient]
-        asked = [self.files, self.report, self.patient, self.source]
-        events = [self.add.click(self.put, asked, shown, **BY_MODEL)]
-        events += [start(self.search, self.words, shown, **BY_MODEL)
-                   for start in (self.find.click, self.words.submit)]  # fmt: skip
-        events.append(self.like.click(self.alike, self.reading.desk, shown, **BY_MODEL))
-        events.append(self.found.act(self.remove, self.words, shown, **AT_ONCE))
+        outputs = [self.stats, self.message, self.found, self.files, self.report, self.patient]
+        inputs = [self.files, self.report, self.patient, self.source]
+        events = [self.add.click(self.add_films, inputs, outputs, **BY_MODEL)]
+        events += [start(self.search, self.query, outputs, **BY_MODEL)
+                   for start in (self.find.click, self.query.submit)]  # fmt: skip
+        events.append(
+            self.like.click(self.search_similar, self.reading.session, outputs, **BY_MODEL)
+        )
+        events.append(self.found.act(self.remove_case, self.query, outputs, **AT_ONCE))
         for event in events:
-            event.failure(lambda: CRASHED, None, self.told, **AT_ONCE)
+            event.failure(lambda: CRASHED, None, self.message, **AT_ONCE)

@@ -1,4 +1,4 @@
-"""What all views share: text that is safe in a page, pictures that travel in it, small parts."""
+"""HTML that all views share: escaped text, pictures as data URLs, small components."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ def film_url(film: Film) -> str:
 
 
 def empty(*lines: str) -> str:
-    """What stands where nothing is yet."""
+    """The placeholder of an empty part."""
     return f'<p class="empty">{"<br>".join(escape(line) for line in lines)}</p>'
 
 
 def busy(words: str = "At work, some seconds a film …") -> str:
-    """What stands where something is on its way."""
+    """The placeholder of a part that is being computed."""
     return f'<p class="empty busy" role="status">{escape(words)}</p>'
 
 
 def error(words: str) -> str:
-    """One sentence that says what went wrong."""
+    """An error in one sentence."""
     return f'<p class="error" role="alert">{escape(words)}</p>'
 
 
@@ -50,52 +50,52 @@ CRASHED = error(
 )
 
 
-def chip(sentence: Sentence) -> str:
+def verdict_html(sentence: Sentence) -> str:
     """The verdict on a sentence with its risk, coloured and in words."""
-    told = ""
+    action = ""
     if sentence.risk is not None and sentence.action is not None:
         words = f"{ACTIONS[sentence.action]}, risk {percent(sentence.risk)}"
-        told = f'<span class="verdict {sentence.action}">{words}</span>'
-    return f'<span class="verdict {sentence.verdict}">{sentence.verdict}</span>{told}'
+        action = f'<span class="verdict {sentence.action}">{words}</span>'
+    return f'<span class="verdict {sentence.verdict}">{sentence.verdict}</span>{action}'
 
 
-def why(sentence: Sentence, numbers: dict[str, int]) -> str:
+def reasons_html(sentence: Sentence, numbers: dict[str, int]) -> str:
     """Why a sentence has its verdict: the reason, and each piece of evidence in words."""
     risk = "not measured" if sentence.risk is None else percent(sentence.risk)
     lines = [f"<p>{escape(sentence.reason)} Risk of being false: {risk}.</p>"]
-    for one in sentence.evidence:
-        case = f"[{numbers[one.where]}] " if one.where in numbers else ""
-        words = one.detail or f"{one.kind} {one.says} ({one.value:.2f})"
-        lines.append(f'<p class="{one.says}">{case}{escape(words)}</p>')
+    for evidence in sentence.evidence:
+        case = f"[{numbers[evidence.where]}] " if evidence.where in numbers else ""
+        words = evidence.detail or f"{evidence.kind} {evidence.says} ({evidence.value:.2f})"
+        lines.append(f'<p class="{evidence.says}">{case}{escape(words)}</p>')
     return "".join(lines)
 
 
-def boxes(sentences: Sequence[Sentence]) -> list[list[float]]:
-    """Where the evidence for a sentence lies: left, top, right, bottom in parts of the film."""
-    told = [e.box for s in sentences for e in s.evidence if e.box and e.says == "supports"]
-    return [list(box) for box in dict.fromkeys(told)]
+def evidence_boxes(sentences: Sequence[Sentence]) -> list[list[float]]:
+    """The boxes of the supporting evidence: left, top, right, bottom in parts of the film."""
+    boxes = [e.box for s in sentences for e in s.evidence if e.box and e.says == "supports"]
+    return [list(box) for box in dict.fromkeys(boxes)]
 
 
 def gate_html(gate: Gate) -> str:
-    """Whether the backbone may be trusted with this film; loud if it may not."""
+    """The gate's answer: an alert unless it is "pass"."""
     head = GATE_HEADS[gate.answer]
     role = f'class="gate {gate.answer}" role="{"status" if gate.answer == "pass" else "alert"}"'
     return f"<div {role}><strong>{head}</strong>{escape(gate.reason)}</div>"
 
 
 def download(name: str, data: bytes, mime: str, words: str) -> str:
-    """A link that saves bytes which the page holds already."""
+    """A link that saves data held by the page."""
     return f'<a download="{escape(name)}" href="{data_url(data, mime)}">{escape(words)}</a>'
 
 
 def button(
-    do: str, words: str, title: str = "", *, pressed: bool | None = None, **told: object
+    do: str, words: str, title: str = "", *, pressed: bool | None = None, **values: object
 ) -> str:
-    """A button whose click a script hands on: `do` is what, `told` with what.
+    """A button whose click a script sends: `do` is the action, `values` are its data.
 
-    `pressed` is the state of one that is on or off.
+    `pressed` is the state of a button that is on or off.
     """
-    data = "".join(f' data-{key}="{escape(str(value))}"' for key, value in told.items())
+    attributes = "".join(f' data-{key}="{escape(str(value))}"' for key, value in values.items())
     hint = f' title="{escape(title)}"' if title else ""
     state = "" if pressed is None else f' aria-pressed="{str(pressed).lower()}"'
-    return f'<button type="button" data-do="{do}"{data}{hint}{state}>{escape(words)}</button>'
+    return f'<button type="button" data-do="{do}"{attributes}{hint}{state}>{escape(words)}</button>'

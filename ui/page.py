@@ -1,4 +1,4 @@
-"""The page: its tabs, its look, and what holds for all of it."""
+"""The page: its tabs, its theme and its policy."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gradio.themes import Base
 
 from assistant.assistant import Assistant
 from assistant.export.wording import NOTICE
-from ui.api import expose
+from ui.api import add_endpoints
 from ui.batch_tab import BatchTab
 from ui.card_tab import CardTab
 from ui.events import AT_ONCE, FORGET_AFTER, panel, script
@@ -50,23 +50,25 @@ def build(assistant: Assistant, home: Path, *, local: bool = True) -> gr.Blocks:
     with gr.Blocks(
         analytics_enabled=False, title="Wetread", fill_width=True, delete_cache=(600, 600)
     ) as page:
-        expose(assistant)  # first, so that no event of the page takes an endpoint's name
+        add_endpoints(assistant)  # first, so that no event of the page takes an endpoint's name
         gr.HTML(TITLE, apply_default_css=False)
         panel(FIRST_VISIT, "first", "first.js")
-        desk = gr.State(Session(), time_to_live=FORGET_AFTER)
+        session = gr.State(Session(), time_to_live=FORGET_AFTER)
         with gr.Tabs(selected="read") as tabs:
             with gr.Tab("Read", id="read"):
-                reading = ReadTab(assistant, desk)
+                reading = ReadTab(assistant, session)
             with gr.Tab("Paint", id="paint"):
                 PaintTab(assistant, reading, tabs)
             with gr.Tab("Batch", id="batch"):
                 batch = BatchTab(assistant, reading, tabs, home, local=local)
-            with gr.Tab("Library", id="library") as shelf:
+            with gr.Tab("Library", id="library") as library_item:
                 library = LibraryTab(assistant, reading)
-            with gr.Tab("Report card", id="card") as pinned:
+            with gr.Tab("Report card", id="card") as card_item:
                 card = CardTab()
-        shelf.select(library.enter, None, [library.stats, library.told, library.found], **AT_ONCE)
-        pinned.select(card.show, None, card.card, **AT_ONCE)
-        page.load(reading.alike.origins, None, reading.alike.origin, **AT_ONCE)
-        page.unload(batch.forget)
+        library_item.select(
+            library.show_library, None, [library.stats, library.message, library.found], **AT_ONCE
+        )
+        card_item.select(card.show_card, None, card.card, **AT_ONCE)
+        page.load(reading.alike.list_origins, None, reading.alike.origin, **AT_ONCE)
+        page.unload(batch.delete_films)
     return page

@@ -1,4 +1,4 @@
-"""Painting films from words: as many as asked, one after the other, each with its checks."""
+"""The tab Paint: paints films from a prompt, one after the other, each with its checks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ui.read_tab import ReadTab
 from ui.session import Session
 
 SITES = ("A", "B", "C", "D")
-TO_TRY = (["Large right pleural effusion."], ["Cardiomegaly."], ["No acute abnormality."])
+EXAMPLES = (["Large right pleural effusion."], ["Cardiomegaly."], ["No acute abnormality."])
 PAINT = "paint"
 
 
@@ -35,7 +35,7 @@ class PaintTab:
                 self.prompt = gr.Textbox(
                     label="What the film should show", lines=3, max_length=2000, elem_id="prompt"
                 )
-                gr.Examples([*TO_TRY], self.prompt, label="To try")
+                gr.Examples([*EXAMPLES], self.prompt, label="To try")
                 self.count = gr.Slider(1, 4, 1, step=1, label="Films")
                 self.guidance = gr.Slider(1, 8, 3, step=0.5, label="Guidance")
                 choices = [("any", ""), *((site, site) for site in SITES)]
@@ -48,92 +48,111 @@ class PaintTab:
                 self.painted = panel(NO_PAINTING, "painted", "buttons.js")
         self._wire()
 
-    def wished(self, desk: Session) -> Updates:
-        """Ask for films to be painted."""
-        desk.request(PAINT)
-        return {self.reading.desk: desk}
+    def request_painting(self, session: Session) -> Updates:
+        """Request films from the prompt."""
+        session.request(PAINT)
+        return {self.reading.session: session}
 
-    def paint(
-        self, desk: Session, prompt: str, count: int, guidance: float, site: str, seed: int | None
+    def run_painting(
+        self,
+        session: Session,
+        prompt: str,
+        count: int,
+        guidance: float,
+        site: str,
+        seed: int | None,
     ) -> Iterator[Updates]:
         """Paint films one after the other, each with the next seed."""
-        wish = desk.begin(PAINT)
-        asked = max(1, min(4, int(count or 1))) if wish else 0
-        done: tuple[Painting, ...] = ()
+        request = session.begin(PAINT)
+        total = max(1, min(4, int(count or 1))) if request else 0
+        paintings: tuple[Painting, ...] = ()
         try:
-            if wish is not None and not (prompt or "").strip():
+            if request is not None and not (prompt or "").strip():
                 raise SettingsError("There is nothing to paint: say what the film should show.")
-            for number in range(asked):
-                yield {self.painted: paintings_html(self.assistant, done, asked, 0.0)}
-                one = partial(self._one, prompt, guidance, site, int(seed or 0) + number)
-                for news in follow_job(one, wish.stopped):  # type: ignore[union-attr]
-                    if isinstance(news, JobResult):
-                        done = (*done, news.result)
+            for number in range(total):
+                yield {self.painted: paintings_html(self.assistant, paintings, total, 0.0)}
+                paint_film = partial(
+                    self._paint_film, prompt, guidance, site, int(seed or 0) + number
+                )
+                for update in follow_job(paint_film, request.stopped):  # type: ignore[union-attr]
+                    if isinstance(update, JobResult):
+                        paintings = (*paintings, update.result)
                         break
-                    html = paintings_html(self.assistant, done, asked, news.told)
+                    html = paintings_html(self.assistant, paintings, total, update.latest)
                     yield {self.painted: html}
-            if wish is not None:
-                yield {self.painted: paintings_html(self.assistant, done), self.paintings: done}
+            if request is not None:
+                yield {
+                    self.painted: paintings_html(self.assistant, paintings),
+                    self.paintings: paintings,
+                }
         except Stopped:
-            html = paintings_html(self.assistant, done) if done else NO_PAINTING
-            yield {self.painted: html, self.paintings: done}
+            html = paintings_html(self.assistant, paintings) if paintings else NO_PAINTING
+            yield {self.painted: html, self.paintings: paintings}
         except WetreadError as problem:
-            html = error(str(problem)) + paintings_html(self.assistant, done)
-            yield {self.painted: html, self.paintings: done}
+            html = error(str(problem)) + paintings_html(self.assistant, paintings)
+            yield {self.painted: html, self.paintings: paintings}
         finally:
-            desk.end(PAINT)
+            session.end(PAINT)
 
-    def _one(
-        self, prompt: str, guidance: float, site: str, seed: int, tell: Callable[[float], None]
+    def _paint_film(
+        self, prompt: str, guidance: float, site: str, seed: int, on_share: Callable[[float], None]
     ) -> Painting:
         return self.assistant.paint(
             prompt, seed=seed, guidance=guidance, site=site or "",
-            on_progress=lambda tokens, of: tell(tokens / of),
+            on_progress=lambda tokens, total: on_share(tokens / total),
         )[0]  # fmt: skip
 
-    def stopped(self, desk: Session) -> None:
-        """Stop painting, for this session."""
-        desk.stop(PAINT)
+    def stop_painting(self, session: Session) -> None:
+        """Stop the paintings of this session."""
+        session.stop(PAINT)
 
-    def draft(self, desk: Session, done: tuple[Painting, ...], event: gr.EventData) -> Updates:
-        """Put a painting on the desk as a study of its own, and look at it."""
+    def draft_painting(
+        self, session: Session, paintings: tuple[Painting, ...], event: gr.EventData
+    ) -> Updates:
+        """Open a painting as a study of its own, and draft it."""
         index = index_of(event)
-        if not 0 <= index < len(done):
-            return {self.reading.desk: desk}
-        film = read_film_bytes(file_of(done[index]), "painting")
-        desk.put((film,)).painted = done[index].prompt
-        return {**self.reading.asked_for(desk), self.tabs: gr.Tabs(selected="read")}
+        if not 0 <= index < len(paintings):
+            return {self.reading.session: session}
+        film = read_film_bytes(file_of(paintings[index]), "painting")
+        session.open_study((film,)).painting_prompt = paintings[index].prompt
+        return {**self.reading.queue_draft(session), self.tabs: gr.Tabs(selected="read")}
 
-    def describe(self, desk: Session) -> Updates:
-        """Paint what the draft says."""
-        report = desk.here.report if desk.here else None
+    def paint_report(self, session: Session) -> Updates:
+        """Paint a film that the draft fits."""
+        report = session.current.report if session.current else None
         try:
-            words = prompt_of_report(report.text() if report else "")
+            prompt = prompt_of_report(report.text() if report else "")
         except WetreadError as problem:
             gr.Warning(str(problem))
-            return {self.reading.desk: desk}
-        return self.words(desk, words)
+            return {self.reading.session: session}
+        return self.paint_prompt(session, prompt)
 
-    def words(self, desk: Session, words: str) -> Updates:
-        """Paint what was typed beside the talk, or is in a draft."""
-        here = {
-            self.prompt: words,
+    def paint_prompt(self, session: Session, prompt: str) -> Updates:
+        """Paint a prompt that was typed under Read, or comes from a draft."""
+        updates = {
+            self.prompt: prompt,
             self.tabs: gr.Tabs(selected="paint"),
             self.reading.talking.question: "",
         }
-        return {**here, **self.wished(desk)}
+        return {**updates, **self.request_painting(session)}
 
     def _wire(self) -> None:
         reading = self.reading
-        asked = [reading.desk, self.prompt, self.count, self.guidance, self.site, self.seed]
-        over = [reading.desk, self.tabs, self.prompt, reading.talking.question]
-        starts = [event(self.wished, reading.desk, over, **AT_ONCE)
+        inputs = [reading.session, self.prompt, self.count, self.guidance, self.site, self.seed]
+        outputs = [reading.session, self.tabs, self.prompt, reading.talking.question]
+        starts = [event(self.request_painting, reading.session, outputs, **AT_ONCE)
                   for event in (self.go.click, self.prompt.submit)]  # fmt: skip
-        typed = [reading.desk, reading.talking.question]
-        starts.append(reading.talking.paint.click(self.words, typed, over, **AT_ONCE))
-        starts.append(reading.draft.repaint(self.describe, reading.desk, over, **AT_ONCE))
+        typed_inputs = [reading.session, reading.talking.question]
+        starts.append(
+            reading.talking.paint.click(self.paint_prompt, typed_inputs, outputs, **AT_ONCE)
+        )
+        starts.append(reading.draft.repaint(self.paint_report, reading.session, outputs, **AT_ONCE))
         for start in starts:
-            running = start.success(self.paint, asked, [self.painted, self.paintings], **BY_MODEL)
+            running = start.success(
+                self.run_painting, inputs, [self.painted, self.paintings], **BY_MODEL
+            )
             running.failure(lambda: CRASHED, None, self.painted, **AT_ONCE)
-        self.stop.click(self.stopped, reading.desk, None, **AT_ONCE)
-        reading.reads(self.painted.act, self.draft, [reading.desk, self.paintings], self.tabs)
+        self.stop.click(self.stop_painting, reading.session, None, **AT_ONCE)
+        reading.draft_after(
+            self.painted.act, self.draft_painting, [reading.session, self.paintings], self.tabs
+        )

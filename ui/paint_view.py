@@ -1,4 +1,4 @@
-"""Painted films, each with its mark, what was asked, what is read back, and its nearest film."""
+"""Painted films as HTML, each with its mark, its prompt, its checks and its nearest film."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from html import escape
 
 from assistant.assistant import Assistant
 from assistant.errors import WetreadError
-from assistant.painting.painting import caption, file_of
+from assistant.painting.painting import caption_of, file_of
 from assistant.types import Painting
 from ui.markup import busy, button, data_url, download, empty
 
@@ -16,15 +16,15 @@ NO_PAINTING = empty("Painted films appear here,", "each marked as synthetic.")
 
 
 def paintings_html(
-    assistant: Assistant, paintings: Sequence[Painting], of: int = 0, share: float = 1.0
+    assistant: Assistant, paintings: Sequence[Painting], total: int = 0, share: float = 1.0
 ) -> str:
-    """The films that are painted; `of` how many there will be, `share` of the next one is done."""
-    made = "".join(painting_html(assistant, p, i) for i, p in enumerate(paintings))
-    rest = ""
-    if len(paintings) < of:
-        rest = busy(f"Painting film {len(paintings) + 1} of {of}: {share:.0%} …")
-        rest += f'<progress max="1" value="{share:.2f}" aria-label="Painting"></progress>'
-    return f'{rest}<div class="films">{made}</div>'
+    """The films painted so far, of `total`; `share` of the next one is done."""
+    films = "".join(painting_html(assistant, p, i) for i, p in enumerate(paintings))
+    progress = ""
+    if len(paintings) < total:
+        progress = busy(f"Painting film {len(paintings) + 1} of {total}: {share:.0%} …")
+        progress += f'<progress max="1" value="{share:.2f}" aria-label="Painting"></progress>'
+    return f'{progress}<div class="films">{films}</div>'
 
 
 def painting_html(assistant: Assistant, painting: Painting, index: int) -> str:
@@ -32,30 +32,34 @@ def painting_html(assistant: Assistant, painting: Painting, index: int) -> str:
     png, p = file_of(painting), painting.provenance
     name = f"synthetic-{p.prompt_sha256[:8]}-seed{p.seed}.png"
     request = painting.request
-    said = [f"{p.backbone} {p.revision[:12]}", f"seed {p.seed}", f"guidance {request.guidance:g}"]
-    said += [f"site {request.site}"] if request.site else []
+    details = [
+        f"{p.backbone} {p.revision[:12]}",
+        f"seed {p.seed}",
+        f"guidance {request.guidance:g}",
+    ]
+    details += [f"site {request.site}"] if request.site else []
     alt = escape(f"Synthetic film {index + 1}: {painting.prompt}")
     return (
         f'<article class="case painting" data-case="{index}">'
         f'<div class="film"><img src="{data_url(png, "image/png")}" alt="{alt}">'
         f'<span class="mark">SYNTHETIC</span></div><p class="asked">{escape(painting.prompt)}</p>'
-        f'<p class="found">{escape(caption(painting))}</p>{_nearest(assistant, painting)}'
-        f'<p class="dim">{escape(" · ".join(said))}</p><p class="acts">'
+        f'<p class="found">{escape(caption_of(painting))}</p>{_nearest_html(assistant, painting)}'
+        f'<p class="dim">{escape(" · ".join(details))}</p><p class="acts">'
         f"{download(name, png, 'image/png', 'Download PNG')}"
         f"{button('draft', 'Draft this painting', index=index)}</p></article>"
     )
 
 
-def _nearest(assistant: Assistant, painting: Painting) -> str:
-    """The film that is known and most like the painting, with its likeness."""
+def _nearest_html(assistant: Assistant, painting: Painting) -> str:
+    """The known film most similar to the painting, with its similarity."""
     check = painting.copy
     if check.film is None or check.similarity is None:
         return ""
     picture = ""
     with suppress(WetreadError):
         if assistant.library and check.shelf == "library":
-            shown = data_url(assistant.library.preview(check.film), "image/png")
-            picture = f'<img src="{shown}" alt="The nearest film of the library">'
+            url = data_url(assistant.library.preview(check.film), "image/png")
+            picture = f'<img src="{url}" alt="The nearest film of the library">'
     words = f"Nearest of {check.compared} films compared, likeness {check.similarity:.2f} (SSIM)"
     return (
         f'<details class="nearest"><summary>{words}: {check.verdict}</summary>{picture}</details>'

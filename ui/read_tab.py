@@ -1,4 +1,4 @@
-"""The reading room: films on the desk, the viewer, the draft, similar cases and the talk."""
+"""The tab Read: film input, the viewer, the draft, similar cases and questions."""
 
 from __future__ import annotations
 
@@ -30,32 +30,32 @@ from ui.session import DraftRequest, OpenStudy, Session
 from ui.talk_row import TalkRow
 from ui.talk_view import talk_html
 
-SAMPLES = (7, 0, 4)  # three test phantoms: a healthy one, and two that are ill
+SAMPLES = (7, 0, 4)  # three test phantoms: a normal one, and two with findings
 DECISIONS = {"accept": "accepted", "reject": "rejected"}
-FILMS_MOST = 8  # films of one study
+MAX_FILMS = 8  # films of one study
 DRAFT = "draft"  # a job
 
 
 class ReadTab:
     """The widgets of the tab, and what happens when one is used."""
 
-    def __init__(self, assistant: Assistant, desk: gr.State) -> None:
-        self.assistant, self.desk = assistant, desk
+    def __init__(self, assistant: Assistant, session: gr.State) -> None:
+        self.assistant, self.session = assistant, session
         with gr.Row(elem_id="room"):
             with gr.Column(scale=3, min_width=230):
-                self._desk_column()
+                self._input_column()
             with gr.Column(scale=6, min_width=320):
                 self.film = panel(NO_FILM, "film", "viewer.js")
             with gr.Column(scale=6, min_width=320):
                 self.draft = panel(NO_DRAFT, "draft", "draft.js")
                 self.checked = panel("", "checked", "checked.js", visible="hidden")
-        self.talking = TalkRow(assistant, desk, self.rail)
-        self.alike = CasesRow(assistant, desk)
+        self.talking = TalkRow(assistant, session, self.rail)
+        self.alike = CasesRow(assistant, session)
         self._wire()
 
     # Widgets
 
-    def _desk_column(self) -> None:
+    def _input_column(self) -> None:
         self.drop = gr.File(label="Films: DICOM, PNG, JPEG or TIFF", height=165, elem_id="drop",
                             file_count="multiple")  # fmt: skip
         gr.HTML('<p class="dim">No film at hand? Try a synthetic one:</p>')
@@ -68,277 +68,304 @@ class ReadTab:
         with gr.Row():
             self.go = gr.Button("Draft", variant="primary", min_width=90, elem_id="go")
             self.stop = gr.Button("Stop", min_width=70, elem_id="stop")
-        self.right = gr.Button("Put it right and draft", visible=False, elem_id="right")
+        self.correct = gr.Button("Put it right and draft", visible=False, elem_id="right")
         self.anyway = gr.Button("Draft it anyway", visible=False, elem_id="anyway")
         self.rail = panel(rail_html(Session()), "rail", "buttons.js")
 
-    # What is shown
+    # Updates of what is shown
 
-    def screen(self, desk: Session) -> Updates:
-        """All that the tab shows of the study that is looked at."""
+    def show_study(self, session: Session) -> Updates:
+        """Everything that the tab shows of the current study."""
         return {
-            **self.picture(desk),
-            **self.said(desk),
-            self.indication: desk.here.indication if desk.here else "",
-            self.prior_report: desk.here.prior_report if desk.here else "",
+            **self.show_film(session),
+            **self.show_draft(session),
+            self.indication: session.current.indication if session.current else "",
+            self.prior_report: session.current.prior_report if session.current else "",
         }
 
-    def picture(self, desk: Session) -> Updates:
+    def show_film(self, session: Session) -> Updates:
         """The viewer and the list of studies."""
-        return {self.desk: desk, self.film: viewer_html(desk), self.rail: rail_html(desk)}
-
-    def said(self, desk: Session) -> Updates:
-        """Draft, similar cases and talk."""
-        visit = desk.here
-        gate = visit.report.gate if visit and visit.report else None
         return {
-            self.desk: desk,
-            self.rail: rail_html(desk),
-            self.draft: draft_html(visit),
-            self.alike.cases: cases_html(self.assistant, visit),
-            self.talking.talk: talk_html(visit),
-            self.right: gr.update(visible=bool(gate and gate.correction)),
+            self.session: session,
+            self.film: viewer_html(session),
+            self.rail: rail_html(session),
+        }
+
+    def show_draft(self, session: Session) -> Updates:
+        """Draft, similar cases and answers."""
+        study = session.current
+        gate = study.report.gate if study and study.report else None
+        return {
+            self.session: session,
+            self.rail: rail_html(session),
+            self.draft: draft_html(study),
+            self.alike.cases: cases_html(self.assistant, study),
+            self.talking.talk: talk_html(study),
+            self.correct: gr.update(visible=bool(gate and gate.correction)),
             self.anyway: gr.update(
-                visible=bool(gate and gate.answer == "refuse" and not visit.report.sentences)  # type: ignore[union-attr]
+                visible=bool(gate and gate.answer == "refuse" and not study.report.sentences)  # type: ignore[union-attr]
             ),
         }
 
-    # Putting films on the desk
+    # Opening films
 
-    def take(
-        self, desk: Session, paths: list[str] | None, indication: str, prior_report: str
+    def take_films(
+        self, session: Session, paths: list[str] | None, indication: str, prior_report: str
     ) -> Updates:
         """Read the films that were dropped as one study, and delete the files."""
         films: list[Film] = []
-        wrong = ""
+        failure = ""
         try:
-            if paths and len(paths) > FILMS_MOST:
+            if paths and len(paths) > MAX_FILMS:
                 raise SettingsError(
-                    f"{len(paths)} files are more than the {FILMS_MOST} films of one study; "
+                    f"{len(paths)} files are more than the {MAX_FILMS} films of one study; "
                     "draft them as a batch."
                 )
             films = [read_film(path) for path in paths or ()]
         except WetreadError as problem:
-            wrong = str(problem)
+            failure = str(problem)
         finally:
             for path in paths or ():
                 Path(path).unlink(missing_ok=True)
-        if wrong or not films:
-            return {self.drop: None, self.draft: error(wrong) if wrong else gr.skip()}
-        desk.put(tuple(films), indication, prior_report)
-        return {self.drop: None, **self.asked_for(desk)}
+        if failure or not films:
+            return {self.drop: None, self.draft: error(failure) if failure else gr.skip()}
+        session.open_study(tuple(films), indication, prior_report)
+        return {self.drop: None, **self.queue_draft(session)}
 
-    def sample(self, number: int, desk: Session, indication: str, prior_report: str) -> Updates:
-        """Take a phantom as the film: a visitor has none."""
+    def take_sample(
+        self, number: int, session: Session, indication: str, prior_report: str
+    ) -> Updates:
+        """Open a phantom, for a visitor without a film."""
         pixels = make_phantom(7, number, split="test").film.astype(np.float32) / 255
         film = read_film_bytes(png(pixels, synthetic=True), "sample")
-        desk.put((film,), indication, prior_report)
-        return self.asked_for(desk)
+        session.open_study((film,), indication, prior_report)
+        return self.queue_draft(session)
 
-    def take_prior(self, desk: Session, path: str | None) -> Updates:
+    def take_prior(self, session: Session, path: str | None) -> Updates:
         """Read the prior film, and delete the file."""
         if path is None:
             return {self.prior: None}
         try:
-            if desk.here is None:
+            if session.current is None:
                 raise SettingsError("There is no study yet; drop its film first.")
-            desk.here.prior = (read_film(path),)
-            return {self.prior: None, **self.picture(desk)}
+            session.current.prior = (read_film(path),)
+            return {self.prior: None, **self.show_film(session)}
         except WetreadError as problem:
             return {self.prior: None, self.draft: error(str(problem))}
         finally:
             Path(path).unlink(missing_ok=True)
 
-    def pick(self, desk: Session, event: gr.EventData) -> Updates:
-        """Look at another film of the study."""
-        visit, index = desk.here, index_of(event)
-        if visit is None or not 0 <= index < len(visit.all_films):
-            return {self.desk: desk}
-        visit.shown = index
-        return self.picture(desk)
+    def pick_film(self, session: Session, event: gr.EventData) -> Updates:
+        """Show another film of the study."""
+        study, index = session.current, index_of(event)
+        if study is None or not 0 <= index < len(study.all_films):
+            return {self.session: session}
+        study.film_index = index
+        return self.show_film(session)
 
-    def rail_act(self, desk: Session, event: gr.EventData) -> Updates:
-        """Look at another study, or take one off the desk."""
+    def select_or_close(self, session: Session, event: gr.EventData) -> Updates:
+        """Show another study, or close one."""
         number = index_of(event, "number")
-        (desk.drop if text_of(event, "do") == "drop" else desk.select)(number)
-        return self.screen(desk)
+        (session.close_study if text_of(event, "do") == "drop" else session.select)(number)
+        return self.show_study(session)
 
-    def put_right(self, desk: Session) -> Updates:
-        """Turn or invert the film as the gate said."""
-        visit = desk.here
-        if visit is None or visit.report is None or visit.report.gate.correction is None:
-            return {self.desk: desk}
-        first, *others = visit.films
-        visit.films = (correct_film(first, visit.report.gate.correction), *others)
-        visit.report, visit.shown = None, 0
-        return self.asked_for(desk)
+    def correct_and_draft(self, session: Session) -> Updates:
+        """Correct the film as the gate says, then draft it."""
+        study = session.current
+        if study is None or study.report is None or study.report.gate.correction is None:
+            return {self.session: session}
+        first, *others = study.films
+        study.films = (correct_film(first, study.report.gate.correction), *others)
+        study.report, study.film_index = None, 0
+        return self.queue_draft(session)
 
     # Drafting
 
-    def wished(self, anyway: bool, desk: Session, indication: str, prior_report: str) -> Updates:
-        """Ask for a draft of the study that is looked at."""
-        if desk.here is None:
+    def request_draft(
+        self, anyway: bool, session: Session, indication: str, prior_report: str
+    ) -> Updates:
+        """Request a draft of the current study with the texts that were typed."""
+        study = session.current
+        if study is None:
             return {self.draft: NO_DRAFT}
-        desk.here.indication, desk.here.prior_report = indication or "", prior_report or ""
-        return self.asked_for(desk, anyway=anyway)
+        study.indication, study.prior_report = indication or "", prior_report or ""
+        return self.queue_draft(session, anyway=anyway)
 
-    def asked_for(self, desk: Session, *, anyway: bool = False) -> Updates:
-        """Put the study that is looked at in line to be drafted."""
-        desk.request(DRAFT, anyway)
-        return {**self.screen(desk), self.draft: writing_html("")}
+    def queue_draft(self, session: Session, *, anyway: bool = False) -> Updates:
+        """Queue the current study to be drafted."""
+        session.request(DRAFT, anyway)
+        return {**self.show_study(session), self.draft: writing_html("")}
 
-    def read(self, desk: Session) -> Iterator[Updates]:
-        """Draft the study whose turn it is, showing the text as it is written."""
-        wish = desk.begin(DRAFT)
-        visit = desk.find(wish.visit) if wish else None
+    def run_draft(self, session: Session) -> Iterator[Updates]:
+        """Draft the first study in the queue, showing the text as it is written."""
+        request = session.begin(DRAFT)
+        study = session.find(request.study_number) if request else None
         try:
-            if wish is None or visit is None:
-                yield {self.desk: desk}
+            if request is None or study is None:
+                yield {self.session: session}
                 return
-            before = visit.films
-            for told in self._reading(visit, wish):
-                if desk.here is visit:
-                    yield {self.draft: writing_html(told)}
-            # A draft of a study that is not looked at waits until it is looked at again.
-            moved = visit.films != before
+            films = study.films
+            for text in self._follow_draft(study, request):
+                if session.current is study:
+                    yield {self.draft: writing_html(text)}
+            # The draft of a study that is not shown waits until that study is shown again.
+            corrected = study.films != films
             yield {
-                self.desk: desk,
-                self.rail: rail_html(desk),
-                **(self.said(desk) if desk.here is visit else {}),
-                **(self.picture(desk) if desk.here is visit and moved else {}),
+                self.session: session,
+                self.rail: rail_html(session),
+                **(self.show_draft(session) if session.current is study else {}),
+                **(self.show_film(session) if session.current is study and corrected else {}),
             }
         finally:
-            desk.end(DRAFT)
+            session.end(DRAFT)
 
-    def _reading(self, visit: OpenStudy, wish: DraftRequest) -> Iterator[str]:
-        """Draft a study onto the desk, giving the text as it is written."""
+    def _follow_draft(self, study: OpenStudy, request: DraftRequest) -> Iterator[str]:
+        """Draft a study and keep its report, giving the text as it is written."""
+        job = partial(self._draft_readable_film, study, request.anyway)
         try:
-            for news in follow_job(partial(self._drafted, visit, wish.anyway), wish.stopped):
-                if isinstance(news, JobResult):
-                    visit.report, visit.films = news.result, _read_first(visit.films, news.result)
-                    visit.near, visit.failed = news.result.neighbours, ""
+            for update in follow_job(job, request.stopped):
+                if isinstance(update, JobResult):
+                    report = update.result
+                    study.report, study.films = report, _order_films(study.films, report)
+                    study.neighbours, study.failure = report.neighbours, ""
                 else:
-                    yield news.told
+                    yield update.latest
         except Stopped:
-            visit.failed = "" if visit.report else "It was stopped before the draft was whole."
+            study.failure = "" if study.report else "It was stopped before the draft was whole."
         except WetreadError as problem:
-            visit.failed = str(problem)
+            study.failure = str(problem)
 
-    def _drafted(self, visit: OpenStudy, anyway: bool, tell: Callable[[str], None]) -> Report:
-        """The draft of the first film of a study that the gate lets through, or of the first."""
-        study = visit.study()
+    def _draft_readable_film(
+        self, study: OpenStudy, anyway: bool, on_text: Callable[[str], None]
+    ) -> Report:
+        """Draft the first film of a study that passes the gate; the first film where none does."""
+        whole_study = study.to_study()
         reports = []
-        for film in visit.films:
-            others = tuple(one for one in visit.films if one is not film)
-            asked = replace(study, films=(film, *others))
+        for film in study.films:
+            others = tuple(other for other in study.films if other is not film)
+            source = replace(whole_study, films=(film, *others))
             report = self.assistant.draft(
-                asked, exclude=visit.excluded, anyway=anyway, on_text=tell
+                source, exclude=study.excluded_cases, anyway=anyway, on_text=on_text
             )
             if report.gate.answer != "refuse":
                 return report
             reports.append(report)
         return reports[0]
 
-    # Judging and mending
+    # Review
 
-    def decide(self, desk: Session, event: gr.EventData) -> Updates:
-        """Accept or reject a sentence, or take that back."""
-        visit, index = desk.here, index_of(event)
-        wish = DECISIONS.get(text_of(event, "how"))
-        if visit is None or visit.report is None or wish is None:
-            return {self.desk: desk}
-        if not 0 <= index < len(visit.report.sentences):
-            return {self.desk: desk}
-        now = visit.report.sentences[index].decision
-        visit.report = decide(visit.report, index, None if now == wish else wish)  # type: ignore[arg-type]
-        return {self.desk: desk, self.draft: draft_html(visit)}
+    def decide(self, session: Session, event: gr.EventData) -> Updates:
+        """Accept or reject a sentence, or undo that."""
+        study, index = session.current, index_of(event)
+        decision = DECISIONS.get(text_of(event, "how"))
+        if study is None or study.report is None or decision is None:
+            return {self.session: session}
+        if not 0 <= index < len(study.report.sentences):
+            return {self.session: session}
+        previous = study.report.sentences[index].decision
+        study.report = decide(study.report, index, None if previous == decision else decision)  # type: ignore[arg-type]
+        return {self.session: session, self.draft: draft_html(study)}
 
-    def check(self, desk: Session, event: gr.EventData) -> Updates:
-        """Check what a sentence would say, while it is edited."""
-        visit, index = desk.here, index_of(event)
-        if visit is None or visit.report is None:
-            return {self.desk: desk}
-        before = len(visit.report.sentences)
+    def check_sentence(self, session: Session, event: gr.EventData) -> Updates:
+        """Check a sentence while it is edited."""
+        study, index = session.current, index_of(event)
+        if study is None or study.report is None:
+            return {self.session: session}
+        count_before = len(study.report.sentences)
         try:
-            after = in_model_thread(self._reword, visit.report, index, text_of(event))
+            report = in_model_thread(self._reword, study.report, index, text_of(event))
         except WetreadError as problem:
             return {self.checked: f'<div data-index="{index}">{error(str(problem))}</div>'}
-        count = len(after.sentences) - before + 1
-        return {self.checked: checked_html(index, after.sentences[index : index + count])}
+        count = len(report.sentences) - count_before + 1
+        return {self.checked: checked_html(index, report.sentences[index : index + count])}
 
     def _reword(self, report: Report, index: int, text: str) -> Report:
-        """A sentence in a person's words, judged anew."""
+        """The report with one sentence reworded and judged again."""
         return reword(self.assistant.backbone, self.assistant.risk, report, index, text)
 
-    def save(self, desk: Session, event: gr.EventData) -> Updates:
-        """Put what was written in place of a sentence."""
-        visit = desk.here
-        if visit is None or visit.report is None:
-            return {self.desk: desk}
+    def save_sentence(self, session: Session, event: gr.EventData) -> Updates:
+        """Replace a sentence by the edited text."""
+        study = session.current
+        if study is None or study.report is None:
+            return {self.session: session}
         try:
             index, text = index_of(event), text_of(event)
-            visit.report = in_model_thread(self._reword, visit.report, index, text)
+            study.report = in_model_thread(self._reword, study.report, index, text)
         except WetreadError as problem:
-            return {self.draft: error(str(problem)) + draft_html(visit)}
-        return {self.desk: desk, self.draft: draft_html(visit)}
+            return {self.draft: error(str(problem)) + draft_html(study)}
+        return {self.session: session, self.draft: draft_html(study)}
 
-    def case_act(self, desk: Session, event: gr.EventData) -> Updates:
-        """Leave a case out of the drafts of this study, or take all back, and draft again."""
-        visit, case = desk.here, text_of(event, "case")
-        if visit is None:
-            return {self.desk: desk}
-        back = text_of(event, "do") == "include"
-        visit.excluded = () if back else tuple(dict.fromkeys((*visit.excluded, case)))
-        return self.asked_for(desk)
+    def exclude_or_include(self, session: Session, event: gr.EventData) -> Updates:
+        """Exclude a case from this study's drafts, or include all again; then draft again."""
+        study, case = session.current, text_of(event, "case")
+        if study is None:
+            return {self.session: session}
+        include = text_of(event, "do") == "include"
+        study.excluded_cases = (
+            () if include else tuple(dict.fromkeys((*study.excluded_cases, case)))
+        )
+        return self.queue_draft(session)
 
     # Events
 
-    def reads(self, event: Any, handler: Any, inputs: Any, *also: Any) -> None:
-        """On an event, put a film in line by a handler that shows `also` more, then draft it."""
-        start = event(handler, inputs, [*self.shown, *also], **AT_ONCE)
-        self._run(start.success, self.read, self.desk)
+    def draft_after(self, event: Any, handler: Any, inputs: Any, *more_outputs: Any) -> None:
+        """On an event, run a handler that queues a draft, then draft.
 
-    def _run(self, event: Any, handler: Any, inputs: Any) -> None:
-        """What needs the model, with what is shown should it crash."""
-        # One part tells the place in line: a page that moves in a dozen places takes a core.
-        where: Any = {**BY_MODEL, "show_progress_on": self.draft}
-        running = event(handler, inputs, self.shown, **where)
-        running.failure(self.crashed, self.desk, self.shown, **AT_ONCE)
+        `more_outputs` are components that the handler updates besides those of this tab.
+        """
+        queued = event(handler, inputs, [*self.shown, *more_outputs], **AT_ONCE)
+        self._run_with_model(queued.success, self.run_draft, self.session)
+
+    def _run_with_model(self, event: Any, handler: Any, inputs: Any) -> None:
+        """On an event, run a handler that needs the model; show an error should it crash."""
+        # Only one part shows the place in the queue: a page that moves in many places is slow.
+        options: Any = {**BY_MODEL, "show_progress_on": self.draft}
+        running = event(handler, inputs, self.shown, **options)
+        running.failure(self.show_crash, self.session, self.shown, **AT_ONCE)
 
     def _wire(self) -> None:
-        self.shown = [self.desk, self.drop, self.prior, self.film, self.rail, self.draft,
-                      self.alike.cases, self.talking.talk, self.right, self.anyway,
+        self.shown = [self.session, self.drop, self.prior, self.film, self.rail, self.draft,
+                      self.alike.cases, self.talking.talk, self.correct, self.anyway,
                       self.indication, self.prior_report, self.checked]  # fmt: skip
-        typed = [self.indication, self.prior_report]
-        self.reads(self.drop.upload, self.take, [self.desk, self.drop, *typed])
+        typed_inputs = [self.indication, self.prior_report]
+        self.draft_after(
+            self.drop.upload, self.take_films, [self.session, self.drop, *typed_inputs]
+        )
         for sample, number in zip(self.samples, SAMPLES, strict=True):
-            self.reads(sample.click, partial(self.sample, number), [self.desk, *typed])
-        self.reads(self.right.click, self.put_right, self.desk)
-        self.reads(self.alike.cases.act, self.case_act, self.desk)
+            self.draft_after(
+                sample.click, partial(self.take_sample, number), [self.session, *typed_inputs]
+            )
+        self.draft_after(self.correct.click, self.correct_and_draft, self.session)
+        self.draft_after(self.alike.cases.act, self.exclude_or_include, self.session)
         for button, anyway in ((self.go, False), (self.anyway, True)):
-            self.reads(button.click, partial(self.wished, anyway), [self.desk, *typed])
+            self.draft_after(
+                button.click, partial(self.request_draft, anyway), [self.session, *typed_inputs]
+            )
         self.talking.wire(self.prior_report)
-        for event, handler in ((self.draft.check, self.check), (self.draft.save, self.save)):
-            self._run(event, handler, self.desk)
         for event, handler in (
-            (self.film.pick, self.pick),
-            (self.rail.act, self.rail_act),
+            (self.draft.check, self.check_sentence),
+            (self.draft.save, self.save_sentence),
+        ):
+            self._run_with_model(event, handler, self.session)
+        for event, handler in (
+            (self.film.pick, self.pick_film),
+            (self.rail.act, self.select_or_close),
             (self.draft.decide, self.decide),
         ):
-            event(handler, self.desk, self.shown, **AT_ONCE)
-        self.prior.upload(self.take_prior, [self.desk, self.prior], self.shown, **AT_ONCE)
-        self.stop.click(self.stopped, self.desk, None, **AT_ONCE)
+            event(handler, self.session, self.shown, **AT_ONCE)
+        self.prior.upload(self.take_prior, [self.session, self.prior], self.shown, **AT_ONCE)
+        self.stop.click(self.stop_drafts, self.session, None, **AT_ONCE)
 
-    def stopped(self, desk: Session) -> None:
-        """Stop the drafts of this session, those in line too."""
-        desk.stop(DRAFT)
+    def stop_drafts(self, session: Session) -> None:
+        """Stop the drafts of this session, queued ones too."""
+        session.stop(DRAFT)
 
-    def crashed(self, desk: Session) -> Updates:
-        """What is shown after a failure that Wetread did not foresee."""
-        return {**self.said(desk), self.draft: CRASHED}
+    def show_crash(self, session: Session) -> Updates:
+        """Show an unexpected failure."""
+        return {**self.show_draft(session), self.draft: CRASHED}
 
 
-def _read_first(films: tuple[Film, ...], report: Report) -> tuple[Film, ...]:
+def _order_films(films: tuple[Film, ...], report: Report) -> tuple[Film, ...]:
     """The films of a study, the one that was read at the front."""
-    read = report.study.films[0]
-    return (read, *(film for film in films if film is not read))
+    first = report.study.films[0]
+    return (first, *(film for film in films if film is not first))

@@ -1,4 +1,4 @@
-"""What lies before one visitor: the studies of a session, shared with no other session."""
+"""The state of one visitor: the open studies of a session, shared with no other session."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from dataclasses import dataclass, field
 
 from assistant.types import Answer, Film, Neighbour, Report, Study
 
-MOST = 20  # studies that a session keeps; the oldest goes first
+MAX_STUDIES = 20  # studies that a session keeps; the oldest goes first
 
 
 @dataclass(slots=True)
 class OpenStudy:
-    """One study on the desk, with all that was said of it."""
+    """One study of a session with its draft, its similar cases and its answers."""
 
     number: int
-    films: tuple[Film, ...]  # the one that is read comes first
+    films: tuple[Film, ...]  # the one that is drafted comes first
     indication: str = ""
     prior_report: str = ""
     prior: tuple[Film, ...] = ()
-    shown: int = 0  # which of the films, and of the prior's after them, is looked at
+    film_index: int = 0  # which of `all_films` is shown
     report: Report | None = None
-    near: tuple[Neighbour, ...] = ()  # the similar cases that are shown
-    excluded: tuple[str, ...] = ()  # cases that no draft may use
-    talk: tuple[Answer, ...] = ()
-    painted: str = ""  # the prompt, where the film is a painting of this session
-    failed: str = ""  # the sentence that says why there is no draft
+    neighbours: tuple[Neighbour, ...] = ()  # the similar cases shown
+    excluded_cases: tuple[str, ...] = ()  # cases that no draft may use
+    answers: tuple[Answer, ...] = ()
+    painting_prompt: str = ""  # where the film was painted in this session
+    failure: str = ""  # one sentence: why there is no draft
 
     @property
     def all_films(self) -> tuple[Film, ...]:
@@ -34,84 +34,84 @@ class OpenStudy:
 
     @property
     def film(self) -> Film:
-        """The film that is looked at."""
-        return self.all_films[self.shown]
+        """The film that is shown."""
+        return self.all_films[self.film_index]
 
-    def study(self) -> Study:
-        """The study as the assistant takes it."""
+    def to_study(self) -> Study:
+        """The study as input of the assistant."""
         prior = Study(self.prior, prior_report=self.prior_report) if self.prior else None
         return Study(self.films, self.indication, prior, self.prior_report)
 
 
 @dataclass(frozen=True, slots=True)
 class DraftRequest:
-    """A job that was asked for, on which study, and what stops it."""
+    """A requested job: its study, its option, and the event that stops it."""
 
-    visit: int
-    anyway: bool = False  # draft what the gate refuses, too
+    study_number: int
+    anyway: bool = False  # draft a film that the gate refuses, too
     stopped: threading.Event = field(default_factory=threading.Event)
 
 
 @dataclass(slots=True)
 class Session:
-    """All studies of one session, and which of them is looked at."""
+    """The studies of one session, and which of them is shown."""
 
-    visits: list[OpenStudy] = field(default_factory=list)
-    at: int = -1  # the number of the study that is looked at; -1: none
-    made: int = 0
-    jobs: dict[str, list[DraftRequest]] = field(
-        default_factory=dict
-    )  # by kind, in the order asked for
+    studies: list[OpenStudy] = field(default_factory=list)
+    current_number: int = -1  # the number of the study that is shown; -1: none
+    last_number: int = 0  # of the study opened last
+    # The requested jobs by kind, in the order of their requests.
+    jobs: dict[str, list[DraftRequest]] = field(default_factory=dict)
 
     def request(self, job: str, anyway: bool = False) -> None:
-        """Ask for a job on what is looked at; it can be stopped from now on, in line already."""
-        self.jobs.setdefault(job, []).append(DraftRequest(self.at, anyway))
+        """Queue a job on the current study; it can be stopped from now on."""
+        self.jobs.setdefault(job, []).append(DraftRequest(self.current_number, anyway))
 
     def begin(self, job: str) -> DraftRequest | None:
-        """The wish whose turn it is: of those in line the first; None where nothing is wished."""
+        """The first request in the queue of a kind; None where there is none."""
         return next(iter(self.jobs.get(job, ())), None)
 
     def end(self, job: str) -> None:
-        """Forget the job that has ended."""
+        """Remove the job that has ended."""
         del self.jobs.get(job, [])[:1]
 
     def stop(self, job: str) -> None:
-        """Stop all jobs of a kind, those in line too."""
-        for wish in self.jobs.get(job, ()):
-            wish.stopped.set()
+        """Stop all jobs of a kind, queued ones too."""
+        for request in self.jobs.get(job, ()):
+            request.stopped.set()
 
     def find(self, number: int) -> OpenStudy | None:
         """The study of this number."""
-        return next((visit for visit in self.visits if visit.number == number), None)
+        return next((study for study in self.studies if study.number == number), None)
 
     @property
-    def here(self) -> OpenStudy | None:
-        """The study that is looked at."""
-        return self.find(self.at)
+    def current(self) -> OpenStudy | None:
+        """The study that is shown."""
+        return self.find(self.current_number)
 
-    def put(
+    def open_study(
         self, films: tuple[Film, ...], indication: str = "", prior_report: str = ""
     ) -> OpenStudy:
-        """Put a new study on the desk and look at it.
+        """Open a new study and show it.
 
-        What is typed beside it goes with it, where it was not told of the study before.
+        The texts typed beside the film belong to it unless they are those of the study before.
         """
-        self.made += 1
-        before = (self.here.indication, self.here.prior_report) if self.here else ("", "")
+        self.last_number += 1
+        before = self.current
+        previous = (before.indication, before.prior_report) if before else ("", "")
         typed = (indication or "", prior_report or "")
-        why, prior = (now if now != then else "" for now, then in zip(typed, before, strict=True))
-        visit = OpenStudy(self.made, films, why, prior)
-        self.visits = [*self.visits, visit][-MOST:]
-        self.at = visit.number
-        return visit
+        texts = [new if new != old else "" for new, old in zip(typed, previous, strict=True)]
+        study = OpenStudy(self.last_number, films, indication=texts[0], prior_report=texts[1])
+        self.studies = [*self.studies, study][-MAX_STUDIES:]
+        self.current_number = study.number
+        return study
 
     def select(self, number: int) -> None:
-        """Look at another study; a number that is not there changes nothing."""
+        """Show another study; an unknown number changes nothing."""
         if self.find(number):
-            self.at = number
+            self.current_number = number
 
-    def drop(self, number: int) -> None:
-        """Take a study off the desk, with all that was said of it."""
-        self.visits = [visit for visit in self.visits if visit.number != number]
-        if self.at == number:
-            self.at = self.visits[-1].number if self.visits else -1
+    def close_study(self, number: int) -> None:
+        """Close a study with its draft and its answers."""
+        self.studies = [study for study in self.studies if study.number != number]
+        if self.current_number == number:
+            self.current_number = self.studies[-1].number if self.studies else -1

@@ -1,4 +1,4 @@
-"""Asking about the film on the desk."""
+"""Questions about the current film and their answers."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from ui.talk_view import talk_html
 
 
 class TalkRow:
-    """What was asked and answered, and where one asks."""
+    """The questions with their answers, and the input of the next one."""
 
-    def __init__(self, assistant: Assistant, desk: gr.State, rail: gr.HTML) -> None:
-        self.assistant, self.desk, self.rail = assistant, desk, rail
+    def __init__(self, assistant: Assistant, session: gr.State, rail: gr.HTML) -> None:
+        self.assistant, self.session, self.rail = assistant, session, rail
         self.talk = panel("", "talk", "buttons.js")
         with gr.Row(elem_id="ask", elem_classes="line"):
             self.question = gr.Textbox(
@@ -31,37 +31,44 @@ class TalkRow:
             self.paint = gr.Button("Paint it", scale=1, min_width=80, elem_id="paint-it")
 
     def wire(self, prior_report: gr.Textbox) -> None:
-        """Answer what is asked, with what the prior's report says."""
-        shown = [self.desk, self.rail, self.talk, self.question]
-        asked = [self.desk, self.question, prior_report]
+        """Connect the events; questions are answered with the prior's report."""
+        outputs = [self.session, self.rail, self.talk, self.question]
+        inputs = [self.session, self.question, prior_report]
         starts = [
-            self.question.submit(self.ask, asked, shown, **BY_MODEL),
-            self.send.click(self.ask, asked, shown, **BY_MODEL),
-            self.talk.act(self.chip, [self.desk, prior_report], shown, **BY_MODEL),
+            self.question.submit(self.ask, inputs, outputs, **BY_MODEL),
+            self.send.click(self.ask, inputs, outputs, **BY_MODEL),
+            self.talk.act(self.ask_offered, [self.session, prior_report], outputs, **BY_MODEL),
         ]
         for start in starts:
             start.failure(lambda: CRASHED, None, self.talk, **AT_ONCE)
 
-    def ask(self, desk: Session, question: str, prior_report: str) -> Iterator[Updates]:
-        """Answer a question about the study that is looked at."""
-        visit = desk.here
-        if visit is None:
+    def ask(self, session: Session, question: str, prior_report: str) -> Iterator[Updates]:
+        """Answer a question about the current study."""
+        study = session.current
+        if study is None:
             yield {self.talk: error("There is no film to ask about; drop one first.")}
             return
-        visit.prior_report = prior_report or ""
-        yield {self.talk: talk_html(visit, waiting=question), self.question: ""}
-        history = [(answer.understood or answer.question, answer.text) for answer in visit.talk]
+        study.prior_report = prior_report or ""
+        yield {self.talk: talk_html(study, waiting=question), self.question: ""}
+        history = [(answer.understood or answer.question, answer.text) for answer in study.answers]
         try:
-            asked = visit.study(), question or ""
-            answer = in_model_thread(self.assistant.ask, *asked, history=history)
+            answer = in_model_thread(
+                self.assistant.ask, study.to_study(), question or "", history=history
+            )
         except WetreadError as problem:
-            if desk.here is visit:
-                yield {self.talk: talk_html(visit, failed=str(problem))}
+            if session.current is study:
+                yield {self.talk: talk_html(study, failure=str(problem))}
             return
-        visit.talk = (*visit.talk, answer)
-        if desk.here is visit:
-            yield {self.desk: desk, self.rail: rail_html(desk), self.talk: talk_html(visit)}
+        study.answers = (*study.answers, answer)
+        if session.current is study:
+            yield {
+                self.session: session,
+                self.rail: rail_html(session),
+                self.talk: talk_html(study),
+            }
 
-    def chip(self, desk: Session, prior_report: str, event: gr.EventData) -> Iterator[Updates]:
-        """Ask one of the questions that are offered."""
-        yield from self.ask(desk, text_of(event, "question"), prior_report)
+    def ask_offered(
+        self, session: Session, prior_report: str, event: gr.EventData
+    ) -> Iterator[Updates]:
+        """Ask one of the example questions."""
+        yield from self.ask(session, text_of(event, "question"), prior_report)

@@ -1,4 +1,4 @@
-"""What was asked of a film and answered, each answer with its verdict and evidence."""
+"""Questions about a film and their answers as HTML, each with its verdict and evidence."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from html import escape
 
 from assistant.export.wording import ANSWER_NOTICE
 from assistant.types import Answer
-from ui.markup import button, chip, why
+from ui.markup import button, reasons_html, verdict_html
 from ui.session import OpenStudy
 
-TO_ASK = (
+EXAMPLES = (
     "Is there a pleural effusion?",
     "On which side?",
     "How wide is the heart?",
@@ -17,37 +17,40 @@ TO_ASK = (
 )
 
 
-def talk_html(visit: OpenStudy | None, waiting: str = "", failed: str = "") -> str:
-    """The talk about a study; `waiting` is asked and not answered, `failed` why the last is not."""
-    if visit is None:
+def talk_html(study: OpenStudy | None, waiting: str = "", failure: str = "") -> str:
+    """A study's questions and answers.
+
+    `waiting` is a question without an answer yet, `failure` why the last one has none.
+    """
+    if study is None:
         return ""
-    told = "".join(_answer_html(answer) for answer in visit.talk)
+    items = "".join(_answer_html(answer) for answer in study.answers)
     if waiting:
-        told += f'<li><p class="asked">{escape(waiting)}</p><p class="busy">…</p></li>'
-    if failed:
-        told += f'<li><p class="error" role="alert">{escape(failed)}</p></li>'
-    chips = "".join(button("ask", words, question=words) for words in TO_ASK)
+        items += f'<li><p class="asked">{escape(waiting)}</p><p class="busy">…</p></li>'
+    if failure:
+        items += f'<li><p class="error" role="alert">{escape(failure)}</p></li>'
+    chips = "".join(button("ask", words, question=words) for words in EXAMPLES)
     log = (
-        f'<ol class="talk" role="log" aria-label="Questions and answers">{told}</ol>'
-        if told
+        f'<ol class="talk" role="log" aria-label="Questions and answers">{items}</ol>'
+        if items
         else ""
     )
-    notice = f'<p class="dim">{ANSWER_NOTICE}</p>' if visit.talk else ""
+    notice = f'<p class="dim">{ANSWER_NOTICE}</p>' if study.answers else ""
     return f'{log}{notice}<p class="chips">{chips}</p>'
 
 
 def _answer_html(answer: Answer) -> str:
-    told = ""
+    evidence = ""
     if answer.sentence is not None:
-        told = (
-            f"<details><summary>{chip(answer.sentence)}</summary>"
-            f'<div class="why">{why(answer.sentence, {})}</div></details>'
+        evidence = (
+            f"<details><summary>{verdict_html(answer.sentence)}</summary>"
+            f'<div class="why">{reasons_html(answer.sentence, {})}</div></details>'
         )
-    taken = ""
+    understood = ""
     if answer.understood:
-        taken = f'<p class="dim">Understood as: {escape(answer.understood)}</p>'
-    gone = "".join(f"<p class='dim'>{escape(reason)}</p>" for _, reason in answer.removed)
+        understood = f'<p class="dim">Understood as: {escape(answer.understood)}</p>'
+    removed = "".join(f"<p class='dim'>{escape(reason)}</p>" for _, reason in answer.removed)
     return (
-        f'<li><p class="asked">{escape(answer.question)}</p>{taken}'
-        f'<p class="answer">{escape(answer.text)}</p>{gone}{told}</li>'
+        f'<li><p class="asked">{escape(answer.question)}</p>{understood}'
+        f'<p class="answer">{escape(answer.text)}</p>{removed}{evidence}</li>'
     )

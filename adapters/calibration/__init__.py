@@ -1,1 +1,1 @@
-"""Risk, similarity floor and probe fitted to one's own films. It changes no encoder."""
+"""Fits the risk, the similarity floor and the probe to the user's films. It changes no encoder."""

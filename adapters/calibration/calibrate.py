@@ -1,7 +1,7 @@
-"""`wetread calibrate`: the risk of a backbone's sentences, from its own drafts of known films.
+"""`wetread calibrate`: fits the risk of a backbone's sentences on its drafts of labelled films.
 
-The errors are the backbone's natural ones: nothing is injected. Half of the films are drafted
-without similar cases, so that the risk also holds where a library is empty.
+The errors are the backbone's own; none are injected. Half of the films are drafted without
+similar cases, so that the risk also holds with an empty library.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from adapters.adapter_recipe import FolderData, PhantomData
-from adapters.calibration.risk import FitDescription, JudgedClaim, ablation, fit_risk
+from adapters.calibration.risk import FitDescription, JudgedClaim, ablate_signals, fit_risk
 from adapters.calibration.similarity_floor import fit_similarity_floor
 from adapters.data.cases import CaseSet, load_cases
-from adapters.data.library_cases import library_cases
+from adapters.data.library_cases import load_library_cases
 from assistant import Assistant
 from assistant.cases.ingest import is_library
 from assistant.chest.truth_check import is_false
@@ -25,63 +25,64 @@ from assistant.types import OnMessage, Study
 
 SAMPLES = 5
 ERROR = 0.01
-SEED = 2  # of the phantoms: those of seed 1 set the probe's thresholds
-EDGE = 1024  # pixels that films of a folder are kept at, at most
+SEED = 2  # of the phantoms: seed 1 set the probe's thresholds
+EDGE = 1024  # pixels along one edge of the cached films
 
 
-def cases_with_truth(
+def load_cases_with_truth(
     source: Path | None, n: int, sites: Sequence[str], folder: Path, on_message: OnMessage
 ) -> tuple[CaseSet, str]:
-    """Cases to calibrate on, with what they are in words; `folder` keeps their films.
+    """Load the cases to calibrate on, and describe them; `folder` caches their films.
 
-    The first `n` films of a library of cases, or of a case table or an imagefolder, there but for
-    one patient's; without a source `n` phantoms of the split validation, shared out evenly over
-    the sites.
+    From a library, a case table or an imagefolder these are the first `n` films; in a table or
+    imagefolder one patient's films are left out. Without a source they are `n` phantoms of the
+    split validation, an equal share from each site.
     """
     if source is not None and is_library(source):
-        return library_cases(source, n), f"cases of the library {source.name}"
+        return load_library_cases(source, n), f"cases of the library {source.name}"
     if source is None:
         data = PhantomData(train=1, validation=n, seed=SEED, sites=tuple(sites))
-        told = f"phantoms of sites {', '.join(sites)}, seed {SEED}, split validation"
+        description = f"phantoms of sites {', '.join(sites)}, seed {SEED}, split validation"
         return load_cases(
             data, folder, seed=SEED, edge=EDGE, on_message=on_message
-        ).validation, told
+        ).validation, description
     cases = load_cases(
         FolderData(source, 1.0), folder, seed=SEED, edge=EDGE, on_message=on_message
     ).validation
-    return cases.of(range(min(n, len(cases)))), f"films of {source.name}"
+    return cases.select(range(min(n, len(cases)))), f"films of {source.name}"
 
 
 def calibrate(
     assistant: Assistant,
     cases: CaseSet,
-    about: str,
+    description: str,
     *,
     samples: int = SAMPLES,
     error: float = ERROR,
     seed: int = 0,
     on_message: OnMessage = lambda text: None,
 ) -> RiskModel:
-    """Fit the risk on drafts of `cases`, none of which the backbone or its probe has learnt from.
+    """Fit the risk on drafts of `cases`, on none of which the backbone or its probe was trained.
 
-    `about` says in words what the cases are; `error` is the share of false sentences allowed
-    among those kept, in (0, 1). Raises SettingsError where too few sentences are true or false.
+    `description` says what the cases are; `error` is the share of false sentences allowed among
+    those kept, in (0, 1). Raises SettingsError when too few sentences are true or false.
     """
     floor = fit_similarity_floor(assistant, cases, seed)
-    judged = judge_drafts(
+    judged_claims = judge_drafts(
         assistant, cases, samples=samples, floor=floor, seed=seed, on_message=on_message
     )
     task = "report" if "report" in assistant.backbone.tasks else None
     identity = assistant.backbone.identity_for(task)
-    told = f"{len(cases)} {about}"
-    fitted_for = FitDescription(identity.revision, identity.adapter, told, samples, error)
-    model = replace(fit_risk(judged, fitted_for, seed=seed), floor=floor)
-    told = "no library to tell" if floor is None else f"{floor:.3f}"
-    on_message(f"similarity under which a case agrees no better than any other: {told}")
-    for name, (alone, without) in ablation(judged, fitted_for, seed).items():
-        kept = "" if any(name in w.signals for w in model.polarities.values()) else "; it goes"
+    fitted_on = f"{len(cases)} {description}"
+    fit_description = FitDescription(identity.revision, identity.adapter, fitted_on, samples, error)
+    model = replace(fit_risk(judged_claims, fit_description, seed=seed), floor=floor)
+    floor_text = "no library to tell" if floor is None else f"{floor:.3f}"
+    on_message(f"similarity under which a case agrees no better than any other: {floor_text}")
+    for name, (alone, without) in ablate_signals(judged_claims, fit_description, seed).items():
+        suffix = "" if any(name in w.signals for w in model.polarities.values()) else "; it goes"
         on_message(
-            f"AUROC on held-out folds with {name} alone {alone:.3f}, without it {without:.3f}{kept}"
+            f"AUROC on held-out folds with {name} alone {alone:.3f}, "
+            f"without it {without:.3f}{suffix}"
         )
     return model
 
@@ -95,36 +96,38 @@ def judge_drafts(
     seed: int,
     on_message: OnMessage,
 ) -> list[JudgedClaim]:
-    """Every sentence of the cases' drafts of which something is known to be true or false."""
-    found: list[JudgedClaim] = []
-    done = 0
+    """Draft the cases and judge the sentences that have a claim known to be true or false."""
+    judged_claims: list[JudgedClaim] = []
+    drafted = 0
     for part, neighbours in ((range(0, len(cases), 2), 5), (range(1, len(cases), 2), 0)):
         options = DraftOptions(neighbours=neighbours, seed=seed, samples=samples, floor=floor)
         studies = (Study((cases.film(i),), cases.cases[i].indication) for i in part)
-        for number, examined in zip(
+        for number, sentences in zip(
             part, assistant.signals_of_drafts(studies, options), strict=True
         ):
-            found += _judged(number, examined, cases)
-            done += 1
-            if done % 100 == 0:
-                on_message(f"drafted {done} of {len(cases)} films")
-    return found
+            judged_claims += _judge_sentences(number, sentences, cases)
+            drafted += 1
+            if drafted % 100 == 0:
+                on_message(f"drafted {drafted} of {len(cases)} films")
+    return judged_claims
 
 
-def _judged(number: int, examined: Sequence[SentenceSignals], cases: CaseSet) -> list[JudgedClaim]:
-    made, case = [], cases.cases[number]
-    for one in examined:
+def _judge_sentences(
+    number: int, sentences: Sequence[SentenceSignals], cases: CaseSet
+) -> list[JudgedClaim]:
+    judged_claims, case = [], cases.cases[number]
+    for sentence in sentences:
         claims = tuple(
             (claim, signals, is_false(claim, case.claims, complete=case.complete))
-            for claim, signals in one.claims
+            for claim, signals in sentence.claims
         )
         if any(wrong is not None for _, _, wrong in claims):
-            made.append(JudgedClaim(number, claims))
-    return made
+            judged_claims.append(JudgedClaim(number, claims))
+    return judged_claims
 
 
 def write_risk(model: RiskModel, folder: Path) -> Path:
-    """Put the risk model into a backbone's folder."""
+    """Write the risk model into a backbone's folder, and return the file's path."""
     path = folder / FILE
     model.save(path)
     return path

@@ -1,9 +1,9 @@
-"""Fitting the risk: from the claims of drafts, each true or false, to a model and its thresholds.
+"""Fits the risk model and its thresholds on the claims of drafts, each known as true or false.
 
-Logistic regression a polarity with weights that may only lower the risk as support grows. The
-riskiest claim makes the sentence's log-odds; slope, shift and thresholds come from folds that were
-not fitted on, with no film's sentences on both sides. A signal without which those folds are judged
-no worse goes: what a backbone's claims are best weighed by is its own.
+Each polarity has a logistic regression, whose weights may only lower the risk as support grows. A
+sentence's log-odds are those of its riskiest claim. Slope, shift and thresholds come from held-out
+folds; all sentences of a film are in one fold. A signal is dropped when the held-out loss without
+it is no worse, so that each backbone keeps the signals that suit it.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from assistant.types import Assertion
 
 FOLDS = 5
 RIDGE = 1.0  # on the weights of signals, in units of claims
-RIDGE_FINDING = 3.0  # on each finding's own: what is rare stays near the common
-FEWEST = 20  # sentences above the threshold before any is withheld
-EVEN = 0.5  # share of false sentences from which one is withheld
-TRIFLE = 0.001  # of the loss: a signal that is missed by no more goes
-NEVER = 1.01  # a risk that none reaches
+RIDGE_FINDING = 3.0  # on each finding's own weight: rare findings stay close to the average
+FEWEST = 20  # sentences above the threshold before any is withheld; claims of a polarity to fit it
+WITHHOLD_SHARE = 0.5  # share of false sentences above the threshold from which it withholds
+NEGLIGIBLE = 0.001  # of the loss: a signal whose removal raises the loss by no more is dropped
+UNREACHABLE = 1.01  # a risk that no sentence reaches
 
 
 @dataclass(frozen=True, slots=True)
 class JudgedClaim:
-    """One sentence of a draft of which it is known whether it is true."""
+    """The claims of one sentence of a draft, at least one of them known to be true or false."""
 
     film: int
     claims: tuple[tuple[Assertion, Signals, bool | None], ...]  # True: false; None: not known
@@ -44,7 +44,7 @@ class JudgedClaim:
 
 @dataclass(frozen=True, slots=True)
 class FitDescription:
-    """What a model is fitted for, and on."""
+    """The backbone and adapter that a risk model is fitted for, and the films it is fitted on."""
 
     backbone: str
     adapter: str | None
@@ -53,99 +53,108 @@ class FitDescription:
     error: float
 
 
-def fit_risk(sentences: Sequence[JudgedClaim], about: FitDescription, seed: int = 0) -> RiskModel:
-    """Fit the risk model; SettingsError where too few sentences are true or false."""
+def fit_risk(
+    sentences: Sequence[JudgedClaim], description: FitDescription, seed: int = 0
+) -> RiskModel:
+    """Fit the risk model; SettingsError when too few sentences are true or false."""
     wrong = np.array([s.false for s in sentences])
     if wrong.sum() < FOLDS or (~wrong).sum() < FOLDS:
         raise SettingsError(
             f"Of {len(wrong)} sentences {int(wrong.sum())} are false; a risk needs at least "
             f"{FOLDS} of either kind, so calibrate on more films."
         )
-    names = choose_signals(sentences, about, seed)
-    odds, (slope, shift) = _judged_apart(sentences, about, seed, names)
+    names = choose_signals(sentences, description, seed)
+    odds, (slope, shift) = _calibrate_by_folds(sentences, description, seed, names)
     risks = np.array([sigmoid(slope * o + shift) for o in odds])
-    limits = fit_thresholds(risks, wrong, about.error)
+    thresholds = fit_thresholds(risks, wrong, description.error)
     if "agreement" not in names:
-        about = replace(about, samples=0)  # drawing other drafts would be in vain
-    return _model(_polarities(sentences, names), about, len(sentences), (slope, shift), limits)
+        description = replace(description, samples=0)  # drawing other drafts would be in vain
+    return _build_model(
+        _fit_polarities(sentences, names), description, len(sentences), (slope, shift), thresholds
+    )
 
 
 def choose_signals(
-    sentences: Sequence[JudgedClaim], about: FitDescription, seed: int
+    sentences: Sequence[JudgedClaim], description: FitDescription, seed: int
 ) -> tuple[str, ...]:
-    """The signals that earn their place, in the order of `SIGNALS`.
+    """Choose the signals to keep by backward elimination, in the order of `SIGNALS`.
 
-    One after the other goes that of which the loss on held-out folds misses least, until each
-    that is left is missed by more than a trifle and more than chance.
+    Each round drops the signal whose removal raises the held-out loss least, until every removal
+    would raise it by more than a negligible share and more than its standard error.
     """
     names = SIGNALS
-    loss = _losses(sentences, about, seed, names)
+    loss = _sentence_losses(sentences, description, seed, names)
     while len(names) > 1:
         without = {
-            name: _losses(sentences, about, seed, tuple(n for n in names if n != name))
+            name: _sentence_losses(
+                sentences, description, seed, tuple(n for n in names if n != name)
+            )
             for name in names
         }
-        least = min(names, key=lambda name: float(without[name].mean()))
-        missed = without[least] - loss
-        if missed.mean() > max(missed.std() / len(missed) ** 0.5, TRIFLE * loss.mean()):
+        weakest = min(names, key=lambda name: float(without[name].mean()))
+        increase = without[weakest] - loss
+        if increase.mean() > max(increase.std() / len(increase) ** 0.5, NEGLIGIBLE * loss.mean()):
             break
-        names, loss = tuple(n for n in names if n != least), without[least]
+        names, loss = tuple(n for n in names if n != weakest), without[weakest]
     return names
 
 
-def ablation(
-    sentences: Sequence[JudgedClaim], about: FitDescription, seed: int = 0
+def ablate_signals(
+    sentences: Sequence[JudgedClaim], description: FitDescription, seed: int = 0
 ) -> dict[str, tuple[float, float]]:
-    """AUROC on held-out folds with each signal alone, and with all but it."""
+    """Measure the AUROC on held-out folds with each signal alone, and with all others."""
     wrong = np.array([s.false for s in sentences])
 
-    def found(names: tuple[str, ...]) -> float:
-        odds, _ = _judged_apart(sentences, about, seed, names)
+    def auroc_with(names: tuple[str, ...]) -> float:
+        odds, _ = _calibrate_by_folds(sentences, description, seed, names)
         return float(roc_auc_score(wrong, odds))
 
     return {
-        name: (found((name,)), found(tuple(n for n in SIGNALS if n != name))) for name in SIGNALS
+        name: (auroc_with((name,)), auroc_with(tuple(n for n in SIGNALS if n != name)))
+        for name in SIGNALS
     }
 
 
-def _judged_apart(
-    sentences: Sequence[JudgedClaim], about: FitDescription, seed: int, names: tuple[str, ...]
+def _calibrate_by_folds(
+    sentences: Sequence[JudgedClaim], description: FitDescription, seed: int, names: tuple[str, ...]
 ) -> tuple[np.ndarray, tuple[float, float]]:
-    """Each sentence's log-odds by folds without its film, and what calibrates them."""
-    odds = _out_of_fold(sentences, about, seed, names)
-    return odds, _line(odds, np.array([s.false for s in sentences]))
+    """Each sentence's log-odds from folds without its film, and the slope and shift for them."""
+    odds = _predict_out_of_fold(sentences, description, seed, names)
+    return odds, _fit_platt_scaling(odds, np.array([s.false for s in sentences]))
 
 
-def _losses(
-    sentences: Sequence[JudgedClaim], about: FitDescription, seed: int, names: tuple[str, ...]
+def _sentence_losses(
+    sentences: Sequence[JudgedClaim], description: FitDescription, seed: int, names: tuple[str, ...]
 ) -> np.ndarray:
-    """The logarithmic loss of each sentence's risk by folds without its film."""
-    odds, (slope, shift) = _judged_apart(sentences, about, seed, names)
+    """The log loss of each sentence's risk, predicted from folds without its film."""
+    odds, (slope, shift) = _calibrate_by_folds(sentences, description, seed, names)
     z = slope * odds + shift
     return np.logaddexp(0, z) - np.array([s.false for s in sentences]) * z
 
 
-def _model(polarities, about: FitDescription, count: int, scale, limits) -> RiskModel:
+def _build_model(
+    polarities, description: FitDescription, count: int, scale, thresholds
+) -> RiskModel:
     return RiskModel(
-        backbone=about.backbone,
-        adapter=about.adapter,
-        fitted_on=about.fitted_on,
+        backbone=description.backbone,
+        adapter=description.adapter,
+        fitted_on=description.fitted_on,
         sentences=count,
-        samples=about.samples,
-        error=about.error,
-        keep=limits[0],
-        withhold=limits[1],
+        samples=description.samples,
+        error=description.error,
+        keep=thresholds[0],
+        withhold=thresholds[1],
         scale=scale,
         polarities=polarities,
     )
 
 
 def fit_thresholds(risks: np.ndarray, wrong: np.ndarray, error: float) -> tuple[float, float]:
-    """The highest risk to keep and the lowest to withhold, of risks (N,) and falsehoods (N,).
+    """Fit the highest risk to keep and the lowest to withhold, from risks (N,) and `wrong` (N,).
 
-    Kept is as much as leaves the share of false ones within the error allowed, one more false
-    one assumed (Angelopoulos et al. 2022, "Conformal risk control"). Withheld is from where on
-    half or more are false.
+    As many sentences are kept as leave the share of false ones within `error`, one more false one
+    assumed (Angelopoulos et al. 2022, "Conformal risk control"). Sentences are withheld from the
+    risk above which half or more are false.
     """
     order = np.argsort(risks, kind="stable")
     sorted_risks, errors = risks[order], np.cumsum(wrong[order])
@@ -154,44 +163,46 @@ def fit_thresholds(risks: np.ndarray, wrong: np.ndarray, error: float) -> tuple[
     keep = float(sorted_risks[within[-1]]) if len(within) else -1.0
     above = (errors[-1] - errors) / np.maximum(len(risks) - 1 - np.arange(len(risks)), 1)
     enough = (len(risks) - 1 - np.arange(len(risks))) >= FEWEST
-    bad = np.flatnonzero(enough & (above >= EVEN) & (sorted_risks > keep))
-    withhold = float(sorted_risks[bad[0]]) if len(bad) else NEVER
+    bad = np.flatnonzero(enough & (above >= WITHHOLD_SHARE) & (sorted_risks > keep))
+    withhold = float(sorted_risks[bad[0]]) if len(bad) else UNREACHABLE
     return keep, withhold
 
 
-def _out_of_fold(
-    sentences: Sequence[JudgedClaim], about: FitDescription, seed: int, names: tuple[str, ...]
+def _predict_out_of_fold(
+    sentences: Sequence[JudgedClaim], description: FitDescription, seed: int, names: tuple[str, ...]
 ) -> np.ndarray:
-    """Each sentence's log-odds by a model that was not fitted on its film's."""
+    """Each sentence's log-odds by a model that was not fitted on sentences of its film."""
     films = np.array([s.film for s in sentences])
     fold = np.random.default_rng(seed).integers(FOLDS, size=int(films.max()) + 1)[films]
     odds = np.zeros(len(sentences))
     for number in range(FOLDS):
         train = [s for s, f in zip(sentences, fold, strict=True) if f != number]
-        model = _model(_polarities(train, names), about, len(train), (1.0, 0.0), (0.0, NEVER))
-        for at in np.flatnonzero(fold == number).tolist():
-            claims = sentences[at].claims
-            found = [model.claim(claim, signals) for claim, signals, _ in claims]
-            odds[at] = max((o for o in found if o is not None), default=0.0)
+        model = _build_model(
+            _fit_polarities(train, names), description, len(train), (1.0, 0.0), (0.0, UNREACHABLE)
+        )
+        for index in np.flatnonzero(fold == number).tolist():
+            claims = sentences[index].claims
+            log_odds_of_claims = [model.log_odds_of(claim, signals) for claim, signals, _ in claims]
+            odds[index] = max((o for o in log_odds_of_claims if o is not None), default=0.0)
     return odds
 
 
-def _polarities(sentences: Sequence[JudgedClaim], names: tuple[str, ...]) -> dict[str, Weights]:
-    """The weights of each polarity of which there are true and false claims, or nearly so."""
+def _fit_polarities(sentences: Sequence[JudgedClaim], names: tuple[str, ...]) -> dict[str, Weights]:
+    """The weights of each polarity that has enough claims known to be true or false."""
     rows = [c for s in sentences for c in s.claims if c[2] is not None]
-    found = {}
+    weights = {}
     for polarity in ("present", "absent", "uncertain"):
-        own = [row for row in rows if row[0].polarity == polarity]
-        if len(own) >= FEWEST:
-            found[polarity] = _weights(own, names)
-    return found
+        rows_of_polarity = [row for row in rows if row[0].polarity == polarity]
+        if len(rows_of_polarity) >= FEWEST:
+            weights[polarity] = _fit_weights(rows_of_polarity, names)
+    return weights
 
 
-def _weights(
+def _fit_weights(
     rows: Sequence[tuple[Assertion, Signals, bool | None]], names: tuple[str, ...]
 ) -> Weights:
     keys = sorted({claim.finding for claim, _, _ in rows})
-    x = np.array([_row(claim, signals, keys, names) for claim, signals, _ in rows])
+    x = np.array([_feature_row(claim, signals, keys, names) for claim, signals, _ in rows])
     y = np.array([bool(wrong) for _, _, wrong in rows], float)
     n = len(names)
     ridge = np.concatenate([np.full(2 * n, RIDGE), np.full(len(keys), RIDGE_FINDING), [0.0]])
@@ -207,13 +218,13 @@ def _weights(
     w = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x
     return Weights(
         bias=float(w[-1]),
-        signals=_named(names, w[:n]),
-        missing=_named(names, w[n : 2 * n]),
-        findings=_named(keys, w[2 * n : -1]),
+        signals=_round_weights(names, w[:n]),
+        missing=_round_weights(names, w[n : 2 * n]),
+        findings=_round_weights(keys, w[2 * n : -1]),
     )
 
 
-def _row(
+def _feature_row(
     claim: Assertion, signals: Signals, keys: Sequence[str], names: tuple[str, ...]
 ) -> list[float]:
     values = [getattr(signals, name) for name in names]
@@ -225,11 +236,11 @@ def _row(
     ]
 
 
-def _named(names: Sequence[str], values: np.ndarray) -> Mapping[str, float]:
+def _round_weights(names: Sequence[str], values: np.ndarray) -> Mapping[str, float]:
     return {name: round(float(v), 5) for name, v in zip(names, values, strict=True)}
 
 
-def _line(odds: np.ndarray, wrong: np.ndarray) -> tuple[float, float]:
+def _fit_platt_scaling(odds: np.ndarray, wrong: np.ndarray) -> tuple[float, float]:
     """Slope (at least 0) and shift that calibrate log-odds (Platt 1999)."""
 
     def loss(w: np.ndarray) -> float:
@@ -237,5 +248,5 @@ def _line(odds: np.ndarray, wrong: np.ndarray) -> tuple[float, float]:
         return float(np.logaddexp(0, z).sum() - wrong @ z)
 
     bounds = [(0.0, None), (None, None)]
-    found = minimize(loss, np.array([1.0, 0.0]), method="L-BFGS-B", bounds=bounds)
-    return float(found.x[0]), float(found.x[1])
+    result = minimize(loss, np.array([1.0, 0.0]), method="L-BFGS-B", bounds=bounds)
+    return float(result.x[0]), float(result.x[1])

@@ -1,4 +1,4 @@
-"""How alike a case must be before it says more about a film than any other case would."""
+"""The similarity floor: from where on a similar case says more about a film than any case does."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from assistant.cases.similar import neighbour_of
 from assistant.labeller.summary import case_assertions
 from assistant.types import Assertion
 
-FILMS, CASES = 200, 300  # that are held against each other
-FEWEST = 30  # cases, below which nothing is said
+FILMS, CASES = 200, 300  # at most, each film compared with each case
+FEWEST = 30  # cases in the library, below which no floor is fitted
 
 
 def fit_similarity_floor(assistant: Assistant, cases: CaseSet, seed: int) -> float | None:
-    """The least similarity from which on a case agrees with a film better than the average case.
+    """Fit the least similarity at which a case agrees with a film better than the average case.
 
-    What a case asserts is held against what is known of the film, by the share of all findings
-    and sides that both name; that share as a function of similarity may only rise (isotonic
-    regression, Barlow et al. 1972). The cases are drawn from the library without regard to
-    likeness. None where there is no library, or too small a one.
+    Agreement is the Jaccard index of the findings and sides that the case asserts and those that
+    are known of the film. As a function of similarity it may only rise (isotonic regression,
+    Barlow et al. 1972). The cases are drawn at random from the library. None without a library,
+    or with too small a one.
     """
     from sklearn.isotonic import IsotonicRegression
 
@@ -30,34 +30,36 @@ def fit_similarity_floor(assistant: Assistant, cases: CaseSet, seed: int) -> flo
     if library is None:
         return None
     rng = np.random.default_rng(seed)
-    known = sorted(library.cases(), key=lambda case: case.id)
-    if len(known) < FEWEST:
+    library_cases = sorted(library.cases(), key=lambda case: case.id)
+    if len(library_cases) < FEWEST:
         return None
-    drawn = [known[i] for i in rng.permutation(len(known))[:CASES]]
-    vectors = np.stack([library.embedding(case.id) for case in drawn])
+    sample = [library_cases[i] for i in rng.permutation(len(library_cases))[:CASES]]
+    vectors = np.stack([library.embedding(case.id) for case in sample])
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    said = [_told(case_assertions(neighbour_of(case, 0.0))) for case in drawn]
-    picked = rng.permutation(len(cases))[:FILMS].tolist()
-    likeness, agreement = [], []
-    for start in range(0, len(picked), 16):
-        part = picked[start : start + 16]
-        codes = assistant.backbone.encode([cases.film(i) for i in part])
-        for number, code in zip(part, codes, strict=True):
-            true = _told(cases.cases[number].claims)
-            for case, similarity, claims in zip(drawn, vectors @ code.embedding, said, strict=True):
+    case_findings = [_present_findings(case_assertions(neighbour_of(case, 0.0))) for case in sample]
+    films = rng.permutation(len(cases))[:FILMS].tolist()
+    similarities, agreements = [], []
+    for start in range(0, len(films), 16):
+        part = films[start : start + 16]
+        encodings = assistant.backbone.encode([cases.film(i) for i in part])
+        for number, encoding in zip(part, encodings, strict=True):
+            film_findings = _present_findings(cases.cases[number].claims)
+            for case, similarity, findings in zip(
+                sample, vectors @ encoding.embedding, case_findings, strict=True
+            ):
                 if case.id != cases.cases[number].library_id:
-                    likeness.append(float(similarity))
-                    agreement.append(_shared(true, claims))
-    values, shares = np.array(likeness), np.array(agreement)
-    risen = IsotonicRegression(out_of_bounds="clip").fit_transform(values, shares)
-    better = values[risen > shares.mean()]
+                    similarities.append(float(similarity))
+                    agreements.append(_jaccard_index(film_findings, findings))
+    values, shares = np.array(similarities), np.array(agreements)
+    fitted = IsotonicRegression(out_of_bounds="clip").fit_transform(values, shares)
+    better = values[fitted > shares.mean()]
     return round(float(better.min()), 4) if len(better) else None
 
 
-def _told(claims: Sequence[Assertion]) -> frozenset[tuple[str, str | None]]:
+def _present_findings(claims: Sequence[Assertion]) -> frozenset[tuple[str, str | None]]:
     return frozenset((c.finding, c.side) for c in claims if c.polarity == "present")
 
 
-def _shared(one: frozenset, other: frozenset) -> float:
+def _jaccard_index(first: frozenset, second: frozenset) -> float:
     """The Jaccard index of two sets; 1 for two that are empty."""
-    return len(one & other) / len(one | other) if one or other else 1.0
+    return len(first & second) / len(first | second) if first or second else 1.0

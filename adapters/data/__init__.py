@@ -1,1 +1,1 @@
-"""What is learnt from: cases, phantoms as arrays, and the tasks made of them. It trains nothing."""
+"""Training data: cases, phantoms as arrays, and the examples of each task. It trains nothing."""

@@ -1,8 +1,7 @@
-"""Training cases: films with what is said of them, from phantoms or from a folder of one's own.
+"""Training cases: films with their texts and claims, from phantoms or from the user's folder.
 
-A patient's films all go to training or all to validation, never some to each. Raw patient ids
-are hashed at the door. Films become squares of bytes, kept in a cache, so that a resumed run
-reads no file again.
+All films of a patient are either in training or in validation. Patient ids are hashed when they
+are read. Films are cached as square uint8 arrays, so that a resumed run reads no file again.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from adapters.adapter_recipe import FolderData, PhantomData
-from adapters.data.phantom_arrays import assertions_of, phantom_arrays
+from adapters.data.phantom_arrays import assertions_of, load_phantom_arrays
 from assistant.atomic import write_file
 from assistant.batch.run import TABLES, read_manifest
 from assistant.chest.vocabulary import finding_of_label
@@ -30,14 +29,17 @@ from assistant.labeller.summary import summarise
 from assistant.types import Assertion, Film, OnMessage
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".dcm")
-HELD_OUT = ("val", "valid", "validation", "dev")
-NEVER = ("test", "testing")  # what a table marks so is left for measuring
-SPLITS = ("train", "training", *HELD_OUT, *NEVER)
+VALIDATION_MARKS = ("val", "valid", "validation", "dev")
+TEST_MARKS = ("test", "testing")  # rows with such a mark are left out, for the evaluation
+SPLITS = ("train", "training", *VALIDATION_MARKS, *TEST_MARKS)
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingCase:
-    """What is said and known of one film."""
+    """The texts and the known claims of one film.
+
+    Its representation is part of the data's hash (`Cases.sha256`): a renamed field changes it.
+    """
 
     patient: str  # a hash
     findings: str = ""
@@ -46,38 +48,38 @@ class TrainingCase:
     caption: str = ""
     site: str = ""
     claims: tuple[Assertion, ...] = ()
-    prior: tuple[Assertion, ...] | None = None  # what an earlier film showed
-    tube: tuple[tuple[str, str], ...] = ()  # a device and where its tip lies
-    complete: bool = False  # the claims are the whole truth of the film
-    reading: str = ""  # what the base's probe sees in it, where the base has one
-    library_id: str = ""  # of a case that comes from a library
+    prior: tuple[Assertion, ...] | None = None  # the claims of an earlier film
+    tube: tuple[tuple[str, str], ...] = ()  # devices, and where their tips lie
+    complete: bool = False  # whether the claims are the whole truth of the film
+    reading: str = ""  # the findings of the base's probe as text, if the base has one
+    library_id: str = ""  # of a case from a library
 
     @property
     def report(self) -> str:
-        """Both sections as a draft has them; empty where there is neither."""
+        """Both sections as in a draft; empty without any."""
         parts = (("Findings", self.findings), ("Impression", self.impression))
         return "\n".join(f"{title}: {text}" for title, text in parts if text)
 
 
 class Pictures:
-    """Films of one edge length, uint8 (H, H) each, wherever they lie."""
+    """Films of one edge length, uint8 (H, H) each, from one or more arrays."""
 
-    def __init__(self, parts: Sequence[np.ndarray], chosen: Sequence[int] | None = None) -> None:
+    def __init__(self, parts: Sequence[np.ndarray], indices: Sequence[int] | None = None) -> None:
         self._parts = tuple(parts)
         self._starts = np.cumsum([0, *(len(part) for part in parts)])
-        self._chosen = range(int(self._starts[-1])) if chosen is None else tuple(chosen)
+        self._indices = range(int(self._starts[-1])) if indices is None else tuple(indices)
 
     def __len__(self) -> int:
-        return len(self._chosen)
+        return len(self._indices)
 
     def __getitem__(self, index: int) -> np.ndarray:
-        at = self._chosen[index]
-        part = int(np.searchsorted(self._starts, at, side="right")) - 1
-        return np.asarray(self._parts[part][at - self._starts[part]])
+        position = self._indices[index]
+        part = int(np.searchsorted(self._starts, position, side="right")) - 1
+        return np.asarray(self._parts[part][position - self._starts[part]])
 
-    def of(self, indices: Sequence[int]) -> Pictures:
-        """Some of the films, in the order given."""
-        return Pictures(self._parts, [self._chosen[i] for i in indices])
+    def select(self, indices: Sequence[int]) -> Pictures:
+        """Some of the films, in the order of `indices`."""
+        return Pictures(self._parts, [self._indices[i] for i in indices])
 
     def film(self, index: int) -> Film:
         """The film as intake would give it."""
@@ -93,83 +95,84 @@ class CaseSet:
 
     cases: tuple[TrainingCase, ...]
     pictures: Pictures
-    cover: np.ndarray | None = None  # bool (N, P): the patches that something covers, if known
+    cover: np.ndarray | None = None  # bool (N, P): patches covered by a finding or device, if known
 
     def __len__(self) -> int:
         return len(self.cases)
 
     def film(self, index: int) -> Film:
-        """The film as intake would give it; one of a library's is known there by its case."""
+        """The film as intake would give it; a library case's film gets a sha256 from its id."""
         film = self.pictures.film(index)
-        own = self.cases[index].library_id
-        return replace(film, sha256=own.ljust(64, "0")) if own else film
+        library_id = self.cases[index].library_id
+        return replace(film, sha256=library_id.ljust(64, "0")) if library_id else film
 
-    def of(self, indices: Sequence[int]) -> CaseSet:
-        """Some of the cases, in the order given."""
+    def select(self, indices: Sequence[int]) -> CaseSet:
+        """Some of the cases, in the order of `indices`."""
         cover = None if self.cover is None else self.cover[list(indices)]
-        return CaseSet(tuple(self.cases[i] for i in indices), self.pictures.of(indices), cover)
+        return CaseSet(tuple(self.cases[i] for i in indices), self.pictures.select(indices), cover)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cases:
-    """What an adapter learns from, and what it is measured on."""
+    """The cases that an adapter is trained on, and those that it is measured on."""
 
     train: CaseSet
     validation: CaseSet
-    sha256: str  # over films and texts
+    sha256: str  # of films and texts
     description: str
 
 
 def load_cases(
     data: PhantomData | FolderData, folder: Path, *, seed: int, edge: int, on_message: OnMessage
 ) -> Cases:
-    """Load the cases of a recipe; `folder` keeps their films, `edge` pixels along each side.
+    """Load the cases of a recipe; `folder` caches their films, `edge` pixels along each side.
 
-    (Phantoms keep the size they are drawn in.) Films that cannot be read are left out and
-    counted. Raises SettingsError or LibraryError for a folder that does not hold.
+    (Phantoms keep the size in which they are drawn.) Films that cannot be read are left out and
+    counted. Raises SettingsError or LibraryError for an invalid folder.
     """
     if isinstance(data, PhantomData):
-        return _phantoms(data, folder, on_message)
-    return _from_folder(data, folder, seed, edge, on_message)
+        return _load_phantoms(data, folder, on_message)
+    return _load_folder(data, folder, seed, edge, on_message)
 
 
 def split_by_patient(
-    patients: Sequence[str], marked: Sequence[str | None], share: float, seed: int
+    patients: Sequence[str], splits: Sequence[str | None], share: float, seed: int
 ) -> tuple[list[int], list[int]]:
-    """Indices to train and to validate on; all films of one patient fall on one side.
+    """Split films by patient: the indices to train on and those to validate on.
 
-    By the hash of the patient, so that more patients move nobody; about `share` are held out,
-    and at least one patient is on either side. Where a table marks rows: a patient with a row
-    marked test is left out, one with a row marked validation is held out, and if there is any
-    such, all others train. Raises SettingsError for fewer than two patients.
+    The patient's hash decides, so that adding patients moves nobody. About `share` of the patients
+    are held out, and at least one is on either side. `splits` holds a table's mark for each row: a
+    patient with a row marked test is left out, and one with a row marked validation is held out;
+    if there is any such patient, all others are for training. Raises SettingsError for fewer than
+    two patients.
     """
     marks: dict[str, set[str]] = {}
-    for patient, mark in zip(patients, marked, strict=True):
+    for patient, mark in zip(patients, splits, strict=True):
         marks.setdefault(patient, set()).add((mark or "").lower())
-    usable = {p: m for p, m in marks.items() if m.isdisjoint(NEVER)}
+    usable = {p: m for p, m in marks.items() if m.isdisjoint(TEST_MARKS)}
     if len(usable) < 2:
         raise SettingsError(
             "The cases are of fewer than two patients that are not marked as test; "
             "add more, as at least one patient is held out."
         )
-    held = {p for p, m in usable.items() if not m.isdisjoint(HELD_OUT)}
-    if not held or len(held) == len(usable):
-        places = {p: _place(p, seed) for p in usable}
-        held = {p for p, place in places.items() if place < share}
-        ordered = sorted(places, key=lambda p: places[p])
-        held = held or {ordered[0]}
-        held -= {ordered[-1]} if len(held) == len(usable) else set()
-    train = [i for i, p in enumerate(patients) if p in usable and p not in held]
-    return train, [i for i, p in enumerate(patients) if p in held]
+    held_out = {p for p, m in usable.items() if not m.isdisjoint(VALIDATION_MARKS)}
+    if not held_out or len(held_out) == len(usable):
+        positions = {p: _position_of(p, seed) for p in usable}
+        held_out = {p for p, position in positions.items() if position < share}
+        ordered = sorted(positions, key=lambda p: positions[p])
+        held_out = held_out or {ordered[0]}
+        held_out -= {ordered[-1]} if len(held_out) == len(usable) else set()
+    train = [i for i, p in enumerate(patients) if p in usable and p not in held_out]
+    return train, [i for i, p in enumerate(patients) if p in held_out]
 
 
-def _place(patient: str, seed: int) -> float:
-    """Where a patient lies in [0, 1)."""
+def _position_of(patient: str, seed: int) -> float:
+    """A patient's position in [0, 1), by hash."""
     digest = hashlib.sha256(f"{seed}:{patient}".encode()).digest()
     return int.from_bytes(digest[:8], "big") / 2**64
 
 
-def _phantoms(data: PhantomData, folder: Path, on_message: OnMessage) -> Cases:
+def _load_phantoms(data: PhantomData, folder: Path, on_message: OnMessage) -> Cases:
     sets: dict[str, CaseSet] = {}
     digest = hashlib.sha256()
     for split, count in (("train", data.train), ("validation", data.validation)):
@@ -179,8 +182,13 @@ def _phantoms(data: PhantomData, folder: Path, on_message: OnMessage) -> Cases:
             if share == 0:
                 continue
             on_message(f"phantoms: {share} of site {site} ({split})")
-            arrays = phantom_arrays(
-                folder, share, data.seed, site=site, split=split, report=_every(500, on_message)
+            arrays = load_phantom_arrays(
+                folder,
+                share,
+                data.seed,
+                site=site,
+                split=split,
+                on_progress=_report_every(500, on_message),
             )
             parts.append(arrays.films)
             covers.append(arrays.cover())
@@ -194,12 +202,12 @@ def _phantoms(data: PhantomData, folder: Path, on_message: OnMessage) -> Cases:
     return Cases(sets["train"], sets["validation"], digest.hexdigest(), description)
 
 
-def _every(step: int, on_message: OnMessage) -> Callable[[int, int], None]:
-    def report(done: int, total: int) -> None:
+def _report_every(step: int, on_message: OnMessage) -> Callable[[int, int], None]:
+    def on_progress(done: int, total: int) -> None:
         if done % step == 0:
             on_message(f"phantoms: {done} of {total} rendered")
 
-    return report
+    return on_progress
 
 
 def _phantom_case(record: dict[str, Any], name: str) -> TrainingCase:
@@ -219,55 +227,55 @@ def _phantom_case(record: dict[str, Any], name: str) -> TrainingCase:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """One film of a folder, before it is read."""
+    """One film of a folder, not yet read."""
 
     image: Path
-    group: str  # the patient, or the film itself where nobody knows the patient
+    group: str  # a hash of the patient, or of the film if the patient is unknown
     split: str | None
     digest: str  # of the file
     case: TrainingCase
 
 
-def _from_folder(
+def _load_folder(
     data: FolderData, folder: Path, seed: int, edge: int, on_message: OnMessage
 ) -> Cases:
-    rows = _rows(data.cases)
+    rows = _read_rows(data.cases)
     digest = hashlib.sha256()
     for row in rows:
         digest.update(f"{row.digest} {row.group} {row.split} {row.case!r}\n".encode())
     sha256 = digest.hexdigest()
-    films, refused = _films(rows, folder / f"films-{sha256[:16]}-{edge}", edge, on_message)
+    films, refused = _load_films(rows, folder / f"films-{sha256[:16]}-{edge}", edge, on_message)
     if refused:
         on_message(f"{len(refused)} of {len(rows)} films cannot be read and are left out")
-    kept = [i for i in range(len(rows)) if i not in set(refused)]
-    train, held = split_by_patient(
-        [rows[i].group for i in kept], [rows[i].split for i in kept], data.validation, seed
+    readable = [i for i in range(len(rows)) if i not in set(refused)]
+    train, held_out = split_by_patient(
+        [rows[i].group for i in readable], [rows[i].split for i in readable], data.validation, seed
     )
     sets = [
         CaseSet(
-            tuple(rows[kept[i]].case for i in part),
-            Pictures([films], [kept[i] for i in part]),
+            tuple(rows[readable[i]].case for i in part),
+            Pictures([films], [readable[i] for i in part]),
         )
-        for part in (train, held)
+        for part in (train, held_out)
     ]
-    on_message(f"cases: {len(train)} to train, {len(held)} to validate, no patient in both")
-    return Cases(sets[0], sets[1], sha256, f"{len(kept)} films of the folder {data.cases.name}")
+    on_message(f"cases: {len(train)} to train, {len(held_out)} to validate, no patient in both")
+    return Cases(sets[0], sets[1], sha256, f"{len(readable)} films of the folder {data.cases.name}")
 
 
-def _rows(path: Path) -> list[_Row]:
-    """The films of a table, or of an imagefolder with a folder for each label."""
+def _read_rows(path: Path) -> list[_Row]:
+    """List the films of a table, or of an imagefolder with a folder for each label."""
     folder = path if path.is_dir() else path.parent
     if not folder.is_dir():
         raise SettingsError(f"There is no folder {folder}; name one that holds films.")
-    tabled = path.is_file() or any(next(folder.glob(f"**/{name}"), None) for name in TABLES)
-    found = _tabled(path) if tabled else _labelled(folder)
-    seen: set[str] = set()
+    has_table = path.is_file() or any(next(folder.glob(f"**/{name}"), None) for name in TABLES)
+    entries = _table_entries(path) if has_table else _imagefolder_entries(folder)
+    digests: set[str] = set()
     rows = []
-    for image, patient, split, case in found:
+    for image, patient, split, case in entries:
         digest = hashlib.sha256(image.read_bytes()).hexdigest()
-        if digest in seen:
-            continue  # the same film twice could fall on both sides
-        seen.add(digest)
+        if digest in digests:
+            continue  # a film that occurs twice could be in both splits
+        digests.add(digest)
         group = hashlib.sha256(f"{patient or digest}".encode()).hexdigest()[:32]
         rows.append(_Row(image, group, split, digest, case(group)))
     if not rows:
@@ -275,51 +283,51 @@ def _rows(path: Path) -> list[_Row]:
     return rows
 
 
-def _tabled(path: Path) -> Iterable[tuple]:
+def _table_entries(path: Path) -> Iterable[tuple]:
     for row in read_manifest(path).rows:
         yield (
             row.image,
             row.patient,
             row.split,
-            lambda group, row=row: _case(group, row.report, row.labels, row.indication),
+            lambda group, row=row: _build_case(group, row.report, row.labels, row.indication),
         )
 
 
-def _labelled(folder: Path) -> Iterable[tuple]:
+def _imagefolder_entries(folder: Path) -> Iterable[tuple]:
     for image in sorted(folder.rglob("*")):
         if image.suffix.lower() not in SUFFIXES or not image.is_file():
             continue
-        above = list(image.relative_to(folder).parts[:-1])
-        split = above.pop(0).lower() if above and above[0].lower() in SPLITS else None
-        labels = tuple(above[-1:])
-        yield image, None, split, lambda group, labels=labels: _case(group, "", labels, "")
+        parents = list(image.relative_to(folder).parts[:-1])
+        split = parents.pop(0).lower() if parents and parents[0].lower() in SPLITS else None
+        labels = tuple(parents[-1:])
+        yield image, None, split, lambda group, labels=labels: _build_case(group, "", labels, "")
 
 
-def _case(group: str, report: str, labels: Sequence[str], indication: str) -> TrainingCase:
-    """A case from a report and labels; sentences that compare are not taught."""
-    said = [s for s in parse_sentences(report) if not is_comparison(s.text)]
-    known = [f for f in map(finding_of_label, labels) if f]
-    claims = (*find_assertions(report), *(Assertion(f) for f in known))
-    words = summarise(claims) if claims else ", ".join(labels)
+def _build_case(group: str, report: str, labels: Sequence[str], indication: str) -> TrainingCase:
+    """A case from a report and labels; sentences of comparison are left out."""
+    sentences = [s for s in parse_sentences(report) if not is_comparison(s.text)]
+    findings = [f for f in map(finding_of_label, labels) if f]
+    claims = (*find_assertions(report), *(Assertion(f) for f in findings))
+    summary = summarise(claims) if claims else ", ".join(labels)
     return TrainingCase(
         patient=group,
-        findings=" ".join(s.text for s in said if s.section == "findings"),
-        impression=" ".join(s.text for s in said if s.section == "impression"),
+        findings=" ".join(s.text for s in sentences if s.section == "findings"),
+        impression=" ".join(s.text for s in sentences if s.section == "impression"),
         indication=indication,
-        caption=f"{words[:1].upper()}{words[1:]}." if words else "",
+        caption=f"{summary[:1].upper()}{summary[1:]}." if summary else "",
         claims=claims,
     )
 
 
-def _films(
-    rows: Sequence[_Row], home: Path, edge: int, on_message: OnMessage
+def _load_films(
+    rows: Sequence[_Row], cache: Path, edge: int, on_message: OnMessage
 ) -> tuple[np.ndarray, list[int]]:
-    """The rows' films as uint8 (N, edge, edge), from the cache, and which cannot be read."""
-    done = home / "refused.json"
-    if not done.is_file():
-        home.mkdir(parents=True, exist_ok=True)
+    """Films uint8 (N, edge, edge) of the rows, from the cache, and indices of unreadable ones."""
+    finished = cache / "refused.json"
+    if not finished.is_file():
+        cache.mkdir(parents=True, exist_ok=True)
         shape = (len(rows), edge, edge)
-        films = np.lib.format.open_memmap(home / "films.npy", "w+", np.uint8, shape)
+        films = np.lib.format.open_memmap(cache / "films.npy", "w+", np.uint8, shape)
         refused = []
         for index, row in enumerate(rows):
             try:
@@ -331,5 +339,7 @@ def _films(
             if (index + 1) % 500 == 0:
                 on_message(f"films read: {index + 1} of {len(rows)}")
         films.flush()
-        write_file(done, json.dumps(refused).encode())
-    return np.load(home / "films.npy", mmap_mode="r"), json.loads(done.read_text(encoding="utf-8"))
+        write_file(finished, json.dumps(refused).encode())
+    return np.load(cache / "films.npy", mmap_mode="r"), json.loads(
+        finished.read_text(encoding="utf-8")
+    )

@@ -1,4 +1,4 @@
-"""A library's own cases as something to calibrate on: their previews, reports and labels."""
+"""Cases to calibrate on from a library: their previews, and the findings of reports and labels."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from assistant.intake.resize import square
 from assistant.labeller.summary import case_assertions
 
 
-def library_cases(folder: Path, n: int) -> CaseSet:
-    """The first `n` cases of the library in a folder, in the order of their ids.
+def load_library_cases(folder: Path, n: int) -> CaseSet:
+    """Load the first `n` cases of the library in a folder, in the order of their ids.
 
-    A case of which no patient is known is a patient of its own. Raises LibraryError for a library
-    that cannot be opened.
+    A case without a known patient counts as a patient of its own. Raises LibraryError for a
+    library that cannot be opened.
     """
     cases: list[TrainingCase] = []
     films: list[np.ndarray] = []

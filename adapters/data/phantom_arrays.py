@@ -1,7 +1,7 @@
-"""Training data: phantoms rendered once into arrays that every stage of training reads.
+"""Phantoms rendered once into arrays, which every stage of training reads.
 
-The arrays are a cache: they can be deleted at any time and come back the same, and those of
-phantoms that were drawn by other code are never taken for today's.
+The arrays are a cache: deleted ones are rendered again, the same. Arrays that another version of
+the drawing code rendered are not used.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from adapters.data.measured_truth import measurements_of
+from adapters.data.phantom_measurements import measurements_of
 from assistant.atomic import write_file
 from assistant.backbones.probe.probe import Label
 from assistant.chest import phantoms
@@ -36,7 +36,7 @@ from assistant.types import Assertion
 from assistant.vqa.question_bank import Question, ask_about
 
 GRID = 16  # patches along one edge of the film
-COVERED = 20  # of 255, the share of a patch from which it counts as covered
+COVERED = 20  # of 255: a patch counts as covered when more of it is
 FILM_LABELS: tuple[Label, ...] = tuple(Label(*key) for key in LABEL_KEYS)
 
 
@@ -45,15 +45,15 @@ class PhantomArrays:
     """Phantoms of one split as arrays; N films."""
 
     films: np.ndarray  # uint8 (N, 256, 256), air dark
-    patches: np.ndarray  # uint8 (N, 256, C): share of a patch each of CHANNELS covers, 255 is all
+    patches: np.ndarray  # uint8 (N, 256, C): share of a patch that each of CHANNELS covers, of 255
     labels: np.ndarray  # uint8 (N, L): FILM_LABELS, 0 or 1
-    records: tuple[dict[str, Any], ...]  # what is said and true of each film; see `_record`
+    records: tuple[dict[str, Any], ...]  # the texts and the truth of each film; see `_record_of`
 
     def __len__(self) -> int:
         return len(self.films)
 
     def cover(self) -> np.ndarray:
-        """The patches that a finding, a distractor or a device covers, bool (N, 256)."""
+        """The patches that a finding, distractor or device covers, bool (N, 256)."""
         return self.patches.max(axis=2) > COVERED
 
     def first(self, count: int) -> PhantomArrays:
@@ -63,27 +63,27 @@ class PhantomArrays:
         )
 
 
-def _holds(label: Label, lesion: Lesion) -> bool:
+def _is_true_of(label: Label, lesion: Lesion) -> bool:
     """Whether a lesion makes a label true."""
-    same = (lesion.finding, lesion.side) == (label.finding, label.side)
-    there = label.zone in (None, lesion.zone)
-    return same and there and (not label.degrees or lesion.degree in label.degrees)
+    same_finding = (lesion.finding, lesion.side) == (label.finding, label.side)
+    same_zone = label.zone in (None, lesion.zone)
+    return same_finding and same_zone and (not label.degrees or lesion.degree in label.degrees)
 
 
-def _targets(phantom: Phantom) -> tuple[np.ndarray, np.ndarray]:
+def _targets_of(phantom: Phantom) -> tuple[np.ndarray, np.ndarray]:
     cell = SIZE // GRID
     patches = np.zeros((GRID * GRID, len(CHANNELS)), np.float32)
-    everything = (*phantom.lesions, *phantom.distractors, *phantom.devices)
-    for lesion in everything:
+    lesions = (*phantom.lesions, *phantom.distractors, *phantom.devices)
+    for lesion in lesions:
         cover = lesion.mask.reshape(GRID, cell, GRID, cell).mean(axis=(1, 3)).reshape(-1)
         column = CHANNELS.index(lesion.finding)
         patches[:, column] = np.maximum(patches[:, column], cover)
-    labels = [any(_holds(label, lesion) for lesion in everything) for label in FILM_LABELS]
+    labels = [any(_is_true_of(label, lesion) for lesion in lesions) for label in FILM_LABELS]
     return (patches * 255).astype(np.uint8), np.array(labels, np.uint8)
 
 
-def _record(phantom: Phantom) -> dict[str, Any]:
-    """The texts of a phantom and its truth, as plain values that JSON can hold."""
+def _record_of(phantom: Phantom) -> dict[str, Any]:
+    """The texts and the truth of a phantom, as JSON values."""
     prior = phantom.prior
     return {
         "site": phantom.site,
@@ -109,8 +109,8 @@ def assertions_of(rows: Sequence[Sequence[Any]]) -> list[Assertion]:
 
 
 def reading_of(record: dict[str, Any]) -> str:
-    """What a probe would read in a record's film that misses nothing, however faint."""
-    tubes = {tube: at for tube, at in record["tube"].items() if at != "in place"}
+    """The reading of a perfect probe: all findings of a record's film, however faint."""
+    tubes = {tube: position for tube, position in record["tube"].items() if position != "in place"}
     return describe_probe(
         Assertion(
             finding,
@@ -123,27 +123,27 @@ def reading_of(record: dict[str, Any]) -> str:
 
 
 def questions_of(record: dict[str, Any], rng: np.random.Generator) -> list[Question]:
-    """Questions about a record's film, in the words of training."""
+    """Questions about a record's film, in the wording for training."""
     prior = record["prior"]
-    then = None if prior is None else assertions_of(prior)
-    return ask_about(rng, assertions_of(record["truth"]), then, "train", record["tube"])
+    prior_assertions = None if prior is None else assertions_of(prior)
+    return ask_about(rng, assertions_of(record["truth"]), prior_assertions, "train", record["tube"])
 
 
-def _render(job: tuple[int, int, int, str, str]):
-    """Phantoms start to stop of one split, stacked; runs in a worker process."""
+def _render_block(job: tuple[int, int, int, str, str]):
+    """Render phantoms `start` to `stop` of one split, stacked; runs in a worker process."""
     start, stop, seed, site, split = job
-    made = [make_phantom(seed, index, site, split) for index in range(start, stop)]
-    targets = [_targets(phantom) for phantom in made]
+    rendered = [make_phantom(seed, index, site, split) for index in range(start, stop)]
+    targets = [_targets_of(phantom) for phantom in rendered]
     return (
         start,
-        np.stack([p.film for p in made]),
+        np.stack([p.film for p in rendered]),
         np.stack([t[0] for t in targets]),
         np.stack([t[1] for t in targets]),
-        [_record(p) for p in made],
+        [_record_of(p) for p in rendered],
     )
 
 
-def phantom_arrays(
+def load_phantom_arrays(
     folder: Path,
     count: int,
     seed: int,
@@ -151,36 +151,36 @@ def phantom_arrays(
     site: str = "A",
     split: str = "train",
     workers: int | None = None,
-    report: Callable[[int, int], None] = lambda done, total: None,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> PhantomArrays:
-    """Load a split's phantoms from the cache, rendering them first if they are not there.
+    """Load a split's phantoms from the cache; render them first if they are missing.
 
-    `report(done, total)` is called as films are finished. The cache is written beside and
-    renamed, so that a killed run leaves nothing half-written behind.
+    `on_progress(done, total)` is called as films are rendered. The records are written last, by
+    renaming a temporary file, so that what a killed run leaves behind is not taken for complete.
     """
-    stem = f"phantoms-{_source()}-{split}-{site}-seed{seed}-n"
-    home = _whole(folder, stem, count)
-    if home is None:
-        home = folder / f"{stem}{count}"
-        _fill(home, count, (seed, site, split), workers, report)
-    records = json.loads((home / "records.json").read_text(encoding="utf-8"))
+    stem = f"phantoms-{_hash_source()}-{split}-{site}-seed{seed}-n"
+    cache = _find_cache(folder, stem, count)
+    if cache is None:
+        cache = folder / f"{stem}{count}"
+        _fill_cache(cache, count, (seed, site, split), workers, on_progress)
+    records = json.loads((cache / "records.json").read_text(encoding="utf-8"))
     films, patches, labels = (
-        np.load(home / f"{name}.npy", mmap_mode="r") for name in ("films", "patches", "labels")
+        np.load(cache / f"{name}.npy", mmap_mode="r") for name in ("films", "patches", "labels")
     )
     return PhantomArrays(films, patches, labels, tuple(records)).first(count)
 
 
-def _whole(folder: Path, stem: str, count: int) -> Path | None:
-    """The smallest finished cache that holds so many: phantom 7 is the same among 10 and 100."""
-    sizes = [int(home.name.removeprefix(stem)) for home in folder.glob(f"{stem}*")]
+def _find_cache(folder: Path, stem: str, count: int) -> Path | None:
+    """The smallest complete cache of at least `count` phantoms; the first `count` are the same."""
+    sizes = [int(path.name.removeprefix(stem)) for path in folder.glob(f"{stem}*")]
     for size in sorted(size for size in sizes if size >= count):
         if (folder / f"{stem}{size}" / "records.json").exists():
             return folder / f"{stem}{size}"
     return None
 
 
-def _source() -> str:
-    """A short hash of the code that draws phantoms, but not of that which writes folders."""
+def _hash_source() -> str:
+    """A short hash of the code that draws phantoms, without the code that writes folders."""
     digest = hashlib.sha256()
     for path in sorted(Path(phantoms.__file__).parent.glob("*.py")):
         if path.name not in ("write.py", "truth.py", "__init__.py"):
@@ -188,31 +188,33 @@ def _source() -> str:
     return digest.hexdigest()[:12]
 
 
-def _fill(home: Path, count: int, stream: tuple[int, str, str], workers, report) -> None:
-    home.mkdir(parents=True, exist_ok=True)
+def _fill_cache(
+    cache: Path, count: int, drawing: tuple[int, str, str], workers, on_progress
+) -> None:
+    cache.mkdir(parents=True, exist_ok=True)
     shapes = {
         "films": (count, SIZE, SIZE),
         "patches": (count, GRID * GRID, len(CHANNELS)),
         "labels": (count, len(FILM_LABELS)),
     }
-    out = {
-        name: np.lib.format.open_memmap(home / f"{name}.npy", "w+", np.uint8, shape)
+    arrays = {
+        name: np.lib.format.open_memmap(cache / f"{name}.npy", "w+", np.uint8, shape)
         for name, shape in shapes.items()
     }
     records: list[dict[str, Any]] = []
-    for start, films, patches, labels, written in _stream(count, stream, workers):
+    for start, films, patches, labels, block_records in _render_blocks(count, drawing, workers):
         stop = start + len(films)
-        out["films"][start:stop], out["patches"][start:stop] = films, patches
-        out["labels"][start:stop] = labels
-        records.extend(written)
-        report(stop, count)
-    for array in out.values():
+        arrays["films"][start:stop], arrays["patches"][start:stop] = films, patches
+        arrays["labels"][start:stop] = labels
+        records.extend(block_records)
+        on_progress(stop, count)
+    for array in arrays.values():
         array.flush()
-    # The records come last and by renaming: where they are, the arrays are whole.
-    write_file(home / "records.json", json.dumps(records).encode())
+    # The records are written last, by renaming: if they exist, the arrays are complete.
+    write_file(cache / "records.json", json.dumps(records).encode())
 
 
-def _stream(count: int, stream: tuple[int, str, str], workers: int | None) -> Iterator:
-    jobs = [(i, min(i + 50, count), *stream) for i in range(0, count, 50)]
+def _render_blocks(count: int, drawing: tuple[int, str, str], workers: int | None) -> Iterator:
+    jobs = [(i, min(i + 50, count), *drawing) for i in range(0, count, 50)]
     with ProcessPoolExecutor(workers or os.cpu_count()) as pool:
-        yield from pool.map(_render, jobs)
+        yield from pool.map(_render_block, jobs)

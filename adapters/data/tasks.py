@@ -1,7 +1,7 @@
-"""What each task asks of a case, and what it should answer.
+"""Each task's requests about a case, and the answers to learn.
 
-Every draw comes from a generator that the caller seeds, so that an example is the same whenever
-it is made. This module knows prompts and texts; it knows no tokenizer and no model.
+Every random draw uses a generator that the caller seeds, so that an example is always the same.
+This module knows prompts and texts; it knows no tokenizer and no model.
 """
 
 from __future__ import annotations
@@ -20,125 +20,132 @@ from assistant.labeller.summary import case_summary, summarise
 from assistant.prompts import answer_request, report_request
 from assistant.vqa.question_bank import Question, ask_about
 
-# How the similar cases of a prompt are drawn: an adapter that always sees good ones copies
-# them, one that never sees any does not know what they are for.
-PRECEDENT = {"none": 0.25, "few": 0.3, "many": 0.3, "wrong": 0.15}
+# How the similar cases of a prompt are drawn. An adapter that always gets good ones copies them,
+# and one that never gets any does not learn to use them.
+PRECEDENT_SHARES = {"none": 0.25, "few": 0.3, "many": 0.3, "wrong": 0.15}
 FEW, MANY, WRONG = (1, 2), (3, 5), (1, 5)  # how many, both ends included
-NEAREST = 8  # among which few and many are drawn
-TOLD_OF_PRIOR = 0.3  # share of the other questions that are told of the prior film too
-STYLELESS = 0.25  # share of wishes that name no site, so that one can paint without
+NEAREST = 8  # neighbours from which few and many are drawn
+PRIOR_SHARE = 0.3  # of the questions that do not need the prior film: those that get it anyway
+NO_SITE_SHARE = 0.25  # of painting prompts without a site, so that a prompt may leave it out
 MOST_QUESTIONS = 12  # about one film in one example
-UNTOLD = 0.1  # share of examples without the probe's reading, which must be got from the film
+NO_READING_SHARE = 0.1  # of examples without the probe's reading: only the film tells
 
 
 def has_task(case: TrainingCase, task: str) -> bool:
-    """Whether a case can teach a task."""
+    """Whether a task can be learnt from a case."""
     if task == "report":
         return bool(case.report)
     if task == "answer":
-        told = (a for a in case.claims if a.polarity != "uncertain")
-        return case.complete or any(a.finding != NORMAL for a in told)
+        certain = (a for a in case.claims if a.polarity != "uncertain")
+        return case.complete or any(a.finding != NORMAL for a in certain)
     return bool(case.impression or case.findings or case.caption)
 
 
-def cases_for_task(cases: Cases, task: str) -> Cases:
-    """The cases that can teach a task; SettingsError where none can on one side."""
+def select_for_task(cases: Cases, task: str) -> Cases:
+    """Select the cases from which a task can be learnt; SettingsError if a split has none."""
     sets = []
     for part in (cases.train, cases.validation):
-        kept = [i for i, case in enumerate(part.cases) if has_task(case, task)]
-        if not kept:
+        indices = [i for i, case in enumerate(part.cases) if has_task(case, task)]
+        if not indices:
             raise SettingsError(
                 f"On one side of the split no case has what the task {task!r} learns from; "
                 "add films with reports or labels, of more patients."
             )
-        sets.append(part.of(kept))
+        sets.append(part.select(indices))
     return Cases(sets[0], sets[1], cases.sha256, cases.description)
 
 
 class Precedents:
-    """The similar cases of each film: training cases of other patients, by their embeddings."""
+    """Finds a film's similar cases: training cases of other patients with close embeddings."""
 
     def __init__(self, cases: Sequence[TrainingCase], embeddings: np.ndarray) -> None:
         """`embeddings` is float32 (N, D), unit length, in the order of `cases`."""
         self._patients = np.array([case.patient for case in cases])
-        self._summaries = [case_summary(case.report) or _of_claims(case) for case in cases]
-        self._known = np.flatnonzero([bool(summary) for summary in self._summaries])
+        self._summaries = [case_summary(case.report) or _summarise_claims(case) for case in cases]
+        self._usable = np.flatnonzero([bool(summary) for summary in self._summaries])
         index = faiss.IndexFlatIP(embeddings.shape[1])
-        index.add(np.ascontiguousarray(embeddings[self._known], np.float32))
+        index.add(np.ascontiguousarray(embeddings[self._usable], np.float32))
         self._index = index
 
-    def nearest(self, patients: Sequence[str], embeddings: np.ndarray) -> np.ndarray:
-        """For each film the most similar cases of other patients: int (M, NEAREST), -1 is none."""
+    def find_nearest(self, patients: Sequence[str], embeddings: np.ndarray) -> np.ndarray:
+        """The most similar cases of other patients for each film: int (M, NEAREST), -1 is none."""
         out = np.full((len(embeddings), NEAREST), -1, np.int64)
-        wanted = min(NEAREST + 24, len(self._known))  # some may be the patient's own
-        if not wanted or not len(embeddings):
+        count = min(NEAREST + 24, len(self._usable))  # more, as some may be the same patient's
+        if not count or not len(embeddings):
             return out
-        _, found = self._index.search(np.ascontiguousarray(embeddings, np.float32), wanted)
-        for row, (patient, near) in enumerate(zip(patients, found, strict=True)):
-            cases = self._known[near[near >= 0]]
-            kept = cases[self._patients[cases] != patient][:NEAREST]
-            out[row, : len(kept)] = kept
+        _, hits = self._index.search(np.ascontiguousarray(embeddings, np.float32), count)
+        for row, (patient, neighbours) in enumerate(zip(patients, hits, strict=True)):
+            cases = self._usable[neighbours[neighbours >= 0]]
+            others = cases[self._patients[cases] != patient][:NEAREST]
+            out[row, : len(others)] = others
         return out
 
-    def draw(self, rng: np.random.Generator, patient: str, near: np.ndarray) -> tuple[str, ...]:
-        """Summaries for a prompt in training: none, few, many, or those of any other films."""
-        way = str(rng.choice(list(PRECEDENT), p=list(PRECEDENT.values())))
-        if way == "none":
+    def draw(
+        self, rng: np.random.Generator, patient: str, neighbours: np.ndarray
+    ) -> tuple[str, ...]:
+        """Draw summaries for a training prompt: none, few, many, or those of unrelated films."""
+        kind = str(rng.choice(list(PRECEDENT_SHARES), p=list(PRECEDENT_SHARES.values())))
+        if kind == "none":
             return ()
-        low, high = {"few": FEW, "many": MANY, "wrong": WRONG}[way]
+        low, high = {"few": FEW, "many": MANY, "wrong": WRONG}[kind]
         count = int(rng.integers(low, high + 1))
-        if way == "wrong":
-            others = self._known[self._patients[self._known] != patient]
+        if kind == "wrong":
+            others = self._usable[self._patients[self._usable] != patient]
             chosen = rng.permutation(others)[:count]
         else:
-            near = near[near >= 0]
-            chosen = near[np.sort(rng.permutation(len(near))[:count])]
-        return self.summaries(chosen)
+            neighbours = neighbours[neighbours >= 0]
+            chosen = neighbours[np.sort(rng.permutation(len(neighbours))[:count])]
+        return self.summaries_of(chosen)
 
-    def summaries(self, cases: Sequence[int] | np.ndarray) -> tuple[str, ...]:
-        """The summaries of cases, in their order; -1 is none."""
+    def summaries_of(self, cases: Sequence[int] | np.ndarray) -> tuple[str, ...]:
+        """The summaries of cases, in order; an index of -1 is skipped."""
         return tuple(self._summaries[case] for case in cases if case >= 0)
 
 
-def _of_claims(case: TrainingCase) -> str:
+def _summarise_claims(case: TrainingCase) -> str:
     return summarise(case.claims) if case.claims or case.complete else ""
 
 
 def drop_reading(case: TrainingCase, rng: np.random.Generator) -> TrainingCase:
-    """The case, now and then without its reading."""
-    return replace(case, reading="") if rng.random() < UNTOLD else case
+    """The case, sometimes without its reading."""
+    return replace(case, reading="") if rng.random() < NO_READING_SHARE else case
 
 
-def report_pair(case: TrainingCase, similar: Sequence[str]) -> tuple[str, str]:
-    """The request for a report and the report, as it stands after the assistant's mark."""
+def report_pair_of(case: TrainingCase, similar: Sequence[str]) -> tuple[str, str]:
+    """The request for a report and the report, as it follows the assistant's mark."""
     return report_request(case.indication, similar, case.reading), f" {case.report}"
 
 
 def questions_of(case: TrainingCase, rng: np.random.Generator) -> list[Question]:
-    """Questions about a film, in the words of training."""
+    """Questions about a film, in the wording for training."""
     return ask_about(rng, case.claims, case.prior, "train", dict(case.tube), complete=case.complete)
 
 
-def answer_pairs(case: TrainingCase, rng: np.random.Generator) -> list[tuple[str, str]]:
-    """Requests and their answers about one film: one to twelve."""
-    told = summarise(case.prior) if case.prior is not None else ""
+def answer_pairs_of(case: TrainingCase, rng: np.random.Generator) -> list[tuple[str, str]]:
+    """One to twelve requests about one film, with their answers."""
+    prior_summary = summarise(case.prior) if case.prior is not None else ""
     pairs = []
-    for asked in questions_of(case, rng)[:MOST_QUESTIONS] or [_beyond(rng)]:
-        prior = asked.prior or (told if rng.random() < TOLD_OF_PRIOR else "")
-        pairs.append((answer_request(asked.question, prior, case.reading), f" {asked.answer}"))
+    for question in questions_of(case, rng)[:MOST_QUESTIONS] or [_unanswerable_question(rng)]:
+        prior = question.prior or (prior_summary if rng.random() < PRIOR_SHARE else "")
+        pairs.append(
+            (answer_request(question.question, prior, case.reading), f" {question.answer}")
+        )
     return pairs
 
 
-def _beyond(rng: np.random.Generator) -> Question:
-    """What no film shows, which can be asked of any."""
+def _unanswerable_question(rng: np.random.Generator) -> Question:
+    """A question that no film can answer, so that it fits every film."""
     thing = THINGS[int(rng.integers(len(THINGS)))]
     return Question("not_shown", BEYOND[0].format(thing=thing), NOT_SHOWN.format(thing=thing))
 
 
-def painting_prompt(case: TrainingCase, rng: np.random.Generator) -> tuple[str, str]:
-    """What a film is painted from, the report's parts or the caption, and mostly its site."""
+def draw_painting_prompt(case: TrainingCase, rng: np.random.Generator) -> tuple[str, str]:
+    """Draw the text to paint a film from, a part of its report or its caption, and mostly its site.
+
+    The site is empty in the share `NO_SITE_SHARE`.
+    """
     both = f"{case.findings} {case.impression}".strip()
     options = (case.impression, case.impression, case.findings, both, case.caption)
-    known = [text for text in options if text]
-    text = known[int(rng.integers(len(known)))]
-    return text, "" if rng.random() < STYLELESS else case.site
+    texts = [text for text in options if text]
+    text = texts[int(rng.integers(len(texts)))]
+    return text, "" if rng.random() < NO_SITE_SHARE else case.site

@@ -1,1 +1,1 @@
-"""LoRA adapters on a frozen base: data, training, the adapter folder. The base stays as it is."""
+"""LoRA adapters on a frozen base: examples, training, the adapter folder. It changes no base."""

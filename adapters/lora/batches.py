@@ -1,7 +1,6 @@
-"""Examples of each task as tokens, for a Janus base.
+"""The examples of each task as tokens, for a Janus base.
 
-An example is a function of its number and the seed alone, so that a run that was killed goes on
-with the examples it would have had.
+An example depends on its number and the seed alone, so that a resumed run gets the same examples.
 """
 
 from __future__ import annotations
@@ -14,148 +13,160 @@ import numpy as np
 import torch
 
 from adapters.data.cases import TrainingCase
-from adapters.data.tasks import Precedents, answer_pairs, drop_reading, painting_prompt, report_pair
+from adapters.data.tasks import (
+    Precedents,
+    answer_pairs_of,
+    draw_painting_prompt,
+    drop_reading,
+    report_pair_of,
+)
 from adapters.lora.model import IGNORE
 from adapters.pretrain.language_model import weights_of
 from assistant.prompts import film_prompt, paint_prompt, render_plain
 
-UNGUIDED = 0.1  # share of paintings trained without their prompt, for guidance
-Make = Callable[[int, np.random.Generator], dict[str, Any]]
+NO_PROMPT_SHARE = 0.1  # of paintings trained without their prompt, for classifier-free guidance
+MakeExample = Callable[[int, np.random.Generator], dict[str, Any]]
 Collate = Callable[[Sequence[dict[str, Any]]], dict[str, torch.Tensor]]
 
 
 class Examples(torch.utils.data.Dataset):
-    """`count` examples of a task: every case once, then every case again in another order."""
+    """`count` examples of a task: each epoch takes every case once, in another order."""
 
-    def __init__(self, make: Make, cases: int, count: int, seed: int) -> None:
+    def __init__(self, make: MakeExample, cases: int, count: int, seed: int) -> None:
         self._make, self._cases, self._count, self._seed = make, cases, count, seed
 
     def __len__(self) -> int:
         return self._count
 
     def __getitem__(self, number: int) -> dict[str, Any]:
-        turn, at = divmod(number, self._cases)
-        case = int(_order(self._cases, self._seed, turn)[at])
+        epoch, position = divmod(number, self._cases)
+        case = int(_epoch_order(self._cases, self._seed, epoch)[position])
         return self._make(case, np.random.default_rng([self._seed, 1, number]))
 
 
 @lru_cache(maxsize=4)
-def _order(cases: int, seed: int, turn: int) -> np.ndarray:
-    return np.random.default_rng([seed, 2, turn]).permutation(cases)
+def _epoch_order(cases: int, seed: int, epoch: int) -> np.ndarray:
+    return np.random.default_rng([seed, 2, epoch]).permutation(cases)
 
 
 class Tokens:
-    """Texts to tokens with one tokenizer, and rows of them to a batch."""
+    """Encodes texts with one tokenizer, and pads rows of tokens to a batch."""
 
     def __init__(self, tokenizer: Any, image_tokens: int) -> None:
         self.tokenizer, self.image_tokens = tokenizer, image_tokens
-        self.pad, self.end = int(tokenizer.pad_token_id), int(tokenizer.eos_token_id)
-        self.after_film = int(tokenizer.convert_tokens_to_ids(tokenizer.eoi_token))
+        self.pad_id, self.eos_id = int(tokenizer.pad_token_id), int(tokenizer.eos_token_id)
+        self.film_end_id = int(tokenizer.convert_tokens_to_ids(tokenizer.eoi_token))
 
     def encode(self, text: str) -> list[int]:
-        """The tokens of a text; the templates hold the marks of beginning and end."""
+        """Encode a text; beginning and end marks are in the templates."""
         return self.tokenizer(text, add_special_tokens=False)["input_ids"]
 
-    def turn(self, request: str, answer: str) -> tuple[list[int], list[int]]:
-        """Tokens of a request about one film with its answer, and those of the request alone."""
+    def encode_turn(self, request: str, answer: str) -> tuple[list[int], list[int]]:
+        """Encode a request about one film with its answer, and the request alone."""
         prompt = self.encode(film_prompt(self.tokenizer, self.image_tokens, request))
-        said = self.encode(render_plain(self.tokenizer, answer))
-        return [*prompt, *said, self.end], prompt
+        answer_ids = self.encode(render_plain(self.tokenizer, answer))
+        return [*prompt, *answer_ids, self.eos_id], prompt
 
-    def rows(self, rows: Sequence[list[int]], fill: int, *, left: bool = False) -> torch.Tensor:
-        """Rows of one length, (B, L)."""
+    def pad_rows(self, rows: Sequence[list[int]], fill: int, *, left: bool = False) -> torch.Tensor:
+        """Pad rows to one length, (B, L), on the right or the left."""
         width = max(len(row) for row in rows)
-        gaps = ([fill] * (width - len(row)) for row in rows)
+        paddings = ([fill] * (width - len(row)) for row in rows)
         return torch.tensor(
-            [gap + row if left else row + gap for gap, row in zip(gaps, rows, strict=True)]
+            [
+                padding + row if left else row + padding
+                for padding, row in zip(paddings, rows, strict=True)
+            ]
         )
 
 
 def next_token_targets(ids: Sequence[int], start: int) -> list[int]:
-    """Targets, each where it is to be foretold: the tokens from `start` on, one place earlier."""
+    """Targets for next-token prediction: the tokens from `start` on, each one position earlier."""
     return [IGNORE] * (start - 1) + list(ids[start:]) + [IGNORE]
 
 
-def report_examples(
+def make_report_examples(
     cases: Sequence[TrainingCase],
-    near: np.ndarray,
+    neighbours: np.ndarray,
     precedents: Precedents,
     tokens: Tokens,
-) -> Make:
-    """Reports, the prompt naming similar cases drawn as `adapters.data.tasks` says."""
+) -> MakeExample:
+    """Make examples of reports; prompts hold similar cases, drawn by `Precedents.draw`."""
 
-    def make(index: int, rng: np.random.Generator) -> dict[str, Any]:
+    def make_example(index: int, rng: np.random.Generator) -> dict[str, Any]:
         case = drop_reading(cases[index], rng)
-        similar = precedents.draw(rng, case.patient, near[index])
-        ids, prompt = tokens.turn(*report_pair(case, similar))
+        similar = precedents.draw(rng, case.patient, neighbours[index])
+        ids, prompt = tokens.encode_turn(*report_pair_of(case, similar))
         return {"film": index, "ids": ids, "targets": next_token_targets(ids, len(prompt))}
 
-    return make
+    return make_example
 
 
-def answer_examples(cases: Sequence[TrainingCase], tokens: Tokens) -> Make:
-    """Several questions about one film: the film once, then every question as if it were alone."""
+def make_answer_examples(cases: Sequence[TrainingCase], tokens: Tokens) -> MakeExample:
+    """Make examples of several questions about one film, each in a branch of its own.
 
-    def make(index: int, rng: np.random.Generator) -> dict[str, Any]:
+    The film comes once, in branch 0; the questions do not attend to each other.
+    """
+
+    def make_example(index: int, rng: np.random.Generator) -> dict[str, Any]:
         case = drop_reading(cases[index], rng)
         ids: list[int] = []
-        row: dict[str, list[int]] = {"targets": [], "branches": [], "places": []}
-        for number, pair in enumerate(answer_pairs(case, rng), start=1):
-            whole, prompt = tokens.turn(*pair)
-            film = prompt.index(tokens.after_film) + 1
-            start = film if ids else 0  # the tokens up to the film's end are all questions'
-            ids += whole[start:]
-            row["targets"] += next_token_targets(whole, len(prompt))[start:]
-            row["branches"] += [0] * (film - start) + [number] * (len(whole) - film)
-            row["places"] += range(start, len(whole))
+        row: dict[str, list[int]] = {"targets": [], "branches": [], "positions": []}
+        for number, pair in enumerate(answer_pairs_of(case, rng), start=1):
+            turn, prompt = tokens.encode_turn(*pair)
+            film_end = prompt.index(tokens.film_end_id) + 1
+            start = film_end if ids else 0  # all questions share the tokens up to the film's end
+            ids += turn[start:]
+            row["targets"] += next_token_targets(turn, len(prompt))[start:]
+            row["branches"] += [0] * (film_end - start) + [number] * (len(turn) - film_end)
+            row["positions"] += range(start, len(turn))
         return {"film": index, "ids": ids, **row}
 
-    return make
+    return make_example
 
 
-def image_examples(cases: Sequence[TrainingCase], tokens: Tokens) -> Make:
-    """Wishes for a film, one in ten emptied as guidance empties it."""
+def make_image_examples(cases: Sequence[TrainingCase], tokens: Tokens) -> MakeExample:
+    """Make examples of prompts to paint from; one in ten is padding, as in guidance."""
 
-    def make(index: int, rng: np.random.Generator) -> dict[str, Any]:
-        text, site = painting_prompt(cases[index], rng)
+    def make_example(index: int, rng: np.random.Generator) -> dict[str, Any]:
+        text, site = draw_painting_prompt(cases[index], rng)
         ids = tokens.encode(paint_prompt(tokens.tokenizer, text, site))
-        if rng.random() < UNGUIDED:
+        if rng.random() < NO_PROMPT_SHARE:
             keep = {tokens.tokenizer.bos_token_id, ids[-1]}
-            ids = [i if i in keep else tokens.pad for i in ids]
+            ids = [i if i in keep else tokens.pad_id for i in ids]
         return {"film": index, "ids": ids}
 
-    return make
+    return make_example
 
 
 def collate_text(features: np.ndarray, tokens: Tokens) -> Collate:
-    """Batches of reports or answers, padded on the right; features (N, P, W) of all films."""
+    """Collate reports or answers, padded on the right; features (N, P, W) of all films."""
 
     def collate(rows: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
         batch = {
             "features": torch.from_numpy(features[[row["film"] for row in rows]]),
-            "ids": tokens.rows([row["ids"] for row in rows], tokens.pad),
-            "targets": tokens.rows([row["targets"] for row in rows], IGNORE),
+            "ids": tokens.pad_rows([row["ids"] for row in rows], tokens.pad_id),
+            "targets": tokens.pad_rows([row["targets"] for row in rows], IGNORE),
         }
         if "branches" in rows[0]:
-            batch["branches"] = tokens.rows([row["branches"] for row in rows], -1)
-            batch["places"] = tokens.rows([row["places"] for row in rows], 0)
+            batch["branches"] = tokens.pad_rows([row["branches"] for row in rows], -1)
+            batch["positions"] = tokens.pad_rows([row["positions"] for row in rows], 0)
         return batch
 
     return collate
 
 
 def collate_images(codes: np.ndarray, cover: np.ndarray | None, tokens: Tokens) -> Collate:
-    """Batches of wishes, padded on the left so that the pictures align.
+    """Collate painting prompts, padded on the left so that the pictures align.
 
-    `codes` are (N, T); what `cover` (N, T) marks counts for more, where it is known.
+    `codes` are (N, T); codes that `cover` (N, T) marks weigh more, if it is known.
     """
 
     def collate(rows: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
-        wishes, films = [row["ids"] for row in rows], [row["film"] for row in rows]
-        known = {} if cover is None else {"weights": weights_of(cover[films])}
-        return known | {
-            "wishes": tokens.rows(wishes, tokens.pad, left=True),
-            "wish_mask": tokens.rows([[1] * len(w) for w in wishes], 0, left=True),
+        prompts, films = [row["ids"] for row in rows], [row["film"] for row in rows]
+        weights = {} if cover is None else {"weights": weights_of(cover[films])}
+        return weights | {
+            "prompts": tokens.pad_rows(prompts, tokens.pad_id, left=True),
+            "prompt_mask": tokens.pad_rows([[1] * len(p) for p in prompts], 0, left=True),
             "codes": torch.from_numpy(codes[films].astype(np.int64)),
         }
 

@@ -1,4 +1,4 @@
-"""An adapter on the disk: three files, written beside their place and renamed when whole."""
+"""An adapter's folder: its weights, its configuration and its card."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from assistant.errors import SettingsError
 from assistant.types import OnMessage
 
 
-def check_out(out: Path) -> None:
-    """Refuse to put an adapter in the place of anything but an adapter."""
+def check_output_folder(out: Path) -> None:
+    """Raise SettingsError if `out` exists and is neither empty nor an adapter's folder."""
     if out.exists() and not (out.is_dir() and (not any(out.iterdir()) or (out / CONFIG).is_file())):
         raise SettingsError(f"{out} exists and is no adapter folder; name another with --out.")
 
 
 def card_of(recipe: AdapterRecipe, base: Path, cases: Cases) -> dict[str, Any]:
-    """The card of an adapter, its metrics and its minutes still to come."""
+    """The card of an adapter, still without metrics and minutes."""
     try:
         version = metadata.version("wetread")
     except metadata.PackageNotFoundError:
         version = "source"
     return {
         "task": recipe.task,
-        "base": {"name": base_name(base), "revision": weights_sha256(base)},
+        "base": {"name": name_of_base(base), "revision": weights_sha256(base)},
         "data": {
             "sha256": cases.sha256,
             "description": cases.description,
@@ -50,8 +50,8 @@ def card_of(recipe: AdapterRecipe, base: Path, cases: Cases) -> dict[str, Any]:
     }
 
 
-def base_name(base: Path) -> str:
-    """What the base calls itself, or the name of its folder."""
+def name_of_base(base: Path) -> str:
+    """The base's name by its card, or that of its folder."""
     try:
         card = json.loads((base / "card.json").read_text(encoding="utf-8"))
         return str(card["name"])
@@ -59,19 +59,21 @@ def base_name(base: Path) -> str:
         return base.name
 
 
-def run_name(recipe: AdapterRecipe, card: dict[str, Any]) -> str:
-    """Where a run's checkpoints lie: another recipe, base or data is another run."""
-    plan = hashlib.sha256(json.dumps(recipe.as_dict(), sort_keys=True).encode()).hexdigest()
-    parts = (plan, card["base"]["revision"], card["data"]["sha256"])
+def run_name_of(recipe: AdapterRecipe, card: dict[str, Any]) -> str:
+    """The folder name of a run's checkpoints; it depends on recipe, base and data."""
+    recipe_sha256 = hashlib.sha256(
+        json.dumps(recipe.as_dict(), sort_keys=True).encode()
+    ).hexdigest()
+    parts = (recipe_sha256, card["base"]["revision"], card["data"]["sha256"])
     return "-".join((recipe.task, *(part[:12] for part in parts)))
 
 
-def state_figures(
+def report_figures(
     card: dict[str, Any], metrics: dict[str, Any], folder: Path, on_message: OnMessage
 ) -> None:
-    """State the held-out figures, on the card in the adapter's folder and to the user."""
+    """Write the held-out figures to the card in the adapter's folder, and report them."""
     card["metrics"] = metrics
-    _json(folder / CARD, card)
+    _write_json(folder / CARD, card)
     figures = ", ".join(f"{k.replace('_', ' ')} {v}" for k, v in card["metrics"].items())
     on_message(f"held out: {figures}")
 
@@ -79,7 +81,7 @@ def state_figures(
 def write_adapter(adapted: PeftModel, folder: Path, card: dict[str, Any]) -> None:
     """Write the adapter into a folder, its weights in float16.
 
-    Half the bytes: what is lost in rounding is in the held-out figures, which are taken after.
+    The held-out figures are measured afterwards, so that they include the loss by rounding.
     """
     folder.mkdir(parents=True, exist_ok=True)
     weights = {
@@ -88,12 +90,12 @@ def write_adapter(adapted: PeftModel, folder: Path, card: dict[str, Any]) -> Non
     }
     (folder / WEIGHTS).write_bytes(save(weights, metadata={"format": "pt"}))
     config = adapted.peft_config["default"].to_dict()
-    # The card says which base it is. PEFT would look a name up on the hub, and a path is private.
+    # The card names the base. PEFT would look up a name on the hub, and a path is private.
     config.update(base_model_name_or_path=None, inference_mode=True)
-    plain = {k: sorted(v) if isinstance(v, set) else v for k, v in config.items()}
-    _json(folder / CONFIG, plain)
-    _json(folder / CARD, card)
+    values = {k: sorted(v) if isinstance(v, set) else v for k, v in config.items()}
+    _write_json(folder / CONFIG, values)
+    _write_json(folder / CARD, card)
 
 
-def _json(path: Path, value: Any) -> None:
+def _write_json(path: Path, value: Any) -> None:
     path.write_text(json.dumps(value, indent=2, default=str) + "\n", encoding="utf-8")

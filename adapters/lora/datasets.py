@@ -1,4 +1,4 @@
-"""What an adapter on a Janus base learns from, and what it is measured on, as examples."""
+"""The examples of an adapter on a Janus base, for training and for the held-out figures."""
 
 from __future__ import annotations
 
@@ -17,120 +17,127 @@ from adapters.lora.batches import (
     Collate,
     Examples,
     Tokens,
-    answer_examples,
     collate_images,
     collate_text,
-    image_examples,
-    report_examples,
+    make_answer_examples,
+    make_image_examples,
+    make_report_examples,
 )
 from adapters.lora.feature_cache import CachedFeatures, cache_codes, cache_features
-from adapters.lora.loop import examples_for, first_process
+from adapters.lora.loop import count_examples, let_first_process_go_first
 from assistant.backbones.janus.backbone import JanusBackbone
 from assistant.labeller.summary import probe_summary
 from assistant.types import OnMessage
 
-SIMILAR = 5  # cases that a held-out report is told of, as a draft is
+SIMILAR = 5  # similar cases in the prompt of a held-out report, as in a draft's
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AdapterDataset:
-    """What is learnt from and measured on, as examples."""
+    """The examples to train on and to measure on."""
 
     train: Examples
     held_out: Examples
     collate: Collate
     held_out_collate: Collate
-    cases: CaseSet  # the held-out ones, with what the base's probe reads in them
-    similar: tuple[tuple[str, ...], ...] = ()  # for each held-out case, what its prompt names
+    cases: CaseSet  # the held-out ones, with the readings of the base's probe
+    similar: tuple[tuple[str, ...], ...] = ()  # the summaries in each held-out case's prompt
 
 
-def dataset_for(
-    recipe: AdapterRecipe, base: Path, cases: Cases, pupil: Any, seen: Path, on_message: OnMessage
+def build_dataset(
+    recipe: AdapterRecipe, base: Path, cases: Cases, model: Any, cache: Path, on_message: OnMessage
 ) -> AdapterDataset:
-    """Look at all films once, or take what `seen` keeps of them, and make the examples."""
+    """Build the examples; the encoder's outputs for all films come from `cache`, if it has them."""
     tokenizer = AutoTokenizer.from_pretrained(base, local_files_only=True)
-    tokens = Tokens(tokenizer, pupil.config.vision_config.num_image_tokens)
+    tokens = Tokens(tokenizer, model.config.vision_config.num_image_tokens)
     if recipe.task == "image":
-        with first_process():
+        with let_first_process_go_first():
             codes = [
-                cache_codes(pupil, p.pictures, seen / name, on_message)
-                for name, p in both_splits(cases)
+                cache_codes(model, p.pictures, cache / name, on_message)
+                for name, p in splits_of(cases)
             ]
-        return _images(recipe, cases, codes, tokens)
-    eyes = JanusBackbone(base, own=False)
-    with first_process():
-        looked = [
-            cache_features(eyes, p.pictures, seen / name, on_message)
-            for name, p in both_splits(cases)
+        return _build_image_dataset(recipe, cases, codes, tokens)
+    backbone = JanusBackbone(base, include_own=False)
+    with let_first_process_go_first():
+        features = [
+            cache_features(backbone, p.pictures, cache / name, on_message)
+            for name, p in splits_of(cases)
         ]
     parts = [
-        _read(eyes, p, found) for (_, p), found in zip(both_splits(cases), looked, strict=True)
+        _add_readings(backbone, part, features_of_part)
+        for (_, part), features_of_part in zip(splits_of(cases), features, strict=True)
     ]
-    return _texts(recipe, parts, looked, tokens)
+    return _build_text_dataset(recipe, parts, features, tokens)
 
 
-def both_splits(cases: Cases) -> tuple[tuple[str, CaseSet], ...]:
-    """Both sides of the split, by name."""
+def splits_of(cases: Cases) -> tuple[tuple[str, CaseSet], ...]:
+    """Both splits, with their names."""
     return ("train", cases.train), ("validation", cases.validation)
 
 
-def _read(eyes: JanusBackbone, part: CaseSet, looked: CachedFeatures) -> CaseSet:
-    """The cases with what the base's probe reads in their films."""
-    readings = eyes.probe_findings_of_logits(looked.logits)
+def _add_readings(backbone: JanusBackbone, part: CaseSet, features: CachedFeatures) -> CaseSet:
+    """The cases with the readings of the base's probe, if it has one."""
+    readings = backbone.probe_findings_of_logits(features.logits)
     if readings is None:
         return part
     cases = tuple(
-        replace(case, reading=probe_summary(seen))
-        for case, seen in zip(part.cases, readings, strict=True)
+        replace(case, reading=probe_summary(findings))
+        for case, findings in zip(part.cases, readings, strict=True)
     )
     return CaseSet(cases, part.pictures)
 
 
-def _texts(
+def _build_text_dataset(
     recipe: AdapterRecipe,
     parts: Sequence[CaseSet],
-    seen: Sequence[CachedFeatures],
+    features: Sequence[CachedFeatures],
     tokens: Tokens,
 ) -> AdapterDataset:
-    learnt, held = seen
+    train_features, held_out_features = features
     train, held_out = parts[0].cases, parts[1].cases
     similar: tuple[tuple[str, ...], ...] = ()
     if recipe.task == "report":
-        precedents = Precedents(train, learnt.embeddings)
-        near = precedents.nearest([c.patient for c in train], learnt.embeddings)
-        held_near = precedents.nearest([c.patient for c in held_out], held.embeddings)
-        makes = (
-            report_examples(train, near, precedents, tokens),
-            report_examples(held_out, held_near, precedents, tokens),
+        precedents = Precedents(train, train_features.embeddings)
+        neighbours = precedents.find_nearest([c.patient for c in train], train_features.embeddings)
+        held_out_neighbours = precedents.find_nearest(
+            [c.patient for c in held_out], held_out_features.embeddings
         )
-        similar = tuple(precedents.summaries(row[:SIMILAR]) for row in held_near)
+        makers = (
+            make_report_examples(train, neighbours, precedents, tokens),
+            make_report_examples(held_out, held_out_neighbours, precedents, tokens),
+        )
+        similar = tuple(precedents.summaries_of(row[:SIMILAR]) for row in held_out_neighbours)
     else:
-        makes = answer_examples(train, tokens), answer_examples(held_out, tokens)
-    return _lesson(recipe, parts, makes, [collate_text(s.features, tokens) for s in seen], similar)
+        makers = make_answer_examples(train, tokens), make_answer_examples(held_out, tokens)
+    return _join_splits(
+        recipe, parts, makers, [collate_text(s.features, tokens) for s in features], similar
+    )
 
 
-def _images(
+def _build_image_dataset(
     recipe: AdapterRecipe, cases: Cases, codes: Sequence[np.ndarray], tokens: Tokens
 ) -> AdapterDataset:
-    makes = [image_examples(part.cases, tokens) for _, part in both_splits(cases)]
-    parts = [part for _, part in both_splits(cases)]
-    collates = [collate_images(c, _cover(p, c), tokens) for c, p in zip(codes, parts, strict=True)]
-    return _lesson(recipe, parts, makes, collates)
+    makers = [make_image_examples(part.cases, tokens) for _, part in splits_of(cases)]
+    parts = [part for _, part in splits_of(cases)]
+    collates = [
+        collate_images(c, _matching_cover(p, c), tokens) for c, p in zip(codes, parts, strict=True)
+    ]
+    return _join_splits(recipe, parts, makers, collates)
 
 
-def _cover(part: CaseSet, codes: np.ndarray) -> np.ndarray | None:
-    """What is covered, where the base paints in as many places as the films have patches."""
+def _matching_cover(part: CaseSet, codes: np.ndarray) -> np.ndarray | None:
+    """The films' cover, if they have as many patches as the base's paintings have codes."""
     cover = part.cover
     return cover if cover is not None and cover.shape == codes.shape else None
 
 
-def _lesson(
-    recipe: AdapterRecipe, parts: Sequence[CaseSet], makes, collates, similar: tuple = ()
+def _join_splits(
+    recipe: AdapterRecipe, parts: Sequence[CaseSet], makers, collates, similar: tuple = ()
 ) -> AdapterDataset:
-    count, held_out = examples_for(recipe.schedule), len(parts[1])
+    count, held_out = count_examples(recipe.schedule), len(parts[1])
     return AdapterDataset(
-        train=Examples(makes[0], len(parts[0]), count, recipe.seed),
-        held_out=Examples(makes[1], held_out, held_out, recipe.seed + 1),
+        train=Examples(makers[0], len(parts[0]), count, recipe.seed),
+        held_out=Examples(makers[1], held_out, held_out, recipe.seed + 1),
         collate=collates[0],
         held_out_collate=collates[1],
         cases=parts[1],

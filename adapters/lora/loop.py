@@ -1,4 +1,4 @@
-"""Running an adapter's training on transformers' Trainer: resumable, and the same for a seed."""
+"""Runs an adapter's training on transformers' Trainer: resumable, and the same for a seed."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from transformers import Trainer, TrainerCallback, TrainingArguments
 
 from adapters.adapter_recipe import Schedule
 from adapters.lora.vlm_batches import next_token_loss
-from adapters.trainer import last_complete_checkpoint
+from adapters.trainer import find_last_checkpoint
 
-LONGEST_LOST = 50  # steps between two checkpoints at most
+CHECKPOINT_EVERY = 50  # steps between two checkpoints at most
 
 
-def first_process() -> AbstractContextManager[None]:
-    """Within it, of several processes of `accelerate launch` the first goes before the others."""
+def let_first_process_go_first() -> AbstractContextManager[None]:
+    """A context that the first process of `accelerate launch` runs before all others."""
     return PartialState(cpu=not torch.cuda.is_available()).main_process_first()
 
 
@@ -30,25 +30,25 @@ def is_first_process() -> bool:
     return PartialState(cpu=not torch.cuda.is_available()).is_main_process
 
 
-def examples_for(schedule: Schedule) -> int:
-    """How many examples all processes together go through."""
+def count_examples(schedule: Schedule) -> int:
+    """Count the examples that all processes together train on."""
     state = PartialState(cpu=not torch.cuda.is_available())
     return schedule.steps * schedule.batch * state.num_processes
 
 
 class TextTrainer(Trainer):
-    """A Trainer for models whose loss is taken on the answers alone."""
+    """A Trainer for models whose loss is on the answers alone."""
 
     def compute_loss(
         self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
-        """The loss of `adapters.lora.vlm_batches.told_loss`."""
+        """Compute `adapters.lora.vlm_batches.next_token_loss`."""
         loss = next_token_loss(model, inputs)
         return (loss, {}) if return_outputs else loss
 
 
-class _Clock(TrainerCallback):
-    """Keeps the minutes that all runs of one training took, with the checkpoints."""
+class _TrainingClock(TrainerCallback):
+    """Sums the minutes of all runs of one training, and saves them with each checkpoint."""
 
     def __init__(self, path: Path) -> None:
         self._path, self._started = path, time.monotonic()
@@ -56,11 +56,11 @@ class _Clock(TrainerCallback):
 
     @property
     def minutes(self) -> float:
-        """Minutes so far; what came after the last checkpoint of a killed run is lost."""
+        """Minutes so far, without those after the last checkpoint of a killed run."""
         return self._before + (time.monotonic() - self._started) / 60
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Note the time with every checkpoint."""
+        """Write the minutes at every checkpoint."""
         self._path.write_text(json.dumps(self.minutes), encoding="utf-8")
 
 
@@ -76,23 +76,23 @@ def train_loop(
 ) -> float:
     """Train the adapter in place and return the minutes it took, over all runs.
 
-    `folder` keeps the checkpoints: a killed run goes on from the last. `examples` are taken in
-    their order, so that the same seed gives the same adapter, however often it was interrupted.
+    `folder` keeps the checkpoints: a killed run resumes from the last. `examples` are taken in
+    order, so that the same seed gives the same adapter, however often the run was interrupted.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    clock = _Clock(folder / "minutes.json")
+    clock = _TrainingClock(folder / "minutes.json")
     trainer = trainer_class(
         model=adapted,
-        args=_arguments(schedule, folder, seed),
+        args=_training_arguments(schedule, folder, seed),
         train_dataset=examples,
         data_collator=collate,
         callbacks=[clock],
     )
-    trainer.train(resume_from_checkpoint=last_complete_checkpoint(folder))
+    trainer.train(resume_from_checkpoint=find_last_checkpoint(folder))
     return clock.minutes
 
 
-def _arguments(schedule: Schedule, folder: Path, seed: int) -> TrainingArguments:
+def _training_arguments(schedule: Schedule, folder: Path, seed: int) -> TrainingArguments:
     gpu = torch.cuda.is_available()
     return TrainingArguments(
         output_dir=str(folder),
@@ -110,7 +110,7 @@ def _arguments(schedule: Schedule, folder: Path, seed: int) -> TrainingArguments
         ddp_find_unused_parameters=False,
         train_sampling_strategy="sequential",
         logging_steps=25,
-        save_steps=max(1, min(LONGEST_LOST, schedule.steps // 4)),
+        save_steps=max(1, min(CHECKPOINT_EVERY, schedule.steps // 4)),
         save_total_limit=1,
         seed=seed,
         report_to=[],
@@ -122,7 +122,7 @@ def _arguments(schedule: Schedule, folder: Path, seed: int) -> TrainingArguments
 
 
 @torch.no_grad()
-def mean_loss(
+def compute_mean_loss(
     adapted: Any,
     examples: torch.utils.data.Dataset,
     collate: Callable[[Sequence[Any]], dict[str, Any]],
@@ -131,7 +131,7 @@ def mean_loss(
         "loss"
     ],
 ) -> float:
-    """The loss on held-out examples, a mean over batches."""
+    """Compute the loss on held-out examples, as a mean over batches."""
     adapted.eval()
     count = len(examples)  # pyright: ignore[reportArgumentType]
     losses = []

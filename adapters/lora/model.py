@@ -1,7 +1,7 @@
 """A frozen Janus with a LoRA adapter on its language model, and the loss of each task.
 
-The encoder and the picture tokeniser see no gradient: what they say of a film is a given. Logits
-are computed only where there is something to learn.
+The encoder and the picture tokeniser get no gradient: their outputs are cached. Logits are computed
+only at positions with a target.
 """
 
 from __future__ import annotations
@@ -19,103 +19,103 @@ from torch.nn import functional as F
 from transformers import JanusForConditionalGeneration
 
 from adapters.adapter_recipe import ALL_LINEAR, Lora
-from adapters.pretrain.language_model import weighted
+from adapters.pretrain.language_model import weighted_mean
 from assistant.errors import SettingsError
 
 IGNORE = -100
 LANGUAGE = ("model.language_model.",)
-# What an image adapter may change beside the language model: from codes and to codes.
+# Parts that an image adapter may change: the language model, and the layers from and to codes.
 PAINTING = (*LANGUAGE, "model.generation_aligner.", "model.generation_head.")
-# Parts of other families' models that an adapter leaves alone: eyes, bridges, and the last table.
-APART = re.compile(
+# Parts of other model families that an adapter leaves alone: encoders, projectors, output tables.
+NOT_LANGUAGE = re.compile(
     r"vision|visual|image|video|audio|vq|projector|connector|aligner|merger|resampler|perceiver"
     r"|qformer|generation|lm_head"
 )
 
 
 class TrainableJanus(JanusForConditionalGeneration):
-    """Janus as an adapter's Trainer sees it: a batch goes in, its loss comes out."""
+    """Janus for the Trainer of an adapter: its forward pass takes a batch and returns the loss."""
 
-    accepts_loss_kwargs = False  # it knows no number of items in a larger batch
+    accepts_loss_kwargs = False  # forward takes no `num_items_in_batch`
 
     def forward(self, **batch: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         """The loss of a batch of `adapters.lora.batches`."""
-        return {"loss": self._paint_loss(**batch) if "codes" in batch else self._loss(**batch)}
+        return {"loss": self._paint_loss(**batch) if "codes" in batch else self._text_loss(**batch)}
 
-    def _loss(self, features, ids, targets, branches=None, places=None) -> torch.Tensor:
-        """Cross-entropy of the told tokens; features (B, P, W), ids and targets (B, L).
+    def _text_loss(self, features, ids, targets, branches=None, positions=None) -> torch.Tensor:
+        """Cross-entropy of the target tokens; features (B, P, W), ids and targets (B, L).
 
-        Where `branches` (B, L) are given, branch 0 is seen by all and any other by itself
-        alone; `places` (B, L) are then the positions of the tokens.
+        With `branches` (B, L), tokens attend to branch 0 and to their own branch; `positions`
+        (B, L) are then the tokens' positions.
         """
         embeds = self.get_input_embeddings()(ids)
-        place = (ids == self.config.image_token_id).unsqueeze(-1).expand_as(embeds)
-        seen = self.model.aligner(features.to(embeds.dtype)).to(embeds.dtype)
+        image_mask = (ids == self.config.image_token_id).unsqueeze(-1).expand_as(embeds)
+        image_embeds = self.model.aligner(features.to(embeds.dtype)).to(embeds.dtype)
         hidden = self.model.language_model(
-            inputs_embeds=embeds.masked_scatter(place, seen),
-            attention_mask=None if branches is None else branch_mask(branches, embeds.dtype),
-            position_ids=places,
+            inputs_embeds=embeds.masked_scatter(image_mask, image_embeds),
+            attention_mask=None if branches is None else build_branch_mask(branches, embeds.dtype),
+            position_ids=positions,
             use_cache=False,
         ).last_hidden_state
-        told = targets != IGNORE  # targets stand where they are to be foretold
-        logits = self.lm_head(hidden[told])
-        return F.cross_entropy(logits.float(), targets[told])
+        is_target = targets != IGNORE  # each target stands where it is predicted
+        logits = self.lm_head(hidden[is_target])
+        return F.cross_entropy(logits.float(), targets[is_target])
 
-    def _paint_loss(self, wishes, wish_mask, codes, weights=None) -> torch.Tensor:
-        """Cross-entropy of the picture's codes (B, T) after the wish (B, L); weights (B, T)."""
+    def _paint_loss(self, prompts, prompt_mask, codes, weights=None) -> torch.Tensor:
+        """Cross-entropy of the picture's codes (B, T) after the prompt (B, L); weights (B, T)."""
         picture = self.prepare_embeddings_for_image_generation(codes[:, :-1])
-        words = self.get_input_embeddings()(wishes)
-        embeds = torch.cat([words, picture.to(words.dtype)], dim=1)
-        mask = torch.cat([wish_mask, torch.ones_like(codes[:, :-1])], dim=1)
+        prompt_embeds = self.get_input_embeddings()(prompts)
+        embeds = torch.cat([prompt_embeds, picture.to(prompt_embeds.dtype)], dim=1)
+        mask = torch.cat([prompt_mask, torch.ones_like(codes[:, :-1])], dim=1)
         hidden = self.model.language_model(
             inputs_embeds=embeds,
             attention_mask=mask,
             position_ids=(mask.cumsum(dim=1) - 1).clamp(min=0),
             use_cache=False,
         ).last_hidden_state
-        logits = self.model.generation_head(hidden[:, wishes.shape[1] - 1 :])
-        each = F.cross_entropy(logits.float().flatten(0, 1), codes.flatten(), reduction="none")
-        return weighted(each, weights)
+        logits = self.model.generation_head(hidden[:, prompts.shape[1] - 1 :])
+        losses = F.cross_entropy(logits.float().flatten(0, 1), codes.flatten(), reduction="none")
+        return weighted_mean(losses, weights)
 
 
-def branch_mask(branches: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    """What to add to attention scores: (B, 1, L, L), 0 where a token may look.
+def build_branch_mask(branches: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """Build the mask to add to attention scores: (B, 1, L, L), 0 where a token may attend.
 
-    Tokens look back at branch 0 and at their own branch; padding is a branch of its own.
+    Tokens attend to earlier tokens of branch 0 and of their own branch; padding is a branch too.
     """
-    own = branches[:, :, None] == branches[:, None, :]
-    may = (own | (branches[:, None, :] == 0)).tril()
-    shut = torch.zeros(may.shape, dtype=dtype, device=branches.device)
-    return shut.masked_fill_(~may, torch.finfo(dtype).min).unsqueeze(1)
+    same_branch = branches[:, :, None] == branches[:, None, :]
+    visible = (same_branch | (branches[:, None, :] == 0)).tril()
+    mask = torch.zeros(visible.shape, dtype=dtype, device=branches.device)
+    return mask.masked_fill_(~visible, torch.finfo(dtype).min).unsqueeze(1)
 
 
 def load_trainable(base: Path, *, half: bool) -> TrainableJanus:
-    """The base's weights, in bfloat16 where `half` and there is a GPU, else in float32."""
+    """Load the base, in bfloat16 if `half` is set and there is a GPU, else in float32."""
     gpu = torch.cuda.is_available()
-    pupil: Any = TrainableJanus.from_pretrained(
+    model: Any = TrainableJanus.from_pretrained(
         base, dtype=torch.bfloat16 if half and gpu else torch.float32, local_files_only=True
     )
-    return pupil.to("cuda" if gpu else "cpu")
+    return model.to("cuda" if gpu else "cpu")
 
 
-def linear_layers(model: nn.Module, parts: Sequence[str] | None = None) -> list[str]:
-    """Names of the linear layers in the named parts; by default in the language part.
+def find_linear_layers(model: nn.Module, parts: Sequence[str] | None = None) -> list[str]:
+    """Find the names of the linear layers in the named parts; by default in the language part.
 
-    The language part is what no name on the way sets apart as eyes, bridge or output table, so
-    that it is found in every family of models.
+    The language part is every layer whose name does not mark it as encoder, projector or output
+    table, so that it is found in every model family.
     """
     return [
         name
         for name, module in model.named_modules()
         if isinstance(module, nn.Linear)
-        and (name.startswith(tuple(parts)) if parts else not APART.search(name))
+        and (name.startswith(tuple(parts)) if parts else not NOT_LANGUAGE.search(name))
     ]
 
 
-def with_adapter(model: Any, lora: Lora, layers: Iterable[str]) -> PeftModel:
-    """The model with a new adapter on those of the layers that the recipe targets.
+def add_adapter(model: Any, lora: Lora, layers: Iterable[str]) -> PeftModel:
+    """Add a new adapter to those of `layers` that the recipe targets; all else is frozen.
 
-    Everything else is frozen. Raises SettingsError for a target that no layer has.
+    Raises SettingsError for a target that matches no layer.
     """
     layers = list(layers)
     if lora.targets == (ALL_LINEAR,):
@@ -123,13 +123,13 @@ def with_adapter(model: Any, lora: Lora, layers: Iterable[str]) -> PeftModel:
     else:
         chosen = set()
         for target in lora.targets:
-            hit = {name for name in layers if name == target or name.endswith(f".{target}")}
-            if not hit:
+            matches = {name for name in layers if name == target or name.endswith(f".{target}")}
+            if not matches:
                 raise SettingsError(
                     f"The target {target!r} in section [lora] names no linear layer of the "
                     f"base's language part; name some such as {layers[0].rpartition('.')[2]!r}."
                 )
-            chosen |= hit
+            chosen |= matches
     config = LoraConfig(
         r=lora.rank,
         lora_alpha=lora.alpha,  # pyright: ignore[reportArgumentType]

@@ -1,4 +1,4 @@
-"""Held-out figures of a text adapter, taken through the path that drafts and answers take."""
+"""Held-out figures of a text adapter, measured by the code that writes drafts and answers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from adapters.data.cases import CaseSet
-from adapters.data.tasks import answer_pairs, report_pair
+from adapters.data.tasks import answer_pairs_of, report_pair_of
 from assistant.backbones.janus.backbone import JanusBackbone
 from assistant.backbones.protocols import Sampling
 from assistant.chest.places import each_side
@@ -17,75 +17,75 @@ from assistant.chest.vocabulary import NORMAL
 from assistant.labeller.labeller import find_assertions
 from assistant.types import Assertion
 
-MOST_CASES, MOST_ASKED, BATCH = 50, 4, 16
+MOST_CASES, MOST_QUESTIONS_EACH, BATCH = 50, 4, 16
 ScoredClaim = tuple[str, str | None]
 
 
-def finding_sides_of(found: Iterable[Assertion]) -> set[ScoredClaim]:
-    """Present findings with their side; on both sides counts as one on each."""
+def finding_sides_of(assertions: Iterable[Assertion]) -> set[ScoredClaim]:
+    """Present findings with their side; a finding on both sides counts once on each."""
     claims: set[ScoredClaim] = set()
-    for a in found:
+    for a in assertions:
         if a.polarity == "present" and a.finding != NORMAL:
             claims |= {(a.finding, side) for side in each_side(a.side)}
     return claims
 
 
-def micro_f1(said: Sequence[str], true: Sequence[str]) -> float | None:
-    """F1 of the findings that texts assert, over all texts; None where nothing is asserted."""
+def micro_f1(generated: Sequence[str], references: Sequence[str]) -> float | None:
+    """Micro F1 of the findings that texts assert; None if neither side asserts any."""
     pairs = [
         (finding_sides_of(find_assertions(s)), finding_sides_of(find_assertions(t)))
-        for s, t in zip(said, true, strict=True)
+        for s, t in zip(generated, references, strict=True)
     ]
-    right = sum(len(s & t) for s, t in pairs)
-    all_of_both = sum(len(s) + len(t) for s, t in pairs)
-    return round(2 * right / all_of_both, 4) if all_of_both else None
+    correct = sum(len(s & t) for s, t in pairs)
+    total = sum(len(s) + len(t) for s, t in pairs)
+    return round(2 * correct / total, 4) if total else None
 
 
-def exact_matches(said: Sequence[str], true: Sequence[str]) -> float | None:
-    """Share of answers that are right letter by letter; None where none was asked for."""
-    right = sum(s.strip() == t.strip() for s, t in zip(said, true, strict=True))
-    return round(right / len(true), 4) if true else None
+def exact_accuracy(generated: Sequence[str], references: Sequence[str]) -> float | None:
+    """Share of answers that equal the reference letter by letter; None without references."""
+    correct = sum(s.strip() == t.strip() for s, t in zip(generated, references, strict=True))
+    return round(correct / len(references), 4) if references else None
 
 
 def requests_of(
     task: str, held_out: CaseSet, similar: Sequence[tuple[str, ...]]
 ) -> list[tuple[int, str, str]]:
-    """What is asked of up to fifty held-out cases: (case, request, what is right)."""
-    asked: list[tuple[int, str, str]] = []
+    """Requests about up to fifty held-out cases: (case, request, reference)."""
+    requests: list[tuple[int, str, str]] = []
     for index, case in enumerate(held_out.cases[:MOST_CASES]):
         if task == "report":
-            pairs = [report_pair(case, similar[index])]
+            pairs = [report_pair_of(case, similar[index])]
         else:
-            pairs = answer_pairs(case, np.random.default_rng([0, index]))[:MOST_ASKED]
-        asked += [(index, request, right) for request, right in pairs]
-    return asked
+            pairs = answer_pairs_of(case, np.random.default_rng([0, index]))[:MOST_QUESTIONS_EACH]
+        requests += [(index, request, reference) for request, reference in pairs]
+    return requests
 
 
-def score_texts(task: str, said: Sequence[str], true: Sequence[str]) -> dict[str, Any]:
-    """The task's figure over held-out texts, with how many there were."""
+def score_texts(task: str, generated: Sequence[str], references: Sequence[str]) -> dict[str, Any]:
+    """Score held-out texts by the task's figure, with their number."""
     if task == "report":
-        return {"findings_micro_f1": micro_f1(said, true), "n_reports": len(true)}
-    return {"exact_accuracy": exact_matches(said, true), "n_answers": len(true)}
+        return {"findings_micro_f1": micro_f1(generated, references), "n_reports": len(references)}
+    return {"exact_accuracy": exact_accuracy(generated, references), "n_answers": len(references)}
 
 
-def held_out_figures(
+def score_adapter(
     base: Path,
     adapter: Path,
     task: str,
     held_out: CaseSet,
     similar: Sequence[tuple[str, ...]],
 ) -> dict[str, Any]:
-    """Let the adapter write of held-out films and score what it wrote.
+    """Generate texts for held-out films with the adapter, and score them.
 
-    `similar` holds for each case the summaries that its prompt names.
+    `similar` holds the summaries in each case's prompt.
     """
-    backbone = JanusBackbone(base, (adapter,), own=False)
-    asked = requests_of(task, held_out, similar)
-    said: list[str] = []
-    for start in range(0, len(asked), BATCH):
-        rows = asked[start : start + BATCH]
+    backbone = JanusBackbone(base, (adapter,), include_own=False)
+    requests = requests_of(task, held_out, similar)
+    generated: list[str] = []
+    for start in range(0, len(requests), BATCH):
+        rows = requests[start : start + BATCH]
         encoded = backbone.encode([held_out.pictures.film(index) for index, _, _ in rows])
-        requests = [request for _, request, _ in rows]
-        written = backbone.write(encoded, requests, Sampling(), [task] * len(rows))
-        said += [text.text for text in written]
-    return score_texts(task, said, [right for _, _, right in asked])
+        batch_requests = [request for _, request, _ in rows]
+        written = backbone.write(encoded, batch_requests, Sampling(), [task] * len(rows))
+        generated += [text.text for text in written]
+    return score_texts(task, generated, [reference for _, _, reference in requests])

@@ -1,7 +1,7 @@
 """Adapters for any image-text-to-text model of transformers: reports and answers.
 
-The model's own processor and chat template make the examples. It knows no family by name: the
-language part is what no module's name sets apart as eyes or bridge.
+The model's own processor and chat template make the examples. No model family is known by name:
+the language part is every module whose name does not mark it as encoder or projector.
 """
 
 from __future__ import annotations
@@ -16,18 +16,24 @@ from transformers import set_seed
 
 from adapters.adapter_recipe import AdapterRecipe
 from adapters.data.cases import Cases, CaseSet, Pictures, TrainingCase, load_cases
-from adapters.data.tasks import Precedents, answer_pairs, cases_for_task, report_pair
-from adapters.lora.batches import Examples, Make
-from adapters.lora.card import card_of, check_out, run_name, state_figures, write_adapter
+from adapters.data.tasks import Precedents, answer_pairs_of, report_pair_of, select_for_task
+from adapters.lora.batches import Examples, MakeExample
+from adapters.lora.card import (
+    card_of,
+    check_output_folder,
+    report_figures,
+    run_name_of,
+    write_adapter,
+)
 from adapters.lora.loop import (
     TextTrainer,
-    examples_for,
-    first_process,
+    compute_mean_loss,
+    count_examples,
     is_first_process,
-    mean_loss,
+    let_first_process_go_first,
     train_loop,
 )
-from adapters.lora.model import linear_layers, with_adapter
+from adapters.lora.model import add_adapter, find_linear_layers
 from adapters.lora.score import requests_of, score_texts
 from adapters.lora.vlm_batches import TrainingChat, next_token_loss
 from assistant.atomic import new_folder
@@ -37,8 +43,8 @@ from assistant.backbones.vlm.loading import load_vlm
 from assistant.errors import BackboneError, SettingsError
 from assistant.types import OnMessage
 
-SIMILAR = 5  # cases that a held-out report is told of
-LONGEST = {"report": 256, "answer": 48}  # tokens written for a held-out case at most
+SIMILAR = 5  # similar cases in the prompt of a held-out report
+LONGEST = {"report": 256, "answer": 48}  # tokens generated for a held-out case at most
 
 
 def train_adapter(
@@ -52,27 +58,27 @@ def train_adapter(
 
     The arguments, the result and the errors are those of `adapters.lora.train.train_adapter`.
     """
-    check_out(out)
+    check_output_folder(out)
     if recipe.task == "image":
         raise SettingsError(f"The base {base.name!r} cannot paint; name a Janus with --base.")
     model, chat = load_base(base, half=recipe.schedule.bf16)
     edge = film_edge(chat.processor)
-    with first_process():
+    with let_first_process_go_first():
         loaded = load_cases(recipe.data, folder, seed=recipe.seed, edge=edge, on_message=on_message)
-    cases = cases_for_task(loaded, recipe.task)
+    cases = select_for_task(loaded, recipe.task)
     card = card_of(recipe, base, cases)
-    makes, similar = _examples(recipe.task, cases, chat, model)
-    count, held = examples_for(recipe.schedule), len(cases.validation)
+    makers, similar = _make_examples(recipe.task, cases, chat, model)
+    count, held_out_count = count_examples(recipe.schedule), len(cases.validation)
     set_seed(recipe.seed)
-    adapted = with_adapter(model, recipe.lora, linear_layers(model))
-    trained, whole = adapted.get_nb_trainable_parameters()
-    on_message(f"learning: {trained:,} of {whole:,} parameters, {recipe.schedule.steps} steps")
+    adapted = add_adapter(model, recipe.lora, find_linear_layers(model))
+    trainable, total = adapted.get_nb_trainable_parameters()
+    on_message(f"learning: {trainable:,} of {total:,} parameters, {recipe.schedule.steps} steps")
     minutes = train_loop(
         adapted,
-        Examples(makes[0], len(cases.train), count, recipe.seed),
+        Examples(makers[0], len(cases.train), count, recipe.seed),
         chat.collate,
         recipe.schedule,
-        folder / run_name(recipe, card),
+        folder / run_name_of(recipe, card),
         seed=recipe.seed,
         trainer_class=TextTrainer,
     )
@@ -82,14 +88,14 @@ def train_adapter(
     with new_folder(out) as temporary:
         write_adapter(adapted, temporary, card)
         del adapted, model
-        held_out = Examples(makes[1], held, held, recipe.seed + 1)
-        figures = _figures(recipe, base, temporary, cases, held_out, similar)
-        state_figures(card, figures, temporary, on_message)
+        held_out = Examples(makers[1], held_out_count, held_out_count, recipe.seed + 1)
+        figures = _measure_figures(recipe, base, temporary, cases, held_out, similar)
+        report_figures(card, figures, temporary, on_message)
     on_message(f"written to {out} after {minutes:.0f} minutes of training")
     return out
 
 
-def _figures(
+def _measure_figures(
     recipe: AdapterRecipe,
     base: Path,
     adapter: Path,
@@ -97,77 +103,88 @@ def _figures(
     held_out: Examples,
     similar: Sequence[tuple[str, ...]],
 ) -> dict[str, Any]:
-    """The held-out figures of what was written, rounding and all."""
+    """Measure the held-out figures with the adapter as it was written, rounding included."""
     model, chat, adapters = load_adapted(base, (adapter,))
-    asked = requests_of(recipe.task, cases.validation, similar)
+    requests = requests_of(recipe.task, cases.validation, similar)
     with adapters.switched_to(recipe.task):
-        loss = mean_loss(model, held_out, chat.collate, recipe.schedule.batch, next_token_loss)
-        said = [
+        loss = compute_mean_loss(
+            model, held_out, chat.collate, recipe.schedule.batch, next_token_loss
+        )
+        generated = [
             chat.write(model, cases.validation.pictures[i], request, LONGEST[recipe.task])
-            for i, request, _ in asked
+            for i, request, _ in requests
         ]
     figures = {"validation_loss": round(loss, 4), "n_examples": len(held_out)}
-    return figures | score_texts(recipe.task, said, [right for _, _, right in asked])
+    return figures | score_texts(
+        recipe.task, generated, [reference for _, _, reference in requests]
+    )
 
 
 def load_adapted(base: Path, adapters: Sequence[Path]) -> tuple[Any, TrainingChat, Adapters]:
-    """A base with adapters, which `Adapters` switches; BackboneError for one of another base."""
-    found = find_adapters(base, adapters, own=False)
+    """Load a base with adapters, which `Adapters` switches; BackboneError for another base's."""
+    adapter_infos = find_adapters(base, adapters, include_own=False)
     model, chat = load_base(base)
-    return model, chat, Adapters(model, found)
+    return model, chat, Adapters(model, adapter_infos)
 
 
-def _examples(
+def _make_examples(
     task: str, cases: Cases, chat: TrainingChat, model: Any
-) -> tuple[tuple[Make, Make], tuple[tuple[str, ...], ...]]:
-    """Examples of both sides, and the similar cases that each held-out prompt names."""
+) -> tuple[tuple[MakeExample, MakeExample], tuple[tuple[str, ...], ...]]:
+    """Example makers of both splits, and the summaries in each held-out prompt."""
     if task == "answer":
-        makes = (_answers(cases.train, chat), _answers(cases.validation, chat))
-        return makes, ()
-    embeddings = [_look(model, chat, part.pictures) for part in (cases.train, cases.validation)]
+        makers = (
+            _make_answer_examples(cases.train, chat),
+            _make_answer_examples(cases.validation, chat),
+        )
+        return makers, ()
+    embeddings = [
+        _encode_pictures(model, chat, part.pictures) for part in (cases.train, cases.validation)
+    ]
     mean, scale = embeddings[0].mean(axis=0), embeddings[0].std(axis=0) + 1e-6
-    units = [_unit((e - mean) / scale) for e in embeddings]
+    units = [_normalise((e - mean) / scale) for e in embeddings]
     precedents = Precedents(cases.train.cases, units[0])
-    near = [
-        precedents.nearest([c.patient for c in part.cases], unit)
+    neighbours = [
+        precedents.find_nearest([c.patient for c in part.cases], unit)
         for part, unit in zip((cases.train, cases.validation), units, strict=True)
     ]
-    makes = (
-        _reports(cases.train, near[0], precedents, chat),
-        _reports(cases.validation, near[1], precedents, chat),
+    makers = (
+        _make_report_examples(cases.train, neighbours[0], precedents, chat),
+        _make_report_examples(cases.validation, neighbours[1], precedents, chat),
     )
-    return makes, tuple(precedents.summaries(row[:SIMILAR]) for row in near[1])
+    return makers, tuple(precedents.summaries_of(row[:SIMILAR]) for row in neighbours[1])
 
 
-def _unit(vectors: np.ndarray) -> np.ndarray:
+def _normalise(vectors: np.ndarray) -> np.ndarray:
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True).clip(min=1e-6)
 
 
-def _reports(part: CaseSet, near: np.ndarray, precedents: Precedents, chat: TrainingChat) -> Make:
-    def make(index: int, rng: np.random.Generator) -> dict[str, Any]:
+def _make_report_examples(
+    part: CaseSet, neighbours: np.ndarray, precedents: Precedents, chat: TrainingChat
+) -> MakeExample:
+    def make_example(index: int, rng: np.random.Generator) -> dict[str, Any]:
         case: TrainingCase = part.cases[index]
-        pair = report_pair(case, precedents.draw(rng, case.patient, near[index]))
-        return chat.example(part.pictures[index], [pair])
+        pair = report_pair_of(case, precedents.draw(rng, case.patient, neighbours[index]))
+        return chat.build_example(part.pictures[index], [pair])
 
-    return make
-
-
-def _answers(part: CaseSet, chat: TrainingChat) -> Make:
-    def make(index: int, rng: np.random.Generator) -> dict[str, Any]:
-        return chat.example(part.pictures[index], answer_pairs(part.cases[index], rng))
-
-    return make
+    return make_example
 
 
-def _look(model: Any, chat: StudyChat, pictures: Pictures) -> np.ndarray:
-    """One vector a film, float32 (N, D)."""
+def _make_answer_examples(part: CaseSet, chat: TrainingChat) -> MakeExample:
+    def make_example(index: int, rng: np.random.Generator) -> dict[str, Any]:
+        return chat.build_example(part.pictures[index], answer_pairs_of(part.cases[index], rng))
+
+    return make_example
+
+
+def _encode_pictures(model: Any, chat: StudyChat, pictures: Pictures) -> np.ndarray:
+    """One vector for each film, float32 (N, D)."""
     return np.stack(
         [encode_picture(model, chat, pictures[index]) for index in range(len(pictures))]
     )
 
 
 def load_base(base: Path, *, half: bool = False) -> tuple[Any, TrainingChat]:
-    """The model and the chat of a checkpoint folder; SettingsError where there is none.
+    """Load the model and the chat of a checkpoint folder; SettingsError if it is none.
 
     Weights come from safetensors alone, in bfloat16 where `half` and there is a GPU.
     """

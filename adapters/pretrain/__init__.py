@@ -1,1 +1,1 @@
-"""A backbone from scratch: its stages in order. It knows no adapter."""
+"""A backbone trained from scratch, stage by stage. It knows no adapter."""

@@ -1,4 +1,4 @@
-"""The mini backbone before training: its configuration, its tokenizer, its empty weights."""
+"""The mini backbone before training: its configuration, tokenizer and initial weights."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SPECIAL = (PAD, BOS, EOS, IMAGE, IMAGE_START, IMAGE_END, "<|User|>:", "<|Assista
 
 
 def build_tokenizer(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenizerFast:
-    """Byte-level BPE learnt from the reports: any text can be written with it."""
+    """Train a byte-level BPE on the reports; it can encode any text."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
@@ -56,7 +56,7 @@ def build_tokenizer(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenize
 
 
 def build_config(model: Model, tokenizer: Any) -> JanusConfig:
-    """The Janus architecture at the recipe's size."""
+    """Build the configuration of a Janus of the recipe's size."""
     levels = (model.painting_size // model.grid).bit_length()
     return JanusConfig(
         vision_config=JanusVisionConfig(
@@ -96,5 +96,5 @@ def build_config(model: Model, tokenizer: Any) -> JanusConfig:
 
 
 def build_model(model: Model, tokenizer: PreTrainedTokenizerFast) -> JanusForConditionalGeneration:
-    """Untrained weights; seed torch first to have the same ones again."""
+    """Build the untrained model; the same torch seed gives the same weights."""
     return JanusForConditionalGeneration(build_config(model, tokenizer))

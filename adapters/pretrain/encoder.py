@@ -1,7 +1,7 @@
-"""First stage: the encoder learns where each finding lies.
+"""First stage: trains the encoder and its probe to localise findings.
 
-Reports alone do not teach a small encoder to see an 8 mm nodule, but a phantom knows which
-patches of the film its lesions cover. What stays is the encoder and its probe.
+Reports alone do not teach a small encoder to detect an 8 mm nodule. So the targets are the patches
+of the film that a phantom's lesions cover.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from adapters.data.phantom_arrays import CHANNELS, FILM_LABELS, PhantomArrays
 from assistant.backbones.probe.probe import Probe
 from assistant.chest.phantoms import DEVICES
 
-# What covers little of a patch counts for more: (times its share, times its loss).
+# Findings that cover little of a patch weigh more: (factor of the share, factor of the loss).
 SMALL = {
     "nodule": (3.0, 8.0),
     "granuloma": (12.0, 10.0),
@@ -29,7 +29,7 @@ SMALL = {
     "fracture": (4.0, 6.0),
     **dict.fromkeys(DEVICES, (6.0, 2.0)),
 }
-# The second time round: times the weight of its patches, and of its labels of the whole film.
+# In the second round: (factor of the patches' weight, factor of the film labels' weight).
 FOCUS = {
     "nodule": (2.5, 4.0),
     "mass": (2.0, 3.0),
@@ -42,19 +42,19 @@ PATCH_GAIN = torch.tensor([SMALL.get(channel, (1.0, 1.0))[0] for channel in CHAN
 PATCH_WEIGHT = torch.tensor([SMALL.get(channel, (1.0, 1.0))[1] for channel in CHANNELS])
 
 
-BLURRED = 0.25  # share of the films seen as coarse as a painting, so that paintings can be read
+BLURRED_SHARE = 0.25  # of films at a painting's resolution, so that the probe reads paintings too
 
 
-def _coarse(films: torch.Tensor) -> torch.Tensor:
-    """Films (B, H, H) at half their resolution, brought back to their size."""
+def _halve_resolution(films: torch.Tensor) -> torch.Tensor:
+    """Films (B, H, H) at half the resolution, in the same size."""
     half = F.avg_pool2d(films.unsqueeze(1), 2)
     return F.interpolate(half, scale_factor=2, mode="bilinear").squeeze(1)
 
 
-def _moved(films: torch.Tensor, cover: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Films (B, H, H) and the cover of their patches (B, N, C) shifted, turned and scaled alike.
+def _move_randomly(films: torch.Tensor, cover: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Films (B, H, H) and the cover of their patches (B, N, C), shifted, turned and scaled alike.
 
-    Small lesions are learnt by heart from a few thousand films that never move.
+    Without this the encoder overfits to small lesions in a few thousand films.
     """
     count, edge = len(films), round(cover.shape[1] ** 0.5)
     turn = torch.empty(count).uniform_(-0.06, 0.06)
@@ -62,10 +62,10 @@ def _moved(films: torch.Tensor, cover: torch.Tensor) -> tuple[torch.Tensor, torc
     shift = torch.empty(count, 2).uniform_(-0.09, 0.09)
     cos, sin = turn.cos() * size, turn.sin() * size
     rows = (torch.stack([cos, -sin, shift[:, 0]], 1), torch.stack([sin, cos, shift[:, 1]], 1))
-    plan = torch.stack(rows, dim=1)
+    transforms = torch.stack(rows, dim=1)
 
     def move(maps: torch.Tensor) -> torch.Tensor:
-        grid = F.affine_grid(plan, list(maps.shape), align_corners=False)
+        grid = F.affine_grid(transforms, list(maps.shape), align_corners=False)
         return F.grid_sample(maps, grid, align_corners=False)
 
     maps = cover.transpose(1, 2).reshape(count, -1, edge, edge)
@@ -73,7 +73,7 @@ def _moved(films: torch.Tensor, cover: torch.Tensor) -> tuple[torch.Tensor, torc
 
 
 class FilmBatches(torch.utils.data.Dataset):
-    """Films with their patch and film targets; an item is an index, `collate` makes the batch."""
+    """Films with their patch and film targets; an item is an index, `collate` makes a batch."""
 
     def __init__(self, arrays: PhantomArrays, augment: bool) -> None:
         self.arrays, self.augment = arrays, augment
@@ -88,11 +88,13 @@ class FilmBatches(torch.utils.data.Dataset):
         """Pixels float32 (B, 3, 256, 256) in [-1, 1] and the targets in [0, 1]."""
         films = torch.from_numpy(self.arrays.films[indices]).float().div_(255)
         cover = torch.from_numpy(self.arrays.patches[indices]).float().div_(255)
-        if self.augment:  # exposure differs from film to film; anatomy and sides must not
+        if self.augment:  # exposure and position vary; no flip, as the sides must stay
             gamma = torch.empty(len(indices), 1, 1).uniform_(0.75, 1.33)
             films = films.pow(gamma) * torch.empty(len(indices), 1, 1).uniform_(0.85, 1.0)
-            films, cover = _moved(films, cover)
-            films[: round(BLURRED * len(films))] = _coarse(films[: round(BLURRED * len(films))])
+            films, cover = _move_randomly(films, cover)
+            films[: round(BLURRED_SHARE * len(films))] = _halve_resolution(
+                films[: round(BLURRED_SHARE * len(films))]
+            )
         pixels = films.mul(2).sub_(1).unsqueeze(1).expand(-1, 3, -1, -1)
         return {
             "pixels": pixels,
@@ -103,9 +105,9 @@ class FilmBatches(torch.utils.data.Dataset):
 
 def _wave_positions(edge: int, width: int) -> torch.Tensor:
     """Sines and cosines of row and column, (edge^2, width)."""
-    place = torch.arange(edge, dtype=torch.float32)
+    index = torch.arange(edge, dtype=torch.float32)
     rates = 1 / 100 ** (torch.arange(width // 4, dtype=torch.float32) / (width // 4))
-    waves = torch.cat([(place[:, None] * rates).sin(), (place[:, None] * rates).cos()], dim=1)
+    waves = torch.cat([(index[:, None] * rates).sin(), (index[:, None] * rates).cos()], dim=1)
     rows = waves[:, None].expand(-1, edge, -1)
     columns = waves[None].expand(edge, -1, -1)
     return torch.cat([rows, columns], dim=-1).reshape(edge * edge, -1)
@@ -113,12 +115,12 @@ def _wave_positions(edge: int, width: int) -> torch.Tensor:
 
 @torch.no_grad()
 def initialise_encoder(vision: Any, films: np.ndarray) -> None:
-    """Give the encoder a start from which a few thousand films suffice.
+    """Initialise the encoder so that a few thousand films suffice.
 
-    Raw patches are nearly all brightness, and a small encoder spends its youth undoing that:
-    the first layer starts as the whitening of real patches, positions start as waves one can
-    see (Beyer et al. 2022, "Better plain ViT baselines for ImageNet-1k"), and the other layers
-    with the spread that keeps their signal.
+    The variance of raw patches is nearly all brightness, which a small encoder takes long to
+    unlearn: so the first layer starts as the whitening of real patches. Positions start as sines
+    and cosines (Beyer et al. 2022, "Better plain ViT baselines for ImageNet-1k"), and the linear
+    layers with Xavier's uniform initialisation.
     """
     config = vision.config
     size, width = int(config.patch_size), config.hidden_size
@@ -148,12 +150,12 @@ class EncoderStage(nn.Module):
         super().__init__()
         self.vision = vision
         self.probe = Probe(vision.config.hidden_size, FILM_LABELS, CHANNELS)
-        self.probe.embedder.requires_grad_(False)  # learns later, from finished features
+        self.probe.embedder.requires_grad_(False)  # trained later, on the final features
         self.register_buffer("patch_weight", PATCH_WEIGHT.clone(), persistent=False)
         self.register_buffer("label_weight", torch.ones(len(FILM_LABELS)), persistent=False)
 
     def forward(self, pixels, patches=None, labels=None) -> dict[str, torch.Tensor]:
-        """Film logits (B, L) and patch logits (B, 256, C), with the loss where targets are."""
+        """Film logits (B, L) and patch logits (B, 256, C), with the loss if targets are given."""
         logits, patch_logits = self.probe(self.vision(pixel_values=pixels).last_hidden_state)
         out = {"logits": logits, "patch_logits": patch_logits}
         if labels is not None and patches is not None:
@@ -165,8 +167,8 @@ class EncoderStage(nn.Module):
         return out
 
     def focus(self) -> None:
-        """Weigh what is small more from here on."""
-        for place, channel in enumerate(CHANNELS):
-            self.patch_weight[place] *= FOCUS.get(channel, (1.0, 1.0))[0]
-        for place, label in enumerate(FILM_LABELS):
-            self.label_weight[place] *= FOCUS.get(label.finding, (1.0, 1.0))[1]
+        """Increase the weights of small findings for the second round."""
+        for index, channel in enumerate(CHANNELS):
+            self.patch_weight[index] *= FOCUS.get(channel, (1.0, 1.0))[0]
+        for index, label in enumerate(FILM_LABELS):
+            self.label_weight[index] *= FOCUS.get(label.finding, (1.0, 1.0))[1]

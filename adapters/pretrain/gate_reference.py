@@ -1,4 +1,4 @@
-"""Fits the gate's reference: the subspace of the films that a backbone was made with."""
+"""Fits the gate's reference: the subspace of the films that a backbone was trained on."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from assistant.gate import distance_to
 def fit_reference(
     profiles: np.ndarray, held_out: np.ndarray, keep: int = 64
 ) -> dict[str, np.ndarray]:
-    """Learn the reference from profiles (N, P), and the limit from others (M, P).
+    """Fit the reference on profiles (N, P), and its limit on held-out ones (M, P).
 
-    The limit is the 99th percentile of the held-out films' distances, so that about one
-    film in a hundred of the known kind is warned of in vain.
+    The limit is the 99th percentile of the held-out films' distances, so that about one in a
+    hundred films of the known kind gets a false warning.
     """
     mean, scale = profiles.mean(axis=0), profiles.std(axis=0) + 1e-4
     z = (profiles - mean) / scale

@@ -1,7 +1,7 @@
-"""What the language model reads without films: reports and answers, told what a probe reads.
+"""Text for the language model without films: reports and answers, with a probe's reading.
 
-Looking a thing up in what one is told and saying it again is an ability of language alone. It is
-learnt from words, which cost a fraction of what films cost, before an adapter learns to report.
+To find a statement in the prompt and to repeat it needs no film. The model learns it from text,
+which costs a fraction of what films cost, before an adapter learns to report.
 """
 
 from __future__ import annotations
@@ -13,50 +13,50 @@ import numpy as np
 
 from adapters.data.phantom_arrays import questions_of, reading_of
 from assistant.prompts import (
-    SIMILAR_MOST,
+    MAX_SIMILAR_CASES,
     answer_request,
     report_request,
-    words_prompt,
+    text_prompt,
 )
 
 IGNORE = -100
-ANSWERS = 0.4  # share of what is read that are answers; the rest are reports
-TOLD = 0.85  # share of what is read that comes with what a probe reads in the film
-COMPARED = 0.4  # share of reports that are told of other films, where turns are many
-TokenRow = tuple[list[int], list[int]]  # tokens, and which of them are to be foretold
+ANSWER_SHARE = 0.4  # of rows with answers; the rest are reports
+READING_SHARE = 0.85  # of rows with a probe's reading of the film in the prompt
+SIMILAR_SHARE = 0.4  # of reports with other films in the prompt, if several turns are allowed
+TokenRow = tuple[list[int], list[int]]  # tokens and targets
 
 
-def reading_row(
+def build_text_row(
     records: Sequence[dict[str, Any]], index: int, tokenizer: Any, turns: int, seed: int
 ) -> TokenRow:
-    """A report or up to `turns` answers about one record, asked for without its film.
+    """Build a row with a report or up to `turns` answers about one record, without its film.
 
-    What is asked is foretold as well: its words come in answers too. Where there may be several
-    turns, some reports are told of other films, and must not take those for this one.
+    The requests are targets too, as their words also occur in answers. If several turns are
+    allowed, some prompts hold the readings of other films, which the report must not repeat.
     """
     rng = np.random.default_rng(seed)
     record = records[index]
-    reading = reading_of(record) if rng.random() < TOLD else ""
-    if rng.random() < ANSWERS and (asked := questions_of(record, rng)):
-        chosen = [asked[i] for i in rng.permutation(len(asked))[:turns]]
+    reading = reading_of(record) if rng.random() < READING_SHARE else ""
+    if rng.random() < ANSWER_SHARE and (questions := questions_of(record, rng)):
+        chosen = [questions[i] for i in rng.permutation(len(questions))[:turns]]
         prior = next((q.prior for q in chosen if q.prior), "")
         pairs = [(answer_request(chosen[0].question, prior, reading), chosen[0].answer)]
         pairs += [(answer_request(q.question), q.answer) for q in chosen[1:]]
     else:
-        others = int(rng.integers(1, SIMILAR_MOST + 1)) if turns > 1 else 0
+        others = int(rng.integers(1, MAX_SIMILAR_CASES + 1)) if turns > 1 else 0
         similar = [reading_of(records[i]) for i in rng.integers(len(records), size=others)]
-        told = similar if rng.random() < COMPARED else []
+        shown_cases = similar if rng.random() < SIMILAR_SHARE else []
         report = f"Findings: {record['findings']}\nImpression: {record['impression']}"
-        pairs = [(report_request(record["indication"], told, reading), report)]
-    return _row(pairs, tokenizer)
+        pairs = [(report_request(record["indication"], shown_cases, reading), report)]
+    return _encode_turns(pairs, tokenizer)
 
 
-def _row(pairs: Sequence[tuple[str, str]], tokenizer: Any) -> TokenRow:
+def _encode_turns(pairs: Sequence[tuple[str, str]], tokenizer: Any) -> TokenRow:
     ids: list[int] = []
     for request, answer in pairs:
-        asked = _encode(words_prompt(tokenizer, request), tokenizer)
-        # One beginning for a whole conversation.
-        ids += asked[1:] if ids else asked
+        request_ids = _encode(text_prompt(tokenizer, request), tokenizer)
+        # Only the first turn of a conversation has a beginning mark.
+        ids += request_ids[1:] if ids else request_ids
         ids += [*_encode(f" {answer}", tokenizer), int(tokenizer.eos_token_id)]
     return ids, [IGNORE, *ids[1:]]
 

@@ -1,9 +1,9 @@
-"""What the view network learns from: films of the chest, and everything that is none.
+"""The training pictures of the view network: chest films, and pictures that are none.
 
-Chest films are phantoms of every site, and the real films of folders that the user names. What
-is no chest film is drawn here or in `assistant/chest`: no photograph and no other picture is
-used, so that those that the gate is measured on are all new to it. "Dead leaves" and the like
-stand in for photographs (Baradad et al. 2021, "Learning to see by looking at noise").
+Chest films are phantoms of every site, and real films from folders that the user names. All other
+pictures are drawn, here or in `assistant/chest`. No photograph is used, so that all those that
+the gate is measured on are new to it; "dead leaves" and other patterns stand in for them
+(Baradad et al. 2021, "Learning to see by looking at noise").
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from scipy.ndimage import gaussian_filter
 
-from adapters.data.phantom_arrays import phantom_arrays
+from adapters.data.phantom_arrays import load_phantom_arrays
 from assistant.batch.run import read_manifest
 from assistant.chest.lateral import make_lateral
 from assistant.chest.other_body_parts import make_other_body_part
@@ -26,13 +26,13 @@ from assistant.intake import read_film
 from assistant.intake.resize import square
 from assistant.types import OnMessage
 
-KEPT = 96  # pixels a side of what is kept; training cuts 64 from it
-PATTERNS = 2  # for every lateral film: nothing else is as manifold
+FILM_EDGE = 96  # pixels along one edge; training resamples to 64
+PATTERNS = 2  # for every lateral film, as patterns vary most
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ViewFilms:
-    """Films, uint8 (N, 96, 96) each, air dark, upright but for `elsewhere`."""
+    """Films of each kind, uint8 (N, 96, 96), air dark; all upright except `elsewhere`."""
 
     phantoms: np.ndarray
     real: np.ndarray
@@ -42,27 +42,27 @@ class ViewFilms:
 
 
 def is_held_out(patient: str) -> bool:
-    """Whether a patient's films are kept from training: about three in ten, by a hash."""
+    """Whether a patient's films are held out from training: about three in ten, by hash."""
     return hashlib.sha256(patient.encode()).digest()[0] % 10 >= 7
 
 
 def gather_films(
     work: Path, folders: Sequence[Path], count: int, split: str, seed: int, on_message: OnMessage
 ) -> ViewFilms:
-    """Material of a split, "train" or "validation": `count` films of each kind.
+    """Gather the films of a split, "train" or "validation": `count` of each drawn kind.
 
-    Phantoms come from the cache in `work`, as in the training of a backbone. Of the folders'
-    patients, those held out are the validation's.
+    Phantoms come from the cache in `work`, as in the training of a backbone. The held-out
+    patients of the folders are in the validation split.
     """
     sites = tuple(SITES)
     share = max(1, count // len(sites))
     phantoms = [
         shrink_film(film)
         for site in sites
-        for film in phantom_arrays(work, share, seed, site=site, split=split).films
+        for film in load_phantom_arrays(work, share, seed, site=site, split=split).films
     ]
     on_message(f"{len(phantoms)} phantoms ({split})")
-    real = [film for folder in folders for film in _real(folder, split)]
+    real = [film for folder in folders for film in _read_real_films(folder, split)]
     on_message(f"{len(real)} real films ({split})")
     lateral, elsewhere = [], []
     for number in range(count):
@@ -73,29 +73,39 @@ def gather_films(
     rng = np.random.default_rng([seed, split == "train"])
     patterns = [draw_pattern(rng) for _ in range(PATTERNS * count)]
     on_message(f"{len(patterns)} patterns ({split})")
-    empty = np.zeros((0, KEPT, KEPT), np.uint8)
+    empty = np.zeros((0, FILM_EDGE, FILM_EDGE), np.uint8)
     return ViewFilms(*(np.stack(x) if x else empty for x in
                       (phantoms, real, lateral, elsewhere, patterns)))  # fmt: skip
 
 
-def _real(folder: Path, split: str) -> list[np.ndarray]:
+def _read_real_films(folder: Path, split: str) -> list[np.ndarray]:
     return [
-        (square(read_film(row.image).pixels, KEPT) * 255).astype(np.uint8)
+        (square(read_film(row.image).pixels, FILM_EDGE) * 255).astype(np.uint8)
         for row in read_manifest(folder).rows
         if is_held_out(f"{folder.name}/{row.patient}") == (split != "train")
     ]
 
 
 def shrink_film(film: np.ndarray) -> np.ndarray:
-    """A film uint8 (H, H) at 96 pixels a side."""
-    picture = Image.fromarray(film).resize((KEPT, KEPT), Image.Resampling.BOX)
+    """Resize a film uint8 (H, H) to 96 pixels along each edge."""
+    picture = Image.fromarray(film).resize((FILM_EDGE, FILM_EDGE), Image.Resampling.BOX)
     return np.asarray(picture)
 
 
 def draw_pattern(rng: np.random.Generator) -> np.ndarray:
-    """A picture of nothing in particular, uint8 (96, 96)."""
-    kinds = (_leaves, _leaves, _leaves, _spectrum, _clouds, _stripes, _grey, _page, _scene)
-    picture = kinds[int(rng.integers(len(kinds)))](rng).astype(np.float32)
+    """Draw a random picture that is no radiograph, uint8 (96, 96)."""
+    draws = (
+        _draw_leaves,
+        _draw_leaves,
+        _draw_leaves,
+        _draw_noise,
+        _draw_clouds,
+        _draw_stripes,
+        _draw_grey,
+        _draw_page,
+        _draw_scene,
+    )
+    picture = draws[int(rng.integers(len(draws)))](rng).astype(np.float32)
     if rng.random() < 0.3:
         picture = gaussian_filter(picture, rng.uniform(0.5, 2.5))
     if rng.random() < 0.3:
@@ -105,14 +115,14 @@ def draw_pattern(rng: np.random.Generator) -> np.ndarray:
     return np.clip(picture, 0, 255).astype(np.uint8)
 
 
-def _leaves(rng: np.random.Generator) -> np.ndarray:
-    """Dead leaves: shapes upon shapes, their sizes by a power law, some of them textured."""
-    canvas = Image.new("L", (2 * KEPT, 2 * KEPT), int(rng.integers(256)))
+def _draw_leaves(rng: np.random.Generator) -> np.ndarray:
+    """Dead leaves: overlapping shapes whose sizes follow a power law, some of them textured."""
+    canvas = Image.new("L", (2 * FILM_EDGE, 2 * FILM_EDGE), int(rng.integers(256)))
     pen = ImageDraw.Draw(canvas)
     least = rng.uniform(4, 30)
     for _ in range(int(rng.integers(3, 140))):
         size = min(least / max(rng.random(), 0.02) ** 0.6, 160)
-        x, y = rng.uniform(-20, 2 * KEPT + 20, 2)
+        x, y = rng.uniform(-20, 2 * FILM_EDGE + 20, 2)
         corners = int(rng.integers(2, 7))
         tone = int(rng.integers(256))
         if corners == 2:
@@ -124,37 +134,37 @@ def _leaves(rng: np.random.Generator) -> np.ndarray:
             pen.polygon([tuple(dot) for dot in dots.tolist()], fill=tone)
     picture = np.asarray(canvas.reduce(2), np.float32)
     if rng.random() < 0.6:
-        texture = _spectrum(rng) - 128
+        texture = _draw_noise(rng) - 128
         picture = picture + texture * rng.uniform(0.1, 0.6)
     if rng.random() < 0.5:  # light falls from one side
-        picture = picture * (0.6 + 0.4 * _ramp(rng))
+        picture = picture * (0.6 + 0.4 * _draw_ramp(rng))
     return picture
 
 
-def _spectrum(rng: np.random.Generator) -> np.ndarray:
-    """Noise whose power falls with frequency, as that of scenes does, or faster, or slower."""
+def _draw_noise(rng: np.random.Generator) -> np.ndarray:
+    """Noise whose power falls with frequency, as in natural scenes, or faster, or slower."""
     power = rng.uniform(0.3, 2.2)
-    frequency = np.hypot(np.fft.fftfreq(KEPT)[:, None], np.fft.rfftfreq(KEPT)[None])
-    frequency[0, 0] = 1 / KEPT
-    shape = (KEPT, KEPT // 2 + 1)
+    frequency = np.hypot(np.fft.fftfreq(FILM_EDGE)[:, None], np.fft.rfftfreq(FILM_EDGE)[None])
+    frequency[0, 0] = 1 / FILM_EDGE
+    shape = (FILM_EDGE, FILM_EDGE // 2 + 1)
     waves = rng.normal(size=shape) + 1j * rng.normal(size=shape)
-    field = np.fft.irfft2(waves / frequency**power, s=(KEPT, KEPT))
+    field = np.fft.irfft2(waves / frequency**power, s=(FILM_EDGE, FILM_EDGE))
     return 128 + field / max(float(field.std()), 1e-9) * rng.uniform(20, 70)
 
 
-def _clouds(rng: np.random.Generator) -> np.ndarray:
-    """Soft blobs, half the time with the left side the mirror of the right, as bodies have."""
-    y, x = np.mgrid[0:KEPT, 0:KEPT] / KEPT
-    field = np.full((KEPT, KEPT), rng.uniform(0, 255))
+def _draw_clouds(rng: np.random.Generator) -> np.ndarray:
+    """Soft blobs, in half of the cases symmetric, as bodies are."""
+    y, x = np.mgrid[0:FILM_EDGE, 0:FILM_EDGE] / FILM_EDGE
+    field = np.full((FILM_EDGE, FILM_EDGE), rng.uniform(0, 255))
     for _ in range(int(rng.integers(1, 9))):
-        at, size = rng.uniform(0, 1, 2), rng.uniform(0.05, 0.45, 2)
-        blob = np.exp(-((((x - at[0]) / size[0]) ** 2 + ((y - at[1]) / size[1]) ** 2) ** 2))
+        centre, size = rng.uniform(0, 1, 2), rng.uniform(0.05, 0.45, 2)
+        blob = np.exp(-((((x - centre[0]) / size[0]) ** 2 + ((y - centre[1]) / size[1]) ** 2) ** 2))
         field = field + rng.uniform(-255, 255) * blob
     return (field + field[:, ::-1]) / 2 if rng.random() < 0.5 else field
 
 
-def _stripes(rng: np.random.Generator) -> np.ndarray:
-    y, x = np.mgrid[0:KEPT, 0:KEPT] / KEPT
+def _draw_stripes(rng: np.random.Generator) -> np.ndarray:
+    y, x = np.mgrid[0:FILM_EDGE, 0:FILM_EDGE] / FILM_EDGE
     turn, waves = rng.uniform(0, np.pi), rng.uniform(1, 20)
     field = np.sin(2 * np.pi * waves * (x * np.cos(turn) + y * np.sin(turn)) + rng.uniform(0, 6))
     if rng.random() < 0.5:
@@ -162,34 +172,36 @@ def _stripes(rng: np.random.Generator) -> np.ndarray:
     return 128 + rng.uniform(20, 127) * (np.sign(field) if rng.random() < 0.4 else field)
 
 
-def _ramp(rng: np.random.Generator) -> np.ndarray:
-    y, x = np.mgrid[0:KEPT, 0:KEPT] / KEPT
+def _draw_ramp(rng: np.random.Generator) -> np.ndarray:
+    y, x = np.mgrid[0:FILM_EDGE, 0:FILM_EDGE] / FILM_EDGE
     if rng.random() < 0.5:
-        at = rng.uniform(0, 1, 2)
-        far = np.hypot(x - at[0], y - at[1])
-        return 1 - far / far.max()
+        centre = rng.uniform(0, 1, 2)
+        distance = np.hypot(x - centre[0], y - centre[1])
+        return 1 - distance / distance.max()
     turn = rng.uniform(0, 2 * np.pi)
     return np.clip(0.5 + (x - 0.5) * np.cos(turn) + (y - 0.5) * np.sin(turn), 0, 1)
 
 
-def _grey(rng: np.random.Generator) -> np.ndarray:
-    """Nearly nothing: a grey or a ramp, perhaps with a border or a marker."""
-    picture = rng.uniform(0, 255) * (_ramp(rng) if rng.random() < 0.6 else np.ones((KEPT, KEPT)))
+def _draw_grey(rng: np.random.Generator) -> np.ndarray:
+    """A nearly empty picture: one grey or a ramp, sometimes with a border."""
+    picture = rng.uniform(0, 255) * (
+        _draw_ramp(rng) if rng.random() < 0.6 else np.ones((FILM_EDGE, FILM_EDGE))
+    )
     if rng.random() < 0.4:
         edge = int(rng.integers(2, 24))
         picture[:edge] = picture[:, :edge] = rng.uniform(0, 255)
     return picture
 
 
-def _page(rng: np.random.Generator) -> np.ndarray:
-    """Lines of text, dark on light or light on dark, as on a page or a screen."""
+def _draw_page(rng: np.random.Generator) -> np.ndarray:
+    """Lines of text, dark on light or light on dark, as on a page or screen."""
     paper, ink = sorted(rng.uniform(0, 255, 2))[:: rng.choice((-1, 1))]
-    canvas = Image.new("L", (2 * KEPT, 2 * KEPT), int(paper))
+    canvas = Image.new("L", (2 * FILM_EDGE, 2 * FILM_EDGE), int(paper))
     pen = ImageDraw.Draw(canvas)
     size = rng.uniform(7, 30)
     font = ImageFont.load_default(size)
     y = rng.uniform(0, 30)
-    while y < 2 * KEPT:
+    while y < 2 * FILM_EDGE:
         letters = rng.integers(97, 123, 40).astype(np.uint8)
         letters[rng.random(40) < 0.2] = 32
         pen.text((rng.uniform(0, 20), y), letters.tobytes().decode(), fill=int(ink), font=font)
@@ -197,16 +209,16 @@ def _page(rng: np.random.Generator) -> np.ndarray:
     return np.asarray(canvas.reduce(2), np.float32)
 
 
-def _scene(rng: np.random.Generator) -> np.ndarray:
-    """A light sky over dark ground, with things standing on it: what landscapes look like."""
-    level = KEPT * rng.uniform(0.25, 0.75)
-    line = level + gaussian_filter(rng.normal(0, 60, KEPT), rng.uniform(3, 12))
-    y = np.arange(KEPT)[:, None]
+def _draw_scene(rng: np.random.Generator) -> np.ndarray:
+    """A sky over ground, with objects standing on it, as in a landscape."""
+    level = FILM_EDGE * rng.uniform(0.25, 0.75)
+    line = level + gaussian_filter(rng.normal(0, 60, FILM_EDGE), rng.uniform(3, 12))
+    y = np.arange(FILM_EDGE)[:, None]
     sky, ground = rng.uniform(0, 255, 2)
-    field = np.where(y < line[None], sky, ground) + (_spectrum(rng) - 128) * rng.uniform(0.1, 0.7)
+    field = np.where(y < line[None], sky, ground) + (_draw_noise(rng) - 128) * rng.uniform(0.1, 0.7)
     canvas = Image.fromarray(np.clip(field, 0, 255).astype(np.uint8))
     pen = ImageDraw.Draw(canvas)
     for _ in range(int(rng.integers(0, 8))):
-        x, wide, high = rng.uniform(0, KEPT), rng.uniform(2, 30), rng.uniform(5, 70)
+        x, wide, high = rng.uniform(0, FILM_EDGE), rng.uniform(2, 30), rng.uniform(5, 70)
         pen.rectangle([x, level - high, x + wide, level + 20], fill=int(rng.integers(256)))
     return np.asarray(canvas, np.float32)

@@ -1,10 +1,10 @@
-"""Train the small network that tells the view of a film, and write its weights.
+"""Train the small network that classifies the view of a film, and write its weights.
 
     python -m adapters.view_classifier.train --films NIH --films HANNOVER --out
     assistant/chest/view.safetensors
 
-Names the folders of real films, which are optional; phantoms come from the cache in `--work`.
-A few minutes on one core. What is printed at the end is measured on held-out films.
+`--films` names folders of real films, which are optional; phantoms come from the cache in
+`--work`. It takes a few minutes on one core. The figures printed at the end are on held-out films.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from assistant.chest.view_classifier import EDGE, FRONTAL, LATERAL, NONE, ViewNe
 from assistant.paths import cache_folder
 from assistant.types import OnMessage
 
-# Films of each kind in a batch: what there is to tell apart, and more of it where it is harder.
+# Films of each kind in a batch, more of the kinds that are harder to tell apart.
 SHARES = {
     "phantoms": 18,
     "real": 18,
@@ -38,13 +38,13 @@ SHARES = {
     "pieces": 8,
     "tilted": 6,
 }
-FOUND = 0.99  # share of the held-out frontal films, phantoms and real, that are to reach the limit
-LIMITS = (0.2, 0.8)  # and between what it is kept
+SENSITIVITY = 0.99  # share of held-out frontal films, phantoms and real, that reach the limit
+LIMITS = (0.2, 0.8)  # the lowest and the highest limit
 
 
 @dataclass(frozen=True, slots=True)
 class ViewTrainingSettings:
-    """How long and how to train."""
+    """How long to train, how fast, and on how many films."""
 
     steps: int = 1000
     rate: float = 2e-3
@@ -52,61 +52,65 @@ class ViewTrainingSettings:
     seed: int = 1
 
 
-def batch_of(rng: np.random.Generator, material: ViewFilms) -> tuple[np.ndarray, np.ndarray]:
-    """Films (B, 64, 64) in [0, 1] and their kinds (B,)."""
+def draw_batch(rng: np.random.Generator, sources: ViewFilms) -> tuple[np.ndarray, np.ndarray]:
+    """Draw a batch: films (B, 64, 64) in [0, 1] and their kinds (B,)."""
     films, kinds = [], []
     for name, count in SHARES.items():
         for _ in range(count):
-            film, kind = _one(rng, material, name)
+            film, kind = _draw_film(rng, sources, name)
             films.append(film)
             kinds.append(kind)
     return np.stack(films), np.array(kinds)
 
 
-def _one(rng: np.random.Generator, material: ViewFilms, name: str) -> tuple[np.ndarray, int]:
-    real = len(material.real) > 0 and rng.random() < 0.5
-    chest = material.real if real or (name == "real" and len(material.real)) else material.phantoms
+def _draw_film(rng: np.random.Generator, sources: ViewFilms, name: str) -> tuple[np.ndarray, int]:
+    real = len(sources.real) > 0 and rng.random() < 0.5
+    chest = sources.real if real or (name == "real" and len(sources.real)) else sources.phantoms
     if name in ("lateral", "turned lateral"):
-        film, kind = _picked(rng, material.lateral), LATERAL
-        film = _cut(rng, film, zoom=(0.65, 1.15))
+        film, kind = _pick_film(rng, sources.lateral), LATERAL
+        film = _warp(rng, film, zoom=(0.65, 1.15))
     elif name in ("elsewhere", "patterns"):
-        stock = material.elsewhere if name == "elsewhere" else material.patterns
-        return _toned(rng, _flipped(rng, _cut(rng, _picked(rng, stock), turn=180))), NONE
+        pictures = sources.elsewhere if name == "elsewhere" else sources.patterns
+        return _change_exposure(
+            rng, _flip_randomly(rng, _warp(rng, _pick_film(rng, pictures), turn=180))
+        ), NONE
     elif name == "pieces":
-        return _toned(rng, _pieces(rng, _picked(rng, chest) / np.float32(255))), NONE
+        return _change_exposure(
+            rng, _cut_to_pieces(rng, _pick_film(rng, chest) / np.float32(255))
+        ), NONE
     elif name == "tilted":
-        lean = rng.uniform(35, 55) + 90 * rng.integers(4)
-        return _toned(rng, _cut(rng, _picked(rng, chest), turn=0, lean=lean)), NONE
+        tilt = rng.uniform(35, 55) + 90 * rng.integers(4)
+        return _change_exposure(rng, _warp(rng, _pick_film(rng, chest), turn=0, tilt=tilt)), NONE
     else:
-        film, kind = _cut(rng, _picked(rng, chest)), FRONTAL
-    film = _toned(rng, film)
+        film, kind = _warp(rng, _pick_film(rng, chest)), FRONTAL
+    film = _change_exposure(rng, film)
     if name.startswith("turned"):
-        # Any way but as it should: the quarter turns, inverted or not.
-        way = int(rng.integers(1, 8))
-        film, kind = np.rot90(1 - film if way >= 4 else film, way % 4), NONE
+        # Every orientation except the right one: quarter turns, inverted or not.
+        orientation = int(rng.integers(1, 8))
+        film, kind = np.rot90(1 - film if orientation >= 4 else film, orientation % 4), NONE
     return film, kind
 
 
-def _picked(rng: np.random.Generator, films: np.ndarray) -> np.ndarray:
+def _pick_film(rng: np.random.Generator, films: np.ndarray) -> np.ndarray:
     film = films[int(rng.integers(len(films)))]
     return film[:, ::-1] if rng.random() < 0.5 else film
 
 
-def _flipped(rng: np.random.Generator, film: np.ndarray) -> np.ndarray:
+def _flip_randomly(rng: np.random.Generator, film: np.ndarray) -> np.ndarray:
     film = film[::-1] if rng.random() < 0.3 else film
     return 1 - film if rng.random() < 0.3 else film
 
 
-def _cut(
+def _warp(
     rng: np.random.Generator,
     film: np.ndarray,
     *,
     turn: float = 10,
-    lean: float = 0,
+    tilt: float = 0,
     zoom: tuple[float, float] = (0.8, 1.2),
 ) -> np.ndarray:
-    """A film uint8 (96, 96) as float32 (64, 64), somewhat turned, moved and enlarged."""
-    angle = np.deg2rad(lean + rng.uniform(-turn, turn))
+    """A film uint8 (96, 96) as float32 (64, 64), slightly turned, shifted and scaled."""
+    angle = np.deg2rad(tilt + rng.uniform(-turn, turn))
     scale = rng.uniform(*zoom, size=2) * rng.uniform(0.95, 1.05)
     cos, sin = np.cos(angle), np.sin(angle)
     move = rng.uniform(-0.12, 0.12, 2)
@@ -115,14 +119,14 @@ def _cut(
         np.float32,
     )
     grid = F.affine_grid(torch.from_numpy(matrix)[None], [1, 1, EDGE, EDGE], align_corners=False)
-    whole = torch.from_numpy(film.astype(np.float32) / 255)[None, None]
+    picture = torch.from_numpy(film.astype(np.float32) / 255)[None, None]
     edge = "border" if rng.random() < 0.3 else "zeros"
-    cut = F.grid_sample(whole, grid, padding_mode=edge, align_corners=False)
-    return cut[0, 0].numpy()
+    warped = F.grid_sample(picture, grid, padding_mode=edge, align_corners=False)
+    return warped[0, 0].numpy()
 
 
-def _toned(rng: np.random.Generator, film: np.ndarray) -> np.ndarray:
-    """Other exposure, contrast, noise and collimation."""
+def _change_exposure(rng: np.random.Generator, film: np.ndarray) -> np.ndarray:
+    """The film with another exposure, contrast, noise and collimation."""
     film = film ** np.float32(np.exp(rng.normal(0, 0.3)))
     if rng.random() < 0.4:
         film = film + rng.normal(0, rng.uniform(0.005, 0.06), film.shape)
@@ -137,8 +141,8 @@ def _toned(rng: np.random.Generator, film: np.ndarray) -> np.ndarray:
     return np.clip(film, 0, 1).astype(np.float32)
 
 
-def _pieces(rng: np.random.Generator, film: np.ndarray) -> np.ndarray:
-    """Radiograph without its anatomy: a small part enlarged, or the parts in another order."""
+def _cut_to_pieces(rng: np.random.Generator, film: np.ndarray) -> np.ndarray:
+    """A radiograph without its anatomy: a small part enlarged, or quarters in another order."""
     size = len(film)
     if rng.random() < 0.5:
         part = int(size * rng.uniform(0.2, 0.42))
@@ -155,49 +159,51 @@ def _pieces(rng: np.random.Generator, film: np.ndarray) -> np.ndarray:
     return F.adaptive_avg_pool2d(torch.from_numpy(whole.copy())[None], EDGE)[0].numpy()
 
 
-def fit(material: ViewFilms, settings: ViewTrainingSettings, on_message: OnMessage) -> ViewNet:
+def fit_view_net(
+    sources: ViewFilms, settings: ViewTrainingSettings, on_message: OnMessage
+) -> ViewNet:
     """Train the network on films of the split train."""
     torch.manual_seed(settings.seed)
     rng = np.random.default_rng(settings.seed)
     net = ViewNet().train()
     optimiser = torch.optim.AdamW(net.parameters(), lr=settings.rate, weight_decay=0.02)
-    plan = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.rate, settings.steps)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.rate, settings.steps)
     for step in range(1, settings.steps + 1):
-        films, kinds = batch_of(rng, material)
+        films, kinds = draw_batch(rng, sources)
         logits = net(torch.from_numpy(prepare_picture(films)))
         loss = F.cross_entropy(logits, torch.from_numpy(kinds), label_smoothing=0.01)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-        plan.step()
+        schedule.step()
         if step % 100 == 0:
-            right = float((logits.argmax(dim=1).numpy() == kinds).mean())
+            accuracy = float((logits.argmax(dim=1).numpy() == kinds).mean())
             on_message(
-                f"step {step} of {settings.steps}: loss {loss.item():.4f}, right {right:.3f}"
+                f"step {step} of {settings.steps}: loss {loss.item():.4f}, right {accuracy:.3f}"
             )
     return net.eval()
 
 
 @torch.inference_mode()
-def frontal_probabilities(net: ViewNet, films: np.ndarray) -> np.ndarray:
-    """Probabilities (N, 3) of films uint8 (N, 96, 96)."""
+def predict_views(net: ViewNet, films: np.ndarray) -> np.ndarray:
+    """Predict the probabilities (N, 3) of the kinds for films uint8 (N, 96, 96)."""
     squares = F.adaptive_avg_pool2d(torch.from_numpy(films.astype(np.float32) / 255), EDGE).numpy()
     return net(torch.from_numpy(prepare_picture(squares))).softmax(dim=1).numpy()
 
 
 def fit_limit(net: ViewNet, held_out: ViewFilms, on_message: OnMessage) -> None:
-    """Set the limit where nearly all held-out frontal films reach it, and say how it does."""
+    """Set the limit so that nearly all held-out frontal films reach it, and report the result."""
     frontal = [films for films in (held_out.phantoms, held_out.real) if len(films)]
-    scores = [frontal_probabilities(net, films)[:, FRONTAL] for films in frontal]
-    limit = min(float(np.quantile(one, 1 - FOUND)) for one in scores)
+    scores = [predict_views(net, films)[:, FRONTAL] for films in frontal]
+    limit = min(float(np.quantile(one, 1 - SENSITIVITY)) for one in scores)
     net.limit.fill_(round(float(np.clip(limit, *LIMITS)), 2))
     on_message(f"limit {float(net.limit):.2f}")
     for name in ("phantoms", "real", "lateral", "elsewhere", "patterns"):
         films = getattr(held_out, name)
         if len(films):
-            taken = frontal_probabilities(net, films)[:, FRONTAL] >= float(net.limit)
+            accepted = predict_views(net, films)[:, FRONTAL] >= float(net.limit)
             on_message(
-                f"held-out {name}: {taken.sum()} of {len(films)} taken for frontal chest films"
+                f"held-out {name}: {accepted.sum()} of {len(films)} taken for frontal chest films"
             )
 
 
@@ -211,11 +217,11 @@ def main(
     """Train the view network and write its weights."""
     console = Console(highlight=False)
     settings = ViewTrainingSettings(steps=steps, count=count)
-    home, folders = work or cache_folder() / "train", films or []
-    train = gather_films(home, folders, count, "train", settings.seed, console.print)
-    net = fit(train, settings, console.print)
+    work_folder, folders = work or cache_folder() / "train", films or []
+    train = gather_films(work_folder, folders, count, "train", settings.seed, console.print)
+    net = fit_view_net(train, settings, console.print)
     held_out = gather_films(
-        home, folders, max(20, count // 4), "validation", settings.seed, console.print
+        work_folder, folders, max(20, count // 4), "validation", settings.seed, console.print
     )
     fit_limit(net, held_out, console.print)
     weights = {name: value.half().contiguous() for name, value in net.state_dict().items()}

@@ -1,1 +1,1 @@
-"""What sees, writes and paints: three small protocols and the models that keep them."""
+"""Encoders, writers and painters: three small protocols and the models that implement them."""

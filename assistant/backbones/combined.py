@@ -1,7 +1,7 @@
-"""An encoder, a writer and a painter put together as one backbone.
+"""Combines an encoder, a writer and a painter into one backbone.
 
-What is drafted names its writer and its encoder in the provenance, and what is painted its
-painter and its encoder, each with its licence: no other part has had a hand in it.
+The provenance of a draft names its writer and its encoder, that of a painting its painter and its
+encoder, each with its licence: no other part took part.
 """
 
 from __future__ import annotations
@@ -36,29 +36,33 @@ from assistant.types import (
 
 
 class CompositeBackbone:
-    """A backbone of parts, which may be the same for several jobs."""
+    """A backbone of several models; one model may do several jobs."""
 
     def __init__(
-        self, eyes: ProbingEncoder, writer: Writer, painter: Painter | None, risk: RiskModel | None
+        self,
+        encoder: ProbingEncoder,
+        writer: Writer,
+        painter: Painter | None,
+        risk: RiskModel | None,
     ) -> None:
-        """Put the parts together; without a painter it does not paint."""
-        self._eyes = eyes
+        """Combine the parts; `painter` None means that it cannot paint."""
+        self._encoder = encoder
         self._writer = writer
         self._painter = painter
         self.risk = risk
-        self.card: Mapping[str, Any] = eyes.card
-        self.reference: Mapping[str, np.ndarray] = eyes.reference
-        # A Janus writes of what its own encoder has seen: kept as long as the other's is.
-        self._seen: WeakKeyDictionary[Encoded, Encoded] = WeakKeyDictionary()
+        self.card: Mapping[str, Any] = encoder.card
+        self.reference: Mapping[str, np.ndarray] = encoder.reference
+        # A Janus writes from its own encoder's features: kept as long as the other's encoding is.
+        self._writer_encodings: WeakKeyDictionary[Encoded, Encoded] = WeakKeyDictionary()
 
     @property
     def identity(self) -> Identity:
-        """All parts."""
+        """The identity of all parts together."""
         painter = [("painter", self._painter.identity_for(None))] if self._painter else []
-        return _together(
+        return _join_identities(
             [
                 ("writer", self._writer.identity_for(None)),
-                ("encoder", self._eyes.identity),
+                ("encoder", self._encoder.identity),
                 *painter,
             ]
         )
@@ -68,22 +72,22 @@ class CompositeBackbone:
         if task == "image":
             return self.painter_identity
         writer = self._writer.identity_for(task)
-        return _together([("writer", writer), ("encoder", self._eyes.identity)])
+        return _join_identities([("writer", writer), ("encoder", self._encoder.identity)])
 
     @property
     def painter_identity(self) -> Identity:
         """The painter and the encoder that checks its paintings; BackboneError without one."""
-        painter = self._able_painter()
-        own = painter.identity_for("image" if "image" in painter.tasks else None)
-        return _together([("painter", own), ("encoder", self._eyes.identity)])
+        painter = self._require_painter()
+        painting = painter.identity_for("image" if "image" in painter.tasks else None)
+        return _join_identities([("painter", painting), ("encoder", self._encoder.identity)])
 
     @property
     def tasks(self) -> tuple[str, ...]:
-        """The tasks that have an adapter: of "report", "answer" and "image"."""
-        painted = self._painter is not None and "image" in self._painter.tasks
+        """The tasks that have an adapter, out of "report", "answer" and "image"."""
+        paints = self._painter is not None and "image" in self._painter.tasks
         return (
             *(task for task in self._writer.tasks if task != "image"),
-            *(("image",) if painted else ()),
+            *(("image",) if paints else ()),
         )
 
     @property
@@ -93,29 +97,29 @@ class CompositeBackbone:
 
     @property
     def encoder_id(self) -> str:
-        """The encoder's."""
-        return self._eyes.encoder_id
+        """The id of the encoder."""
+        return self._encoder.encoder_id
 
     @property
     def dim(self) -> int:
         """Length of the embedding."""
-        return self._eyes.dim
+        return self._encoder.dim
 
     def encode(self, films: Sequence[Film]) -> list[Encoded]:
         """Encode films in one batch."""
-        return self._eyes.encode(films)
+        return self._encoder.encode(films)
 
     def probe_findings(self, films: Sequence[Film]) -> list[tuple[ProbeFinding, ...]] | None:
-        """What the encoder's probe sees in films; None without one."""
-        return self._eyes.probe_findings(films)
+        """The findings of the encoder's probe in films; None without a probe."""
+        return self._encoder.probe_findings(films)
 
     def probe_encoded(self, encoded: Sequence[Encoded]) -> list[tuple[ProbeFinding, ...]] | None:
-        """`read_findings` of films that are encoded already."""
-        return self._eyes.probe_encoded(encoded)
+        """`probe_findings` for films that are encoded already."""
+        return self._encoder.probe_encoded(encoded)
 
     def probe_details(self, encoded: Sequence[Encoded]) -> list[ProbeOutput] | None:
-        """All that the encoder's probe says of encoded films; None without one."""
-        return self._eyes.probe_details(encoded)
+        """The full output of the encoder's probe for encoded films; None without a probe."""
+        return self._encoder.probe_details(encoded)
 
     def write(
         self,
@@ -125,26 +129,30 @@ class CompositeBackbone:
         tasks: Sequence[str | None] | None = None,
         on_text: OnText | None = None,
     ) -> list[GeneratedText]:
-        """Write one text for each film and its request, as the writer does it."""
-        if isinstance(self._writer, JanusBackbone) and self._writer is not self._eyes:
-            encoded = self._seen_by(self._writer, encoded)
+        """Write one text for each film and its request with the writer."""
+        if isinstance(self._writer, JanusBackbone) and self._writer is not self._encoder:
+            encoded = self._encode_for_writer(self._writer, encoded)
         return self._writer.write(encoded, requests, sampling, tasks, on_text)
 
-    def _seen_by(self, writer: JanusBackbone, encoded: Sequence[Encoded]) -> list[Encoded]:
-        new = [code for code in dict.fromkeys(encoded) if code not in self._seen]
-        own = writer.encode([code.study.films[0] for code in new])
-        for code, seen in zip(new, own, strict=True):
-            self._seen[code] = replace(seen, study=code.study)
-        return [self._seen[code] for code in encoded]
+    def _encode_for_writer(
+        self, writer: JanusBackbone, encoded: Sequence[Encoded]
+    ) -> list[Encoded]:
+        """The films of encodings, encoded by the writer itself; each film only once."""
+        known = self._writer_encodings
+        new = [encoding for encoding in dict.fromkeys(encoded) if encoding not in known]
+        own_encodings = writer.encode([encoding.study.films[0] for encoding in new])
+        for encoding, own_encoding in zip(new, own_encodings, strict=True):
+            known[encoding] = replace(own_encoding, study=encoding.study)
+        return [known[encoding] for encoding in encoded]
 
     def paint(
         self, request: PaintRequest, on_progress: OnProgress | None = None
     ) -> list[np.ndarray]:
-        """Paint films, as the painter does it; BackboneError without one."""
-        return self._able_painter().paint(request, on_progress)
+        """Paint films with the painter; BackboneError without one."""
+        return self._require_painter().paint(request, on_progress)
 
     def reconstruct(self, films: Sequence[Film]) -> list[np.ndarray]:
-        """Films through the painter's picture tokeniser and back; BackboneError without one."""
+        """Pass films through the painter's picture tokeniser; BackboneError without one."""
         if not isinstance(self._painter, JanusBackbone):
             raise BackboneError(
                 "This backbone has no picture tokeniser to take films through; name a painter of "
@@ -152,7 +160,7 @@ class CompositeBackbone:
             )
         return self._painter.reconstruct(films)
 
-    def _able_painter(self) -> Painter:
+    def _require_painter(self) -> Painter:
         if self._painter is None:
             raise BackboneError(
                 f"{self._writer.identity_for(None).name!r} writes and cannot paint; name a "
@@ -161,23 +169,24 @@ class CompositeBackbone:
         return self._painter
 
 
-def _together(parts: Sequence[tuple[str, Identity]]) -> Identity:
-    """Several identities as one, each part named once with its jobs and its licence.
+def _join_identities(parts: Sequence[tuple[str, Identity]]) -> Identity:
+    """One identity for several parts: each model is named once, with its jobs and its licence.
 
-    The adapter is the first part's; where all parts are one, so is the identity.
+    The adapter is that of the first part. Where all parts are one model, its own identity is
+    returned.
     """
     jobs: dict[tuple[str, str], list[str]] = {}
-    for job, one in parts:
-        jobs.setdefault((one.name, one.revision), []).append(job)
+    for job, identity in parts:
+        jobs.setdefault((identity.name, identity.revision), []).append(job)
     if len(jobs) == 1:
         return parts[0][1]
-    licences = {(one.name, one.revision): one.licence for _, one in parts}
-    named = [
-        f"{name} ({' and '.join(done)}; {licences[name, revision]})"
-        for (name, revision), done in jobs.items()
+    licences = {(part.name, part.revision): part.licence for _, part in parts}
+    descriptions = [
+        f"{name} ({' and '.join(names)}; {licences[name, revision]})"
+        for (name, revision), names in jobs.items()
     ]
     return Identity(
-        " + ".join(named),
+        " + ".join(descriptions),
         " + ".join(revision for _, revision in jobs),
         "; ".join(f"{name}: {licences[name, revision]}" for name, revision in jobs),
         parts[0][1].adapter,

@@ -1,4 +1,4 @@
-"""Where models compute, and in which numbers. Importing it loads no torch."""
+"""The device and number format that models compute with. Importing it loads no torch."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ Dtype = Literal["float32", "bfloat16", "float16"]
 
 
 def device() -> str:
-    """Where models compute: the GPU, if there is one."""
+    """The device that models compute on: the GPU, if there is one."""
     import torch
 
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def has_bfloat16() -> bool:
-    """Whether this processor multiplies bfloat16 itself; else every number is converted first."""
+    """Whether this CPU multiplies bfloat16 natively; else every number is converted first."""
     import torch
 
-    known = torch.cpu.get_capabilities()
-    return bool(known.get("amx_tile") or known.get("avx512_bf16"))
+    capabilities = torch.cpu.get_capabilities()
+    return bool(capabilities.get("amx_tile") or capabilities.get("avx512_bf16"))
 
 
-def dtype_of(named: Dtype | None = None) -> torch.dtype:
-    """The numbers to compute in: those named, else bfloat16 where the device multiplies it fast."""
+def dtype_of(name: Dtype | None = None) -> torch.dtype:
+    """The number format of a name; without one, bfloat16 where the device multiplies it fast."""
     import torch
 
-    if named is not None:
-        return getattr(torch, named)
+    if name is not None:
+        return getattr(torch, name)
     if torch.cuda.is_available():
         return torch.bfloat16 if torch.cuda.is_bf16_supported(False) else torch.float16
     return torch.bfloat16 if has_bfloat16() else torch.float32

@@ -1,4 +1,4 @@
-"""Finding and loading a backbone: by name, by folder, from the hub, or from a settings file."""
+"""Finds and loads a backbone: by name, by folder, from the hub, or from a settings file."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LoadedBackbone = JanusBackbone | VlmBackbone
 
 
 def backbone_folder(name: str | Path = "mini") -> Path:
-    """The folder of a backbone that is one checkpoint; BackboneError if there is none."""
+    """Find the folder of a backbone that is one checkpoint; BackboneError if there is none."""
     if is_settings(name):
         raise BackboneError(
             f"{Path(name).name!r} puts several checkpoints together, and this needs the folder "
@@ -38,17 +38,17 @@ def backbone_folder(name: str | Path = "mini") -> Path:
 def load_backbone(
     name: str | Path = "mini", adapters: Sequence[Path] = (), *, download: bool = False
 ) -> Backbone:
-    """Load `mini`, a checkpoint folder, ORG/NAME@COMMIT of the hub, or what a TOML file says.
+    """Load `mini`, a checkpoint folder, ORG/NAME@COMMIT of the hub, or a TOML settings file.
 
-    Its adapters come with it; a folder in `adapters` takes the place of the writer's own for that
-    task. What only writes is put together with `mini`, which then encodes and checks. Nothing is
-    fetched from a hub without `download`, or the settings' own. Raises BackboneError or
-    SettingsError, with what to do.
+    Its own adapters are loaded too; a folder in `adapters` replaces the writer's own adapter of
+    that task. A model that only writes is combined with `mini`, which then encodes and checks.
+    Nothing is fetched from a hub without `download`, here or in the settings. Raises BackboneError
+    or SettingsError, with what to do.
     """
     if is_settings(name):
-        return _combined(read_settings(Path(name)), tuple(adapters), download)
-    one = Checkpoint(str(name), tuple(adapters), download=download)
-    loaded = load_checkpoint(one)
+        return _load_composite(read_settings(Path(name)), tuple(adapters), download)
+    checkpoint = Checkpoint(str(name), tuple(adapters), download=download)
+    loaded = load_checkpoint(checkpoint)
     if isinstance(loaded, JanusBackbone):
         return loaded
     risk = find_checkpoint(name).folder / RISK
@@ -57,50 +57,56 @@ def load_backbone(
     )
 
 
-def _combined(settings: Settings, adapters: tuple[Path, ...], download: bool) -> Backbone:
+def _load_composite(settings: Settings, adapters: tuple[Path, ...], download: bool) -> Backbone:
+    """The parts of a settings file as one backbone."""
     loaded: dict[Checkpoint, LoadedBackbone] = {}  # a checkpoint with several jobs is loaded once
 
-    def load(one: Checkpoint) -> LoadedBackbone:
-        if one not in loaded:
-            loaded[one] = load_checkpoint(replace(one, download=one.download or download))
-        return loaded[one]
+    def load(part: Checkpoint) -> LoadedBackbone:
+        if part not in loaded:
+            loaded[part] = load_checkpoint(replace(part, download=part.download or download))
+        return loaded[part]
 
-    asked = settings.writer
-    if isinstance(asked, ServerSettings):
+    writer_settings = settings.writer
+    if isinstance(writer_settings, ServerSettings):
         if adapters:
             raise BackboneError(
                 "The writer is a server, which takes no adapter folders; name its own adapters "
                 "as `adapters` in [writer]."
             )
-        writer: Writer = ServerWriter(asked)
+        writer: Writer = ServerWriter(writer_settings)
     else:
-        same = settings.encoder == asked or settings.painter == asked
-        asked = replace(asked, adapters=(*asked.adapters, *adapters))
-        if same:  # what has several jobs keeps them with its adapters
+        is_shared = settings.encoder == writer_settings or settings.painter == writer_settings
+        writer_settings = replace(writer_settings, adapters=(*writer_settings.adapters, *adapters))
+        if is_shared:  # a checkpoint with several jobs does them all with the added adapters
             settings = replace(
                 settings,
-                encoder=asked if settings.encoder == settings.writer else settings.encoder,
-                painter=asked if settings.painter == settings.writer else settings.painter,
+                encoder=(
+                    writer_settings if settings.encoder == settings.writer else settings.encoder
+                ),
+                painter=(
+                    writer_settings if settings.painter == settings.writer else settings.painter
+                ),
             )
-        writer = load(asked)
-    eyes = load(settings.encoder)
-    painter = _painter(settings, writer, load)
+        writer = load(writer_settings)
+    encoder = load(settings.encoder)
+    painter = _load_painter(settings, writer, load)
     if settings.risk is not None:
         risk = RiskModel.load(settings.risk)
-    else:  # that of a whole backbone, which another painter does not change
+    else:  # the one stored with a Janus writer, which another painter does not change
         risk = writer.risk if isinstance(writer, JanusBackbone) else None
-    return CompositeBackbone(eyes, writer, painter, risk)
+    return CompositeBackbone(encoder, writer, painter, risk)
 
 
-def _painter(
+def _load_painter(
     settings: Settings, writer: Writer, load: Callable[[Checkpoint], LoadedBackbone]
 ) -> Painter | None:
-    asked = settings.painter
-    if asked is None:
+    """The painter of a settings file; without one, the writer if it can paint."""
+    painter_settings = settings.painter
+    if painter_settings is None:
         return writer if isinstance(writer, JanusBackbone) else None
-    if isinstance(asked, DiffusionSettings):
-        return DiffusionPainter(asked)
-    loaded = load(asked)
+    if isinstance(painter_settings, DiffusionSettings):
+        return DiffusionPainter(painter_settings)
+    loaded = load(painter_settings)
     if not isinstance(loaded, JanusBackbone):
         raise BackboneError(
             f"{loaded.identity.name!r} in [painter] writes and cannot paint; name a Janus, or a "
@@ -109,40 +115,44 @@ def _painter(
     return loaded
 
 
-def load_checkpoint(one: Checkpoint) -> LoadedBackbone:
-    """Load one checkpoint of transformers by its family; BackboneError says what is wrong."""
-    place = find_checkpoint(one.model, download=one.download)
-    if not is_trained_here(place.folder) and _family(place) != "janus":
+def load_checkpoint(checkpoint: Checkpoint) -> LoadedBackbone:
+    """Load one checkpoint of transformers by its model type; BackboneError says what is wrong."""
+    location = find_checkpoint(checkpoint.model, download=checkpoint.download)
+    if not is_trained_here(location.folder) and _model_type_of(location) != "janus":
         return VlmBackbone(
-            place,
-            one.adapters,
-            dtype=one.dtype,
-            quantise=one.quantise,
-            max_tokens=one.max_tokens,
+            location,
+            checkpoint.adapters,
+            dtype=checkpoint.dtype,
+            quantise=checkpoint.quantise,
+            max_tokens=checkpoint.max_tokens,
         )
     for key in ("quantise", "max_tokens"):
-        if getattr(one, key) is not None:
-            raise BackboneError(f"{place.name!r} is a Janus, which knows no {key}; leave it out.")
-    return JanusBackbone(place.folder, one.adapters, place=place, dtype=one.dtype)
+        if getattr(checkpoint, key) is not None:
+            raise BackboneError(
+                f"{location.name!r} is a Janus, which knows no {key}; leave it out."
+            )
+    return JanusBackbone(
+        location.folder, checkpoint.adapters, location=location, dtype=checkpoint.dtype
+    )
 
 
-def _family(place: CheckpointLocation) -> str:
-    """The checkpoint's type of model, by its configuration."""
-    if not (place.folder / "config.json").is_file():
-        paints = (place.folder / "model_index.json").is_file()
-        what = (
+def _model_type_of(location: CheckpointLocation) -> str:
+    """The model type in the checkpoint's configuration."""
+    if not (location.folder / "config.json").is_file():
+        is_pipeline = (location.folder / "model_index.json").is_file()
+        problem = (
             "is a pipeline of diffusers, which only paints; name it as [painter] in a settings file"
-            if paints
+            if is_pipeline
             else "lacks config.json; name a checkpoint folder of transformers, or `mini`"
         )
-        raise BackboneError(f"The backbone folder {place.name!r} {what}.")
+        raise BackboneError(f"The backbone folder {location.name!r} {problem}.")
     try:
         config = AutoConfig.from_pretrained(
-            place.folder, local_files_only=True, trust_remote_code=False
+            location.folder, local_files_only=True, trust_remote_code=False
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise BackboneError(
-            f"The configuration of {place.name!r} is damaged, or of a family that transformers "
+            f"The configuration of {location.name!r} is damaged, or of a family that transformers "
             "does not know without running the checkpoint's own code, which Wetread does not do; "
             "name another."
         ) from None

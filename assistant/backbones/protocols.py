@@ -1,7 +1,7 @@
-"""The three jobs of a backbone, as protocols, and the values that they give.
+"""The protocols of a backbone's three jobs, and the values that they return.
 
-A model may do one, two or all three. Nothing here knows torch: features are opaque to all but
-the backbone that made them.
+A model may do one, two or all three. This module does not import torch: features are opaque to
+everything but the backbone that computed them.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Encoded:
-    """A film as an encoder sees it, computed once and used by every later stage."""
+    """What an encoder computes of a film, once, for every later stage."""
 
-    study: Study  # the film first; a writer of another family looks at the films themselves
+    study: Study  # the film first; a writer of another family reads the films themselves
     features: Any  # what the writer of the same backbone reads
     embedding: np.ndarray  # float32 (D,), unit length, for retrieval
     profile: np.ndarray  # float32 (P,), for the gate
-    logits: np.ndarray | None = None  # float32 (V, L): the probe's, of V views of the film
+    logits: np.ndarray | None = None  # float32 (V, L): label logits of V views of the film
 
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How to choose the next token: greedy at temperature 0."""
+    """How the next token is chosen: greedily at temperature 0."""
 
     seed: int = 0
     temperature: float = 0.0
@@ -49,7 +49,7 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What a backbone is, for the provenance."""
+    """Name, weights and licence of a model, for the provenance."""
 
     name: str
     revision: str  # SHA-256 over the weights
@@ -58,11 +58,11 @@ class Identity:
 
 
 class Encoder(Protocol):
-    """Film to features and one embedding."""
+    """Turns a film into features and one embedding."""
 
     @property
     def encoder_id(self) -> str:
-        """Changes whenever the same film would get another embedding."""
+        """An id that changes whenever the same film would get another embedding."""
         ...
 
     @property
@@ -71,47 +71,47 @@ class Encoder(Protocol):
         ...
 
     def encode(self, films: Sequence[Film]) -> list[Encoded]:
-        """Encode films in one batch; each is a study of its own."""
+        """Encode films in one batch; each film is a study of its own."""
         ...
 
 
 class ProbingEncoder(Encoder, Protocol):
-    """An encoder that may read findings, and may know what films it was made with."""
+    """An encoder that may have a probe of findings, and may know its training films."""
 
     @property
     def identity(self) -> Identity:
-        """What it is."""
+        """Name, weights and licence of the encoder."""
         ...
 
     @property
     def card(self) -> Mapping[str, Any]:
-        """How it was made, `knows` (in words) among it; empty where it does not say."""
+        """How it was trained, with `knows` (in words); empty where it has no card."""
         ...
 
     @property
     def reference(self) -> Mapping[str, np.ndarray]:
-        """What the gate measures a film by (`assistant.gate`); empty where it has none."""
+        """The tables by which the gate (`assistant.gate`) judges a film; empty without any."""
         ...
 
     def probe_findings(self, films: Sequence[Film]) -> list[tuple[ProbeFinding, ...]] | None:
-        """What a probe sees in films: each finding at each place it knows; None without one."""
+        """The probe's findings in films, at each place that it knows; None without a probe."""
         ...
 
     def probe_encoded(self, encoded: Sequence[Encoded]) -> list[tuple[ProbeFinding, ...]] | None:
-        """`read_findings` of films that are encoded already."""
+        """`probe_findings` for films that are encoded already."""
         ...
 
     def probe_details(self, encoded: Sequence[Encoded]) -> list[ProbeOutput] | None:
-        """All that a probe says of encoded films, patch by patch too; None without one."""
+        """The probe's full output for encoded films, with maps of patches; None without one."""
         ...
 
 
 class AdaptedModel(Protocol):
-    """What writes or paints: what it is, and which adapters it has."""
+    """A model that writes or paints, with its identity and its adapters."""
 
     @property
     def tasks(self) -> tuple[str, ...]:
-        """The tasks that have an adapter: of "report", "answer" and "image"."""
+        """The tasks that have an adapter, out of "report", "answer" and "image"."""
         ...
 
     def identity_for(self, task: str | None) -> Identity:
@@ -120,14 +120,14 @@ class AdaptedModel(Protocol):
 
 
 class Writer(AdaptedModel, Protocol):
-    """Prompt and film to text."""
+    """Turns a prompt and a film into text."""
 
     @property
     def instructed(self) -> bool:
         """Whether its base follows instructions, as a chat model does.
 
-        Such a base answers questions without an adapter, and has not learnt to be told what a
-        probe reads.
+        Such a base answers questions without an adapter, and is not trained on prompts that hold
+        a probe's findings.
         """
         ...
 
@@ -141,37 +141,39 @@ class Writer(AdaptedModel, Protocol):
     ) -> list[GeneratedText]:
         """Write one text for each film and its request, in one batch; a task names an adapter.
 
-        `told` hears the first row's text while it is written; what it raises ends the writing.
+        `on_text` receives the first row's text while it is written; an error that it raises ends
+        the writing.
         """
         ...
 
 
 class Painter(AdaptedModel, Protocol):
-    """Text to film."""
+    """Turns text into films."""
 
     def paint(
         self, request: PaintRequest, on_progress: OnProgress | None = None
     ) -> list[np.ndarray]:
         """Paint the films of a request, each float32 (H, W) in [0, 1], air dark.
 
-        `on_progress` hears of the parts painted, of all; what it raises ends the painting.
+        `on_progress` receives the number of parts done and of all parts; an error that it raises
+        ends the painting.
         """
         ...
 
 
 class Backbone(ProbingEncoder, Writer, Painter, Protocol):
-    """All jobs together, as the assistant is given them."""
+    """All jobs together, as the assistant uses them."""
 
     @property
     def risk(self) -> RiskModel | None:
-        """The risk model that came with it, whatever it was fitted on."""
+        """The risk model that is stored with it, whatever it was fitted on."""
         ...
 
     @property
     def painter_identity(self) -> Identity:
-        """What paints, for the provenance, with its adapter where it has one."""
+        """The painter's identity for the provenance, with its adapter where it has one."""
         ...
 
     def reconstruct(self, films: Sequence[Film]) -> list[np.ndarray]:
-        """Films through the painter's picture tokeniser and back; BackboneError without one."""
+        """Pass films through the painter's picture tokeniser; BackboneError without one."""
         ...

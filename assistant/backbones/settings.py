@@ -1,6 +1,6 @@
-"""The settings file that puts a backbone together: which model encodes, writes and paints.
+"""Reads the settings file of a backbone: which model encodes, writes and paints.
 
-Each kind of part is one frozen dataclass, and its table in the file has the dataclass's keys.
+Each kind of part is one frozen dataclass; its table in the file has the dataclass's fields as keys.
 """
 
 from __future__ import annotations
@@ -20,14 +20,16 @@ from assistant.errors import SettingsError
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A checkpoint of transformers that is loaded here."""
+    """A checkpoint of transformers that is loaded in this process."""
 
     model: str  # "mini", a folder, or ORG/NAME@COMMIT
     adapters: tuple[Path, ...] = ()  # folders, each in place of the checkpoint's own for its task
-    dtype: Dtype | None = None  # None: what the device multiplies fast
-    quantise: Quantise | None = None  # weights in so many bits; on NVIDIA's GPUs alone
+    dtype: Dtype | None = None  # None: the format that the device computes fast
+    quantise: Quantise | None = None  # bits of a weight; on NVIDIA's GPUs alone
     download: bool = False  # fetch from the hub what is not on this machine yet
-    max_tokens: int | None = None  # a text may be so long, where more than what is asked for
+    max_tokens: int | None = (
+        None  # a text's length at most, where it exceeds what the caller asks for
+    )
 
     def __post_init__(self) -> None:
         if self.max_tokens is not None and not 1 <= self.max_tokens <= 8192:
@@ -41,22 +43,22 @@ PainterSettings = Checkpoint | DiffusionSettings
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """A whole settings file."""
+    """The contents of a settings file."""
 
     encoder: Checkpoint = MINI
     writer: WriterSettings = MINI
-    painter: PainterSettings | None = None  # None: what writes, if it can
-    risk: Path | None = None  # a risk.json that was fitted on drafts of these parts
+    painter: PainterSettings | None = None  # None: the writer, if it can paint
+    risk: Path | None = None  # a risk.json fitted on drafts of these parts
 
 
-# The kinds that may do each job, by name; the first is what a table without `kind` means.
+# The kinds of part for each job, by name; a table without `kind` means the first.
 KINDS: Mapping[str, Mapping[str, type]] = {
     "encoder": {"checkpoint": Checkpoint},
     "writer": {"checkpoint": Checkpoint, "server": ServerSettings},
     "painter": {"checkpoint": Checkpoint, "diffusion": DiffusionSettings},
 }
-Part = TypeVar("Part")
-_WORDS = {
+PartT = TypeVar("PartT")
+_TYPE_NAMES = {
     str: "a text",
     int: "a whole number",
     float: "a number",
@@ -66,7 +68,7 @@ _WORDS = {
 
 
 def is_settings(name: str | Path) -> bool:
-    """Whether a backbone is named by a settings file."""
+    """Whether the name of a backbone is that of a settings file."""
     return Path(name).suffix == ".toml"
 
 
@@ -81,95 +83,103 @@ def read_settings(path: Path) -> Settings:
         raise SettingsError(f"There is no settings file {path.name!r}; name another.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"The settings file {path.name} is not valid TOML: {error}.") from None
-    _known(tables, ("risk", *KINDS), f"the settings file {path.name}")
+    _check_keys(tables, ("risk", *KINDS), f"the settings file {path.name}")
     parts: dict[str, Any] = {}
     for job in KINDS:
         if job in tables:
-            parts[job] = _part(job, tables[job], path)
+            parts[job] = _read_part(job, tables[job], path)
     if "risk" in tables:
-        parts["risk"] = _typed(tables["risk"], Path, f"risk in {path.name}", path.parent)
+        parts["risk"] = _convert_value(tables["risk"], Path, f"risk in {path.name}", path.parent)
     return Settings(**parts)
 
 
-def _part(job: str, table: Any, path: Path) -> Any:
-    where = f"[{job}] of {path.name}"
+def _read_part(job: str, table: Any, path: Path) -> Any:
+    """The dataclass of one table of the file."""
+    location = f"[{job}] of {path.name}"
     if not isinstance(table, dict):
         raise SettingsError(f"{job} in {path.name} must be a table, [{job}].")
-    rest = {key: value for key, value in table.items() if key != "kind"}
+    options = {key: value for key, value in table.items() if key != "kind"}
     kinds = KINDS[job]
-    kind = table.get("kind", _kind(job, rest, path.parent))
+    kind = table.get("kind", _infer_kind(job, options, path.parent))
     if kind not in kinds:
-        raise SettingsError(f"kind in {where} must be one of: {', '.join(kinds)}.")
-    return part_of(kinds[kind], rest, where, path.parent)
+        raise SettingsError(f"kind in {location} must be one of: {', '.join(kinds)}.")
+    return part_of(kinds[kind], options, location, path.parent)
 
 
-def _kind(job: str, table: Mapping[str, Any], folder: Path) -> str:
-    """What a table without `kind` means: a URL is a server's, an index a pipeline's."""
+def _infer_kind(job: str, table: Mapping[str, Any], folder: Path) -> str:
+    """The kind of a table without `kind`: a URL means a server, an index a pipeline."""
     if job == "writer" and "url" in table:
         return "server"
     if job == "painter" and isinstance(table.get("model"), str):
-        index = _model(table["model"], folder)
+        index = _resolve_model(table["model"], folder)
         if (Path(index) / "model_index.json").is_file() or {"steps", "adapter"} & set(table):
             return "diffusion"
     return "checkpoint"
 
 
-def part_of(kind: type[Part], table: Mapping[str, Any], where: str, folder: Path) -> Part:
-    """A dataclass from its table; SettingsError for unknown, missing and mistyped keys."""
-    wanted = {field.name: field for field in fields(kind)}  # pyright: ignore[reportArgumentType]
-    _known(table, tuple(wanted), where)
-    needed = [
+def part_of(kind: type[PartT], table: Mapping[str, Any], location: str, folder: Path) -> PartT:
+    """Build a dataclass from its table; SettingsError for unknown, missing and mistyped keys."""
+    own_fields = {f.name: f for f in fields(kind)}  # pyright: ignore[reportArgumentType]
+    _check_keys(table, tuple(own_fields), location)
+    required = [
         name
-        for name, field in wanted.items()
+        for name, field in own_fields.items()
         if field.default is MISSING and field.default_factory is MISSING
     ]
-    if missing := [name for name in needed if name not in table]:
-        raise SettingsError(f"{where} lacks the key {missing[0]}; add it.")
+    if missing := [name for name in required if name not in table]:
+        raise SettingsError(f"{location} lacks the key {missing[0]}; add it.")
     hints = get_type_hints(kind)
     values = {
-        key: _typed(value, hints[key], f"{key} in {where}", folder) for key, value in table.items()
+        key: _convert_value(value, hints[key], f"{key} in {location}", folder)
+        for key, value in table.items()
     }
     if kind in (Checkpoint, DiffusionSettings):
-        values["model"] = _model(values["model"], folder)
+        values["model"] = _resolve_model(values["model"], folder)
     if kind is DiffusionSettings and values.get("adapter"):
         values["adapter"] = str(folder / Path(values["adapter"]).expanduser())
-    made: Any = kind
+    factory: Any = kind
     try:
-        return made(**values)
+        return factory(**values)
     except SettingsError as error:
-        raise SettingsError(f"In {where}: {error}") from None
+        raise SettingsError(f"In {location}: {error}") from None
 
 
-def _known(table: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:
-    if unknown := sorted(set(table) - set(known)):
+def _check_keys(table: Mapping[str, Any], keys: tuple[str, ...], location: str) -> None:
+    """Raise SettingsError for a key that is not known."""
+    if unknown := sorted(set(table) - set(keys)):
         raise SettingsError(
-            f"There is an unknown key in {where}: {unknown[0]}; known are {', '.join(known)}."
+            f"There is an unknown key in {location}: {unknown[0]}; known are {', '.join(keys)}."
         )
 
 
-def _model(name: str, folder: Path) -> str:
-    """A model's folder where it is one, seen from the settings file; else the name as it is."""
-    beside = folder / Path(name).expanduser()
-    return str(beside) if name != "mini" and beside.is_dir() else name
+def _resolve_model(name: str, folder: Path) -> str:
+    """The model's folder, relative to the settings file, if there is one; else the name itself."""
+    candidate = folder / Path(name).expanduser()
+    return str(candidate) if name != "mini" and candidate.is_dir() else name
 
 
-def _typed(value: Any, kind: Any, what: str, folder: Path) -> Any:
-    """A value of TOML as an annotation has it; SettingsError, without the value, if it is none.
+def _convert_value(value: Any, kind: Any, description: str, folder: Path) -> Any:
+    """A TOML value as the type of its annotation; SettingsError if it has another type.
 
-    What stands in a wrong place may be a key of a server.
+    The error does not quote the value: in a wrong place it may be the key of a server.
     """
-    origin, inner = get_origin(kind), get_args(kind)
+    origin, arguments = get_origin(kind), get_args(kind)
     if origin in (Union, types.UnionType):
-        return _typed(value, next(k for k in inner if k is not types.NoneType), what, folder)
+        return _convert_value(
+            value, next(k for k in arguments if k is not types.NoneType), description, folder
+        )
     if origin is Literal:
-        if value in inner:
+        if value in arguments:
             return value
-        raise SettingsError(f"{what} must be one of: {', '.join(map(str, inner))}.")
+        raise SettingsError(f"{description} must be one of: {', '.join(map(str, arguments))}.")
     if origin is tuple:
         if isinstance(value, list):
-            return tuple(_typed(one, inner[0], f"each of {what}", folder) for one in value)
-        raise SettingsError(f"{what} must be a list.")
-    if origin is not None and isinstance(value, dict):  # a mapping, whose values it checks itself
+            return tuple(
+                _convert_value(item, arguments[0], f"each of {description}", folder)
+                for item in value
+            )
+        raise SettingsError(f"{description} must be a list.")
+    if origin is not None and isinstance(value, dict):  # a mapping: its dataclass checks the values
         return value
     if kind is Path and isinstance(value, str) and value.strip():
         return folder / Path(value).expanduser()
@@ -177,4 +187,4 @@ def _typed(value: Any, kind: Any, what: str, folder: Path) -> Any:
         return float(value)
     if kind in (str, int, float, bool) and type(value) is kind and value != "":
         return value
-    raise SettingsError(f"{what} must be {_WORDS.get(kind, 'a table')}.")
+    raise SettingsError(f"{description} must be {_TYPE_NAMES.get(kind, 'a table')}.")

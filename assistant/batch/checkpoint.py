@@ -1,8 +1,8 @@
-"""What a batch keeps of its work, so that a run that was killed goes on where it was.
+"""Checkpoints of a batch: a run that was killed continues where it stopped.
 
-A run has a folder beside its output: `run.json` says what the run is of, and a run of anything
-else is refused; a lock lets one run in at a time. Rows count once their whole window is on the
-disk, because the studies of a window are drafted together.
+A run has a folder beside its output: `run.json`, the header, describes the run, and a run with
+another header is refused; a lock lets one run in at a time. Rows count once their whole window is
+on the disk, because the studies of a window are drafted together.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from assistant.errors import SettingsError
 
 HEADER, LOCK = "run.json", "lock"
 Header = Mapping[str, Any]
-# What a header names, as it is told where it is another.
-_NAMES = {
+# The header's keys in words, for the error about a different run.
+_HEADER_NAMES = {
     "manifest": "manifest",
     "backbone": "backbone",
     "adapter": "adapter",
@@ -36,15 +36,15 @@ _NAMES = {
 
 @contextmanager
 def open_run(folder: Path, out: Path, header: Header, *, resume: bool) -> Iterator[None]:
-    """Hold a run's folder: as it was left by the same run, or empty.
+    """Hold a run's folder: as the same run left it, or empty.
 
-    Raises SettingsError where another run holds it, where it was left by a run of anything else
-    and is to be resumed, and where it cannot be written.
+    Raises SettingsError where another process holds it, where a different run left it and is to
+    be resumed, and where it cannot be written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / LOCK, timeout=0):
-            _begin(folder, out, json.loads(json.dumps(header)), resume=resume)
+            _prepare_folder(folder, out, json.loads(json.dumps(header)), resume=resume)
             yield
     except Timeout:
         raise SettingsError(
@@ -54,14 +54,16 @@ def open_run(folder: Path, out: Path, header: Header, *, resume: bool) -> Iterat
         raise SettingsError(f"{out} cannot be written ({error.strerror}); name another.") from None
 
 
-def _begin(folder: Path, out: Path, header: Header, *, resume: bool) -> None:
-    left = _left_in(folder)
-    if left == header and resume:
+def _prepare_folder(folder: Path, out: Path, header: Header, *, resume: bool) -> None:
+    previous = _read_header(folder)
+    if previous == header and resume:
         return
-    if left is not None and resume:
-        other = [name for key, name in _NAMES.items() if left.get(key) != header.get(key)]
+    if previous is not None and resume:
+        changes = [
+            name for key, name in _HEADER_NAMES.items() if previous.get(key) != header.get(key)
+        ]
         raise SettingsError(
-            f"{out} was begun with another {' and another '.join(other) or 'program'}; give it "
+            f"{out} was begun with another {' and another '.join(changes) or 'program'}; give it "
             "the same to go on, or begin anew with --no-resume."
         )
     for path in folder.iterdir():
@@ -70,13 +72,13 @@ def _begin(folder: Path, out: Path, header: Header, *, resume: bool) -> None:
     write_file(folder / HEADER, json.dumps(header, indent=2).encode())
 
 
-def _left_in(folder: Path) -> dict[str, Any] | None:
-    """What the run was of that left the folder; None where it cannot be told."""
+def _read_header(folder: Path) -> dict[str, Any] | None:
+    """The header of the run that left the folder; None where there is none to read."""
     try:
-        left = json.loads((folder / HEADER).read_bytes())
+        header = json.loads((folder / HEADER).read_bytes())
     except (OSError, ValueError):
         return None
-    return left if isinstance(left, dict) else None
+    return header if isinstance(header, dict) else None
 
 
 def remove_run(folder: Path) -> None:
@@ -85,7 +87,7 @@ def remove_run(folder: Path) -> None:
 
 
 class OutcomeCounts:
-    """How many rows there are of each kind: "failed", or by what the gate answered."""
+    """Counts the rows of each kind: "failed", or the gate's answer."""
 
     def __init__(self) -> None:
         self.kinds: Counter[str] = Counter()
@@ -100,43 +102,43 @@ class RowFile:
 
     def __init__(self, path: Path, window: int) -> None:
         """Open a file, drop what follows its last whole window, and count the rows before."""
-        self._window, self.tally = window, OutcomeCounts()
+        self._window, self.counts = window, OutcomeCounts()
         self._file: BinaryIO = path.open("a+b")
-        self.rows, end, at = 0, 0, 0
+        self.rows, end, position = 0, 0, 0
         self._file.seek(0)
-        some: list[Mapping[str, Any]] = []
+        window_rows: list[Mapping[str, Any]] = []
         for line in self._file:
-            row = _whole_row(line)
+            row = _parse_row(line)
             if row is None:
                 break
-            some.append(row)
-            at += len(line)
-            if len(some) == window:
-                for one in some:
-                    self.tally.add(one)
-                self.rows, end, some = self.rows + window, at, []
+            window_rows.append(row)
+            position += len(line)
+            if len(window_rows) == window:
+                for counted in window_rows:
+                    self.counts.add(counted)
+                self.rows, end, window_rows = self.rows + window, position, []
         self._file.truncate(end)
 
     def add(self, row: Mapping[str, Any]) -> None:
         """Write a row; with the last of a window, all of it is on the disk."""
         self._file.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
-        self.tally.add(row)
+        self.counts.add(row)
         self.rows += 1
         if self.rows % self._window == 0:
-            self._settle()
+            self._flush()
 
-    def _settle(self) -> None:
+    def _flush(self) -> None:
         self._file.flush()
         os.fsync(self._file.fileno())
 
     def close(self) -> None:
         """Put what was written on the disk."""
-        self._settle()
+        self._flush()
         self._file.close()
 
 
-def _whole_row(line: bytes) -> Mapping[str, Any] | None:
-    """The row of a line, or None for one that was torn."""
+def _parse_row(line: bytes) -> Mapping[str, Any] | None:
+    """The row of a line; None for an incomplete line."""
     try:
         row = json.loads(line) if line.endswith(b"\n") else None
     except ValueError:

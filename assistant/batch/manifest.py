@@ -1,7 +1,7 @@
-"""Which films a batch has: a table of them, a folder without one, or Parquet files.
+"""The films of a batch: from a table, from a folder without one, or from Parquet files.
 
-Knows tables and paths; it opens no film. A `Manifest` holds its rows, for a page that shows them;
-a `RowListing` goes through any number of rows and holds none.
+This module knows tables and paths; it opens no film. A `Manifest` holds its rows, for a page that
+shows them; a `RowListing` iterates over any number of rows and holds none.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from assistant.errors import LibraryError, SettingsError
 from retrieval import FolderRow, folder_rows, read_folder
 from retrieval.folders import TABLES, tables_of
 
-# What lies beside films without being one; anything else that cannot be read counts as a film.
-ASIDE = frozenset(
+# Suffixes of files that are no films; any other file that cannot be read counts as a film.
+NOT_FILMS = frozenset(
     (
         *(".csv", ".html", ".json", ".jsonl", ".log", ".md"),
         *(".parquet", ".toml", ".tsv", ".txt", ".xml", ".yaml"),
@@ -44,7 +44,7 @@ def read_manifest(path: Path) -> Manifest:
     The table is that of `retrieval.read_folder`. Raises SettingsError where there is no such
     table, LibraryError naming the row for one that cannot be read.
     """
-    folder, table = _table_at(path)
+    folder, table = _find_table(path)
     return Manifest(folder, table, read_folder(folder))
 
 
@@ -58,16 +58,16 @@ def find_manifest(folder: Path) -> Manifest:
     """
     if not folder.is_dir():
         raise SettingsError("There is no such folder of films; name one that is there.")
-    inside = [path for path in folder.iterdir() if path.is_dir() and path.name[0] != "."]
-    for place in (folder, *(inside if len(inside) == 1 else ())):
-        if tables_of(place):
+    subfolders = [path for path in folder.iterdir() if path.is_dir() and path.name[0] != "."]
+    for candidate in (folder, *(subfolders if len(subfolders) == 1 else ())):
+        if tables_of(candidate):
             try:
-                return read_manifest(place)
+                return read_manifest(candidate)
             except LibraryError as error:
-                raise LibraryError(str(error).replace(f"{place}{os.sep}", "")) from None
+                raise LibraryError(str(error).replace(f"{candidate}{os.sep}", "")) from None
     rows = tuple(
         FolderRow(path, None, "", (), None, None, number)
-        for number, path in enumerate(_films_below(folder), start=1)
+        for number, path in enumerate(_walk_films(folder), start=1)
     )
     if not rows:
         raise SettingsError("The folder holds no films; give DICOM, PNG, JPEG or TIFF files.")
@@ -76,20 +76,20 @@ def find_manifest(folder: Path) -> Manifest:
 
 def may_be_film(path: Path) -> bool:
     """Whether a file may be a film by its path in its folder: not hidden, and of no other kind."""
-    return path.suffix.lower() not in ASIDE and not any(part[0] == "." for part in path.parts)
+    return path.suffix.lower() not in NOT_FILMS and not any(part[0] == "." for part in path.parts)
 
 
-def _films_below(folder: Path) -> Iterator[Path]:
+def _walk_films(folder: Path) -> Iterator[Path]:
     """The files in and below a folder that may be films, sorted by path."""
     for path in sorted(folder.iterdir()):
         if path.is_dir() and not path.is_symlink():
             if path.name[0] != ".":
-                yield from _films_below(path)
+                yield from _walk_films(path)
         elif may_be_film(Path(path.name)) and path.is_file():
             yield path
 
 
-def _table_at(path: Path) -> tuple[Path, Path | None]:
+def _find_table(path: Path) -> tuple[Path, Path | None]:
     """The folder of a manifest and the table at its top; SettingsError for any other file."""
     folder = path if path.is_dir() else path.parent
     table = next((folder / name for name in TABLES if (folder / name).is_file()), None)
@@ -101,15 +101,15 @@ def _table_at(path: Path) -> tuple[Path, Path | None]:
     return folder, table
 
 
-def named_row(folder: Path, row: FolderRow, name: str | None = None) -> BatchRow:
-    """A row as it is drafted, called by its path in the folder, or by `name`, in errors too."""
-    unread = FileSource(row.image, row.indication, row.prior_report, name)
-    return BatchRow(name or row.image.relative_to(folder).as_posix(), unread)
+def batch_row_of(folder: Path, row: FolderRow, name: str | None = None) -> BatchRow:
+    """The batch row of a folder's row, named by its path or by `name`, in errors too."""
+    source = FileSource(row.image, row.indication, row.prior_report, name)
+    return BatchRow(name or row.image.relative_to(folder).as_posix(), source)
 
 
 @dataclass(frozen=True, slots=True)
 class RowListing:
-    """The films of a batch, which can be gone through from any row, again and again."""
+    """The films of a batch; can be iterated from any row, any number of times."""
 
     kind: Literal["table", "films", "parquet"]
     folder: Path
@@ -121,31 +121,31 @@ class RowListing:
         """The rows from number `start`, counted from 0."""
         if self.kind == "parquet":
             return parquet_rows(self.folder, self.files, start)
-        return islice(self._of_paths(), start, None)
+        return islice(self._path_rows(), start, None)
 
-    def _of_paths(self) -> Iterator[BatchRow]:
+    def _path_rows(self) -> Iterator[BatchRow]:
         if self.kind == "films":
-            for path in _films_below(self.folder):
+            for path in _walk_films(self.folder):
                 yield BatchRow(path.relative_to(self.folder).as_posix(), FileSource(path))
             return
         for row in folder_rows(self.folder, there=False):
-            yield named_row(self.folder, row)
+            yield batch_row_of(self.folder, row)
 
     def holds(self, file: Path) -> bool:
         """Whether a file is a table, a Parquet file or a film of this batch."""
         try:
-            found = file.stat()
+            status = file.stat()
         except OSError:  # not there, so it is none of them
             return False
-        films = () if self.kind == "parquet" else self._of_paths()
+        films = () if self.kind == "parquet" else self._path_rows()
         return any(
-            _is(found, path)
+            _is_same_file(status, path)
             for path in chain(self.files, (self.folder / row.image for row in films))
         )
 
 
 def list_rows(path: Path) -> RowListing:
-    """Go through a manifest, a folder of films or Parquet files once: count and check the rows.
+    """Count and check the rows of a manifest, a folder of films or Parquet files, in one pass.
 
     `path` is a table or a folder as `read_manifest` takes it, any other folder of films, a
     Parquet file or a folder of them. Raises SettingsError where there is nothing to draft,
@@ -153,7 +153,7 @@ def list_rows(path: Path) -> RowListing:
     """
     if path.suffix.lower() == ".parquet" and path.is_file():
         return RowListing("parquet", path.parent, (path,), *count_parquet((path,)))
-    folder, _ = _table_at(path)
+    folder, _ = _find_table(path)
     if not folder.is_dir():
         raise SettingsError(f"There is no folder {folder}; name one that is there.")
     if tables := tables_of(folder):
@@ -162,7 +162,7 @@ def list_rows(path: Path) -> RowListing:
     if files := parquet_files(folder):
         return RowListing("parquet", folder, files, *count_parquet(files))
     digest, total = hashlib.sha256(), 0
-    for film in _films_below(folder):
+    for film in _walk_films(folder):
         digest.update(os.fsencode(film.relative_to(folder)) + b"\0")
         total += 1
     if not total:
@@ -181,8 +181,8 @@ def _digest_of(files: list[Path]) -> str:
     return digest.hexdigest()
 
 
-def _is(found: os.stat_result, path: Path) -> bool:
+def _is_same_file(status: os.stat_result, path: Path) -> bool:
     try:
-        return os.path.samestat(found, path.stat())
+        return os.path.samestat(status, path.stat())
     except OSError:
         return False

@@ -1,7 +1,8 @@
-"""The rows of Parquet files of films, as Hugging Face's datasets writes them, one at a time.
+"""Reads Parquet files of films, as Hugging Face's datasets writes them, row by row.
 
 A column `image` holds a path, or a struct of `bytes` and `path`; `indication` and `prior_report`
-may stand beside it, and no other column is read. Knows pyarrow, which the extra `parquet` brings.
+are optional, and no other column is read. This module knows pyarrow, which the extra `parquet`
+installs.
 """
 
 from __future__ import annotations
@@ -15,25 +16,25 @@ from assistant.drafting.sources import BatchRow, FailedStudy, FileSource
 from assistant.errors import SettingsError
 from retrieval.folders import path_within
 
-TEXTS = ("indication", "prior_report")
-AT_ONCE = 16  # rows that are decoded at once
+TEXT_COLUMNS = ("indication", "prior_report")
+ROWS_DECODED = 16  # rows that are decoded at once
 
 
 def parquet_files(folder: Path) -> tuple[Path, ...]:
     """The Parquet files in and below a folder, sorted by path; hidden ones are left out."""
-    found = (path for path in folder.rglob("*.parquet") if path.is_file())
-    shown = (p for p in found if not any(x[0] == "." for x in p.relative_to(folder).parts))
-    return tuple(sorted(shown))
+    paths = (path for path in folder.rglob("*.parquet") if path.is_file())
+    visible = (p for p in paths if not any(x[0] == "." for x in p.relative_to(folder).parts))
+    return tuple(sorted(visible))
 
 
 def count_parquet(files: Sequence[Path]) -> tuple[int, str]:
-    """How many rows the files have, and the SHA-256 of their footers, which tell of every page.
+    """How many rows the files have, and the SHA-256 of their footers, which cover every page.
 
     Raises SettingsError for no rows, or a file that is not of films.
     """
     total, digest = 0, hashlib.sha256()
     for file in files:
-        with _opened(file) as parquet:
+        with _open_parquet(file) as parquet:
             total += parquet.metadata.num_rows
         with file.open("rb") as data:
             data.seek(-8, 2)
@@ -48,20 +49,22 @@ def count_parquet(files: Sequence[Path]) -> tuple[int, str]:
 def parquet_rows(folder: Path, files: Sequence[Path], start: int) -> Iterator[BatchRow]:
     """The rows from number `start`; a picture's path is taken within `folder`.
 
-    A row without a picture, or whose path leads outside, is one that failed.
+    A row without a picture, or whose path leads outside, becomes a `FailedStudy`.
     """
-    before = 0  # rows of the files and row groups that are done with
+    offset = 0  # rows of the files and row groups before
     for file in files:
-        with _opened(file) as parquet:
-            columns = [name for name in ("image", *TEXTS) if name in parquet.schema_arrow.names]
+        with _open_parquet(file) as parquet:
+            columns = [
+                name for name in ("image", *TEXT_COLUMNS) if name in parquet.schema_arrow.names
+            ]
             for group in range(parquet.num_row_groups):
                 count = parquet.metadata.row_group(group).num_rows
-                if before + count > start:
+                if offset + count > start:
                     rows = _rows_of(file, parquet, group, columns)
-                    for number, row in enumerate(rows, start=before):
+                    for number, row in enumerate(rows, start=offset):
                         if number >= start:
-                            yield _named(folder, number, row)
-                before += count
+                            yield _batch_row_of(folder, number, row)
+                offset += count
 
 
 def _rows_of(
@@ -70,14 +73,14 @@ def _rows_of(
     from pyarrow import ArrowException
 
     try:
-        for batch in parquet.iter_batches(AT_ONCE, row_groups=[group], columns=columns):
+        for batch in parquet.iter_batches(ROWS_DECODED, row_groups=[group], columns=columns):
             yield from batch.to_pylist()
     except (ArrowException, OSError):
-        raise _unreadable(file) from None
+        raise _unreadable_error(file) from None
 
 
-def _opened(file: Path) -> Any:
-    """The Parquet file, a context; SettingsError says what it lacks."""
+def _open_parquet(file: Path) -> Any:
+    """Open a Parquet file as a context; SettingsError says what it lacks."""
     try:
         from pyarrow import ArrowException
         from pyarrow.parquet import ParquetFile
@@ -89,31 +92,33 @@ def _opened(file: Path) -> Any:
         # Buffered, so that a large group of rows is not read whole.
         parquet = ParquetFile(file, buffer_size=1 << 20, pre_buffer=False)
     except (ArrowException, OSError):
-        raise _unreadable(file) from None
+        raise _unreadable_error(file) from None
     if "image" not in parquet.schema_arrow.names:
         parquet.close()
         raise SettingsError(f"{file.name} has no column image; name the films' column so.")
     return parquet
 
 
-def _unreadable(file: Path) -> SettingsError:
+def _unreadable_error(file: Path) -> SettingsError:
     return SettingsError(f"{file.name} cannot be read as Parquet; write it again.")
 
 
-def _named(folder: Path, number: int, row: Mapping[str, Any]) -> BatchRow:
+def _batch_row_of(folder: Path, number: int, row: Mapping[str, Any]) -> BatchRow:
     image = row["image"]
     data, path = (
         (image.get("bytes"), image.get("path")) if isinstance(image, dict) else (None, image)
     )
     name = path if isinstance(path, str) and path.strip() else f"row {number + 1}"
-    texts = {key: str(row.get(key) or "").strip() for key in TEXTS}
+    texts = {key: str(row.get(key) or "").strip() for key in TEXT_COLUMNS}
     if isinstance(data, bytes):
         return BatchRow(name, FileSource(data, **texts, name=PureWindowsPath(name).name))
     if name is not path:
-        why = f'"{name}" has neither bytes nor a path in its column image: give one of them.'
-        return BatchRow(name, FailedStudy(number, why))
+        reason = f'"{name}" has neither bytes nor a path in its column image: give one of them.'
+        return BatchRow(name, FailedStudy(number, reason))
     file = path_within(folder, name)
     if file is None:
-        why = f"The picture's path in row {number + 1} leads outside the folder: give it relative."
-        return BatchRow(name, FailedStudy(number, why))
+        reason = (
+            f"The picture's path in row {number + 1} leads outside the folder: give it relative."
+        )
+        return BatchRow(name, FailedStudy(number, reason))
     return BatchRow(name, FileSource(file, **texts))

@@ -1,9 +1,9 @@
-"""A batch over the machines of a Ray cluster: films are read by tasks, drafted by actors.
+"""A batch on the machines of a Ray cluster: tasks read films, actors draft.
 
-A window of rows is one block of the pipeline and one Parquet file of its drafts, named by its
-rows and renamed into place, so that a run that was killed draws only what is missing. Every
-machine must reach the films and the output under the same paths. Knows Ray, which the extra
-`ray` brings, and no model.
+A window of rows is one block of the pipeline and one Parquet file of drafts, named by its rows
+and renamed into place, so that a run that was killed drafts only what is missing. Every machine
+must reach the films and the output under the same paths. This module knows Ray, which the extra
+`ray` installs, and no model.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from assistant.drafting.sources import BatchRow, FailedStudy
 from assistant.errors import BackboneError, SettingsError, WetreadError
 from assistant.types import Film, OnProgress, Study
 
-_MISSING = "The engine ray needs Ray; install it with `pip install 'wetread[ray]'`."
+_RAY_MISSING = "The engine ray needs Ray; install it with `pip install 'wetread[ray]'`."
 
 
 @dataclass(frozen=True, slots=True)
 class RayPlan:
-    """Who drafts: what every actor loads, and how many there are."""
+    """The actors: what each of them loads, and how many there are."""
 
     backbone: str | Path = "mini"
     library: Path | None = None  # None: the user's own
@@ -50,7 +50,7 @@ class RayPlan:
 
 
 def draft_on_ray(
-    crew: RayPlan,
+    ray_plan: RayPlan,
     path: Path,
     out: Path,
     *,
@@ -68,13 +68,13 @@ def draft_on_ray(
     out = out.resolve()
     listing = check_listing(path.resolve(), out)
     plan, folder = plan_of(neighbours, seed), out.with_name(f"{out.name}.shards")
-    with _cluster() as ray:
-        remote = ray.remote(num_gpus=crew.gpus_per_actor)(_header)
-        with _plain_errors():
-            header = ray.get(remote.remote(crew, listing, plan))
+    with _connect() as ray:
+        remote = ray.remote(num_gpus=ray_plan.gpus_per_actor)(_make_header)
+        with _unwrap_errors():
+            header = ray.get(remote.remote(ray_plan, listing, plan))
         with open_run(folder, out, header, resume=resume):
-            _draft_missing(ray, crew, listing, plan, folder, header["library"], on_progress)
-            return _merged(listing, plan, folder, out)
+            _draft_missing(ray, ray_plan, listing, plan, folder, header["library"], on_progress)
+            return _merge_shards(listing, plan, folder, out)
 
 
 def shard_of(folder: Path, listing: RowListing, start: int, window: int) -> Path:
@@ -83,14 +83,14 @@ def shard_of(folder: Path, listing: RowListing, start: int, window: int) -> Path
     return folder / f"drafts-{start:09d}-{stop - 1:09d}.parquet"
 
 
-def _header(crew: RayPlan, listing: RowListing, plan: BatchPlan) -> dict[str, Any]:
-    with crew.load() as assistant:
+def _make_header(ray_plan: RayPlan, listing: RowListing, plan: BatchPlan) -> dict[str, Any]:
+    with ray_plan.load() as assistant:
         return run_header(assistant, listing, plan)
 
 
 def _draft_missing(
     ray: Any,
-    crew: RayPlan,
+    ray_plan: RayPlan,
     listing: RowListing,
     plan: BatchPlan,
     folder: Path,
@@ -103,59 +103,59 @@ def _draft_missing(
     on_progress(done, listing.total)
     if not missing:
         return
-    with _plain_errors():
+    with _unwrap_errors():
         blocks = ray.data.from_items(
             [{"start": n} for n in missing], override_num_blocks=len(missing)
         )
         films = blocks.map_batches(
-            _read, batch_size=1, batch_format="pyarrow", fn_args=(listing, plan.rows)
+            _read_window, batch_size=1, batch_format="pyarrow", fn_args=(listing, plan.rows)
         )
-        written = films.map_batches(
+        drafts = films.map_batches(
             DraftActor,
             batch_size=1,  # a row is a whole window
             batch_format="pyarrow",
-            compute=ray.data.ActorPoolStrategy(size=crew.actors),
-            num_gpus=crew.gpus_per_actor,
-            fn_constructor_args=(crew, listing, plan, folder, library),
+            compute=ray.data.ActorPoolStrategy(size=ray_plan.actors),
+            num_gpus=ray_plan.gpus_per_actor,
+            fn_constructor_args=(ray_plan, listing, plan, folder, library),
         )
-        for row in written.iter_rows():
+        for row in drafts.iter_rows():
             done += row["rows"]
             on_progress(done, listing.total)
 
 
 @contextmanager
-def _cluster() -> Iterator[Any]:
-    """Ray, connected to the cluster that is named, or to one of this machine's own."""
-    # Read when Ray is imported; the second, on any system, keeps it on the loopback.
+def _connect() -> Iterator[Any]:
+    """Ray, connected to the cluster of RAY_ADDRESS, or to a new one on this machine."""
+    # Ray reads these when it is imported; the second keeps it on the loopback on any system.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     if "RAY_ADDRESS" not in os.environ:
         os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
-        # Ray's workers are nice to all else; on a busy machine they would hardly run.
+        # Ray's workers run at a low priority; on a busy machine they would hardly run.
         os.environ.setdefault("RAY_worker_niceness", "0")
     try:
         import ray
         import ray.data
     except ImportError:
-        raise SettingsError(_MISSING) from None
-    own = not ray.is_initialized()
-    if own:
-        quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+        raise SettingsError(_RAY_MISSING) from None
+    is_own = not ray.is_initialized()
+    if is_own:
+        init_options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
         if "RAY_ADDRESS" not in os.environ:
-            quiet |= {"address": "local", "_node_ip_address": "127.0.0.1"}
-            quiet |= {"include_dashboard": False}
-        ray.init(**quiet)
+            init_options |= {"address": "local", "_node_ip_address": "127.0.0.1"}
+            init_options |= {"include_dashboard": False}
+        ray.init(**init_options)
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = context.print_on_execution_start = False
     try:
         yield ray
     finally:
-        if own:
+        if is_own:
             ray.shutdown()
 
 
 @contextmanager
-def _plain_errors() -> Iterator[None]:
-    """What went wrong within a task or an actor, as it was raised there."""
+def _unwrap_errors() -> Iterator[None]:
+    """Raise the error of a task or an actor as it was raised there."""
     from ray.exceptions import RayError
 
     try:
@@ -170,15 +170,15 @@ def _plain_errors() -> Iterator[None]:
         ) from error
 
 
-def _read(starts: Any, listing: RowListing, window: int) -> Any:
-    """In a task: a table of one row, a window of studies or of why there is none."""
+def _read_window(starts: Any, listing: RowListing, window: int) -> Any:
+    """In a task: a table of one row that holds a window of studies or failures."""
     import pyarrow
 
     start = starts["start"][0].as_py()
     rows = list(islice(listing.rows(start), window))
     # In a process of its own: a film that kills it must not take the task with it.
     studies = prefetch((row.source for row in rows), 1, window)
-    packed = [_packed(row.image, study) for row, study in zip(rows, studies, strict=True)]
+    packed = [_pack_row(row.image, study) for row, study in zip(rows, studies, strict=True)]
     column = pyarrow.array([packed], pyarrow.list_(_study_type()))
     return pyarrow.table({"start": [start], "studies": column})
 
@@ -198,9 +198,9 @@ def _study_type() -> Any:
     )
 
 
-def _packed(image: str, study: Study | FailedStudy) -> dict[str, Any]:
+def _pack_row(image: str, study: Study | FailedStudy) -> dict[str, Any]:
     if isinstance(study, FailedStudy):
-        return {"image": image, "why": study.why}
+        return {"image": image, "why": study.reason}
     film = study.films[0]
     return {
         "image": image,
@@ -216,37 +216,37 @@ def _packed(image: str, study: Study | FailedStudy) -> dict[str, Any]:
     }
 
 
-def _unpacked(row: Any) -> BatchRow:
-    told = {name: value.as_py() for name, value in row.items() if name != "pixels"}
-    if told["why"] is not None:
-        return BatchRow(told["image"], FailedStudy(0, told["why"]))
+def _unpack_row(row: Any) -> BatchRow:
+    values = {name: value.as_py() for name, value in row.items() if name != "pixels"}
+    if values["why"] is not None:
+        return BatchRow(values["image"], FailedStudy(0, values["why"]))
     # The pixels stay where Ray keeps them, and can only be read there.
-    pixels = np.frombuffer(row["pixels"].as_buffer(), np.float32).reshape(told["shape"])
+    pixels = np.frombuffer(row["pixels"].as_buffer(), np.float32).reshape(values["shape"])
     film = Film(
         pixels,
-        told["sha256"],
-        told["view"],
-        told["laterality"],
-        tuple(told["spacing_mm"]) if told["spacing_mm"] else None,
-        tuple(told["flags"]),
+        values["sha256"],
+        values["view"],
+        values["laterality"],
+        tuple(values["spacing_mm"]) if values["spacing_mm"] else None,
+        tuple(values["flags"]),
     )
-    study = Study((film,), told["indication"], prior_report=told["prior_report"])
-    return BatchRow(told["image"], study)
+    study = Study((film,), values["indication"], prior_report=values["prior_report"])
+    return BatchRow(values["image"], study)
 
 
 class DraftActor:
     """An actor: holds the backbone and writes one file of drafts for each window."""
 
     def __init__(
-        self, crew: RayPlan, listing: RowListing, plan: BatchPlan, folder: Path, library: str
+        self, ray_plan: RayPlan, listing: RowListing, plan: BatchPlan, folder: Path, library: str
     ) -> None:
         """Load the assistant."""
-        self._assistant = crew.load()
+        self._assistant = ray_plan.load()
         self._listing, self._plan = listing, plan
         self._folder, self._library = folder, library
 
     def __call__(self, window: Any) -> Any:
-        """Draft the window, unless that was done before Ray tried again."""
+        """Draft the window, unless its file exists from before Ray tried again."""
         import pyarrow
 
         start = window["start"][0].as_py()
@@ -254,7 +254,7 @@ class DraftActor:
         shard = shard_of(self._folder, self._listing, start, self._plan.rows)
         if not shard.is_file():
             rows = draft_lines(
-                self._assistant, map(_unpacked, packed), self._plan, library=self._library
+                self._assistant, map(_unpack_row, packed), self._plan, library=self._library
             )
             _write_shard(shard, start, list(rows))
         return pyarrow.table({"start": [start], "rows": [len(packed)]})
@@ -273,30 +273,30 @@ def _write_shard(shard: Path, start: int, rows: Sequence[dict[str, Any]]) -> Non
             "error": pyarrow.array([row.get("error") for row in rows], pyarrow.string()),
         }
     )
-    # By its process: one that Ray took for dead may still be writing.
-    beside = shard.with_name(f".{shard.name}.{os.uname().nodename}.{os.getpid()}")
-    with beside.open("wb") as file:
+    # Named by its process: another that Ray took for dead may still be writing.
+    temporary = shard.with_name(f".{shard.name}.{os.uname().nodename}.{os.getpid()}")
+    with temporary.open("wb") as file:
         write_table(table, file)
         file.flush()
         os.fsync(file.fileno())
-    beside.replace(shard)
+    temporary.replace(shard)
 
 
-def _merged(listing: RowListing, plan: BatchPlan, folder: Path, out: Path) -> BatchSummary:
+def _merge_shards(listing: RowListing, plan: BatchPlan, folder: Path, out: Path) -> BatchSummary:
     """All shards as one file of JSON lines, in the order of their rows."""
     from pyarrow.parquet import read_table
 
-    tally = OutcomeCounts()
+    counts = OutcomeCounts()
     with new_file(out) as temporary, temporary.open("w", encoding="utf-8") as lines:
         for start in range(0, listing.total, plan.rows):
             shard = read_table(shard_of(folder, listing, start, plan.rows))
             for row in shard.to_pylist():
-                found = (
+                outcome = (
                     {"error": row["error"]}
                     if row["draft"] is None
                     else {"draft": json.loads(row["draft"])}
                 )
-                line = {"image": row["image"], **found}
-                tally.add(line)
+                line = {"image": row["image"], **outcome}
+                counts.add(line)
                 lines.write(json.dumps(line, ensure_ascii=False) + "\n")
-    return BatchSummary.of(tally)
+    return BatchSummary.from_counts(counts)

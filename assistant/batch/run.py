@@ -1,8 +1,8 @@
-"""Drafts of any number of films, one line of JSON each.
+"""Drafts any number of films into one line of JSON each.
 
-It knows rows and lines; every draft comes from `Assistant.draft_many`. A film that cannot be
-read becomes a line that says why, and the rest goes on. A run that was killed goes on, when it is
-run again, and gives the same lines.
+This module knows rows and lines; every draft comes from `Assistant.draft_many`. A film that cannot
+be read becomes a line with the reason, and the rest goes on. A run that was killed continues when
+it is run again, and gives the same lines.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from assistant.batch.checkpoint import OutcomeCounts, RowFile, open_run, remove_
 from assistant.batch.manifest import (
     Manifest,
     RowListing,
+    batch_row_of,
     find_manifest,
     list_rows,
     may_be_film,
-    named_row,
     read_manifest,
 )
 from assistant.drafting.draft import DraftOptions
@@ -45,13 +45,13 @@ __all__ = [
     "plan_of",
     "read_manifest",
 ]
-SIZE = 16  # films that are drafted together
-WINDOW = 2  # times as many are read first, so that those of like length are together
+BATCH_SIZE = 16  # films that are drafted together
+WINDOW = 2  # batches that are read and sorted by draft length together
 
 
 @dataclass(frozen=True, slots=True)
 class BatchSummary:
-    """How drafting a folder went."""
+    """The counts of a batch that is done."""
 
     cases: int
     drafted: int
@@ -60,9 +60,9 @@ class BatchSummary:
     refused: int = 0  # films that the gate refused: nothing is written of them
 
     @classmethod
-    def of(cls, tally: OutcomeCounts) -> BatchSummary:
-        """The sums of the rows that were counted."""
-        kinds = tally.kinds
+    def from_counts(cls, counts: OutcomeCounts) -> BatchSummary:
+        """The summary of the rows that were counted."""
+        kinds = counts.kinds
         drafted = kinds["pass"] + kinds["warn"]
         return cls(kinds.total(), drafted, kinds["failed"], kinds["warn"], kinds["refuse"])
 
@@ -80,40 +80,41 @@ def draft_folder(
 ) -> BatchSummary:
     """Draft every film of a manifest into a file of JSON lines, in the manifest's order.
 
-    `path` is what `listing_of` takes. A line is `{"image": ..., "draft": ...}`, the draft as
-    `wetread draft --json` gives it, or `{"image": ..., "error": ...}` with the sentence that says
-    why there is none. `workers` processes read the films. The file appears when it is whole;
-    until then what is done lies in a folder beside it, and the same call goes on from there,
-    unless `resume` is False. The same films, versions, library and seed give the same lines but
-    for the drafts' times. Raises SettingsError for no manifest, a file that cannot be written or
-    that another run is writing, and where another manifest, backbone, library or seed began it.
+    `path` is what `list_rows` takes. A line is `{"image": ..., "draft": ...}`, the draft as
+    `wetread draft --json` gives it, or `{"image": ..., "error": ...}` with the reason in a
+    sentence. `workers` processes read the films. The file appears when it is complete; until then
+    finished rows are in a folder beside it, and the same call continues from there, unless
+    `resume` is False. The same films, versions, library and seed give the same lines but for the
+    drafts' times. Raises SettingsError for no manifest, a file that cannot be written or that
+    another run is writing, and where a run with another manifest, backbone, library or seed began
+    it.
     """
     listing = check_listing(path, out)
     plan = plan_of(neighbours, seed)
     header = run_header(assistant, listing, plan)
     folder = out.with_name(f".{out.name}.part")
     with open_run(folder, out, header, resume=resume):
-        rows = folder / "rows.jsonl"
-        with closing(RowFile(rows, plan.rows)) as file:
+        rows_file = folder / "rows.jsonl"
+        with closing(RowFile(rows_file, plan.rows)) as file:
             on_progress(file.rows, listing.total)
-            named = listing.rows(file.rows)
-            for row in draft_lines(assistant, named, plan, workers, header["library"]):
+            batch_rows = listing.rows(file.rows)
+            for row in draft_lines(assistant, batch_rows, plan, workers, header["library"]):
                 file.add(row)
                 on_progress(file.rows, listing.total)
-        rows.replace(out)
+        rows_file.replace(out)
         remove_run(folder)
-    return BatchSummary.of(file.tally)
+    return BatchSummary.from_counts(file.counts)
 
 
 def plan_of(
-    neighbours: int = 5, seed: int = 0, *, batch: int = SIZE, window: int = WINDOW
+    neighbours: int = 5, seed: int = 0, *, batch: int = BATCH_SIZE, window: int = WINDOW
 ) -> BatchPlan:
     """The plan of a batch: `batch` films written together, of `window` times as many read."""
     return BatchPlan(DraftOptions(neighbours, seed), batch=batch, window=window)
 
 
 def check_listing(path: Path, out: Path) -> RowListing:
-    """What is to be drafted; SettingsError where `out` would be written over a part of it."""
+    """The rows to draft; SettingsError where `out` would overwrite a part of them."""
     listing = list_rows(path)
     if out.is_dir():
         raise SettingsError(f"{out} is a folder; name a file for the drafts.")
@@ -123,24 +124,24 @@ def check_listing(path: Path, out: Path) -> RowListing:
 
 
 def run_header(assistant: Assistant, listing: RowListing, plan: BatchPlan) -> dict[str, Any]:
-    """What a run is of, all that decides its rows."""
+    """The header of a run: everything that decides its rows."""
     task = "report" if "report" in assistant.backbone.tasks else None
-    made = provenance_of(
+    provenance = provenance_of(
         assistant.backbone.identity_for(task), assistant.library, "", plan.options.seed
     )
     return {
         "manifest": f"{listing.kind} of {listing.total}, {listing.digest}",
-        "backbone": f"{made.backbone} {made.revision}",
-        "adapter": made.adapter,
-        "library": made.library,
+        "backbone": f"{provenance.backbone} {provenance.revision}",
+        "adapter": provenance.adapter,
+        "library": provenance.library,
         "options": [plan.options.neighbours, plan.options.seed, plan.batch, plan.window],
-        "versions": dict(made.versions),
+        "versions": dict(provenance.versions),
     }
 
 
 def draft_lines(
     assistant: Assistant,
-    named: Iterable[BatchRow],
+    batch_rows: Iterable[BatchRow],
     plan: BatchPlan,
     workers: int = 0,
     library: str | None = None,
@@ -153,9 +154,9 @@ def draft_lines(
     images: deque[str] = deque()
 
     def sources() -> Iterator[FileSource | Study | FailedStudy]:
-        for one in named:
-            images.append(one.image)
-            yield one.source
+        for row in batch_rows:
+            images.append(row.image)
+            yield row.source
 
     outcomes = assistant.draft_many(
         sources(),
@@ -169,7 +170,7 @@ def draft_lines(
     )
     for outcome in outcomes:
         if isinstance(outcome, FailedStudy):
-            yield {"image": images.popleft(), "error": outcome.why}
+            yield {"image": images.popleft(), "error": outcome.reason}
             continue
         if library is not None and outcome.provenance.library != library:
             raise LibraryError(
@@ -186,18 +187,18 @@ def draft_rows(
     neighbours: int = 5,
     seed: int = 0,
     on_text: OnText | None = None,
-    named: bool = True,
-    batch: int = SIZE,
+    show_paths: bool = True,
+    batch: int = BATCH_SIZE,
 ) -> Iterator[dict[str, Any]]:
     """Draft the films of a manifest, one `{"image": ..., "draft" or "error": ...}` for each row.
 
     `batch` films are drafted together. `image` is the film's path in the manifest's folder; with
-    `named` False it is "film 3", by its number from 1, and no error names a file either. `told`
-    hears, while a batch is written, the text of its first film; what it raises (`Stopped`, say)
-    ends the run and goes through.
+    `show_paths` False it is "film 3", by its number from 1, and no error names a file either.
+    `on_text` is called, while a batch is written, with the text so far of its first film; what it
+    raises (`Stopped`, say) ends the run and goes through.
     """
     rows = (
-        named_row(manifest.folder, row, None if named else f"film {number}")
+        batch_row_of(manifest.folder, row, None if show_paths else f"film {number}")
         for number, row in enumerate(manifest.rows, start=1)
     )
     yield from draft_lines(

@@ -1,1 +1,1 @@
-"""The library of cases seen by its findings: ingest and search. It never takes an Assistant."""
+"""Ingest into and search of the library of cases by findings. It never takes an Assistant."""

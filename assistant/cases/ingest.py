@@ -1,4 +1,4 @@
-"""Putting films into the library of cases: reading, encoding and adding, many at a time."""
+"""Adds films to the library of cases: reads, encodes and adds them in batches."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from assistant.types import Film
 from retrieval import Added, Case, FolderRow, Library, NewCase, read_folder
 
 BATCH = 16
-SYNTHETIC = "synthetic"  # the flag of a film that intake knows to be painted
+SYNTHETIC = "synthetic"  # the flag of a film that intake recognises as painted
 
 
 @dataclass(frozen=True, slots=True)
 class IngestSummary:
-    """How adding a folder went."""
+    """The outcome of adding a folder: how many films were added, known already, or refused."""
 
     added: int
     known: int
@@ -42,19 +42,19 @@ def add_film(
     source: str = "",
     allow_synthetic: bool = False,
 ) -> Added:
-    """Add one film with its report to the library; a film that is there already stays as it is.
+    """Add one film with its report to the library; a film that is in it already stays as it is.
 
-    Raises LibraryError for a synthetic film, unless it is allowed in as such: its source is then
-    "synthetic" if none is given, and its picture in the library bears the visible mark.
+    Raises LibraryError for a synthetic film, unless `allow_synthetic`: its source is then
+    "synthetic" if none is given, and its preview in the library bears the visible mark.
     """
     _refuse_synthetic(film, allow_synthetic)
     source = source or (SYNTHETIC if SYNTHETIC in film.flags else "")
     embedding = encoder.encode([film])[0].embedding
-    case = NewCase(film.sha256, _preview(film), embedding, patient, report, labels, source)
+    case = NewCase(film.sha256, _preview_of(film), embedding, patient, report, labels, source)
     return library.add(case)
 
 
-def _preview(film: Film) -> bytes:
+def _preview_of(film: Film) -> bytes:
     return preview(film.pixels, synthetic=SYNTHETIC in film.flags)
 
 
@@ -77,14 +77,14 @@ def add_folder(
     """Add a folder of films with its table to the library.
 
     The table is `cases.csv`, or the `metadata.csv` or `.jsonl` of a Hugging Face imagefolder.
-    A film that cannot be read is counted with its reason and the rest goes on. A run that was
-    killed can be run again: what is there is not added twice, nor encoded again.
+    A film that cannot be read is recorded with its reason, and the others are still added. A run
+    that was killed can be run again: cases in the library are neither added nor encoded again.
     """
     rows = read_folder(folder)
-    added = known = done = 0
+    added = known = processed = 0
     refused: list[tuple[str, str]] = []
     for batch in batched(rows, BATCH):
-        fresh: list[tuple[FolderRow, Film]] = []
+        new_films: list[tuple[FolderRow, Film]] = []
         for row in batch:
             try:
                 film = read_film(row.image)
@@ -95,21 +95,21 @@ def add_folder(
             if library.has(film.sha256):
                 known += 1
             else:
-                fresh.append((row, film))
-        for outcome in library.add_many(_cases(encoder, fresh), batch=BATCH):
+                new_films.append((row, film))
+        for outcome in library.add_many(_encode_cases(encoder, new_films), batch=BATCH):
             added, known = added + outcome.new, known + (not outcome.new)
-        done += len(batch)
-        on_progress(done, len(rows))
+        processed += len(batch)
+        on_progress(processed, len(rows))
     return IngestSummary(added, known, tuple(refused))
 
 
-def _cases(encoder: Encoder, fresh: list[tuple[FolderRow, Film]]) -> Iterator[NewCase]:
-    encoded = encoder.encode([film for _, film in fresh]) if fresh else []
-    for (row, film), code in zip(fresh, encoded, strict=True):
+def _encode_cases(encoder: Encoder, new_films: list[tuple[FolderRow, Film]]) -> Iterator[NewCase]:
+    encoded = encoder.encode([film for _, film in new_films]) if new_films else []
+    for (row, film), encoding in zip(new_films, encoded, strict=True):
         yield NewCase(
             film_sha256=film.sha256,
-            preview=_preview(film),
-            embedding=code.embedding,
+            preview=_preview_of(film),
+            embedding=encoding.embedding,
             patient=row.patient,
             report=row.report,
             labels=row.labels,
@@ -120,9 +120,9 @@ def _cases(encoder: Encoder, fresh: list[tuple[FolderRow, Film]]) -> Iterator[Ne
 def refresh(
     encoder: Encoder, library: Library, on_progress: Callable[[int], None] = lambda done: None
 ) -> int:
-    """Embed with this encoder the cases that another one filed, from their previews.
+    """Embed anew, from their previews, the cases that another encoder embedded.
 
-    Returns how many there were; afterwards the index is rebuilt.
+    Rebuilds the index at the end and returns how many cases were embedded.
     """
     done = 0
     for case, picture in library.stale():
@@ -135,17 +135,17 @@ def refresh(
 
 
 def is_library(folder: Path) -> bool:
-    """Whether a folder is a library of cases."""
+    """Return whether a folder is a library of cases."""
     return (folder / "cases.sqlite").is_file()
 
 
 def read_library(folder: Path) -> Iterator[tuple[Case, np.ndarray]]:
-    """The cases of a library with their pictures, uint8 (H, W), in the order of their ids.
+    """Yield the cases of a library with their pictures, uint8 (H, W), in the order of their ids.
 
-    A case whose picture is damaged is left out. Raises LibraryError for a folder that is none.
+    Cases with a damaged picture are left out. Raises LibraryError if the folder is no library.
     """
     with Library.open(folder, encoder="pictures alone", dim=1, create=False) as library:
-        for case in sorted(library.cases(), key=lambda one: one.id):
+        for case in sorted(library.cases(), key=lambda case: case.id):
             try:
                 png = library.preview(case.id)
             except LibraryError:

@@ -1,4 +1,4 @@
-"""Searching the library of cases by words: by what they assert, or as they stand there."""
+"""Searches the library of cases by text: by the claims it makes, or by its words."""
 
 from __future__ import annotations
 
@@ -10,37 +10,37 @@ from assistant.errors import SettingsError
 from assistant.labeller.labeller import find_assertions
 from retrieval import Case, Library
 
-LONGEST_QUERY = 500  # characters
-MOST_READ = 20_000  # reports that are read for one query, the newest
+MAX_QUERY_LENGTH = 500  # characters
+MAX_READ = 20_000  # reports read for one query, the newest first
 
 
 def search_cases(
     library: Library, words: str, *, source: str | None = None, limit: int = 50
 ) -> tuple[Case, ...]:
-    """The cases that words are about, the newest first, at most `limit` and of one source.
+    """Find the cases that match a text, newest first, at most `limit`, of one source if given.
 
-    Words that assert findings ("left effusion", "no pneumothorax") give the cases whose report
-    or labels assert all of them, of side, zone and degree what is not told fitting any; of the
-    cases that name them the newest 20,000 are read. Other words give the cases that hold every
-    one of them in report, labels, source or id; no words, all cases. Raises SettingsError for
-    more than 500 characters or a limit under 1.
+    A text that asserts findings ("left effusion", "no pneumothorax") finds the cases whose report
+    or labels assert all of them; a side, zone or degree that is not given fits any. The newest
+    20,000 of the cases that name the findings are read. Any other text finds the cases that hold
+    all of its words in report, labels, source or id; without words, all cases match. Raises
+    SettingsError for more than 500 characters or a limit below 1.
     """
-    if len(words) > LONGEST_QUERY or limit < 1:
+    if len(words) > MAX_QUERY_LENGTH or limit < 1:
         raise SettingsError(
             f"The search has {len(words)} characters and a limit of {limit}; "
-            f"search for up to {LONGEST_QUERY} characters and 1 case or more."
+            f"search for up to {MAX_QUERY_LENGTH} characters and 1 case or more."
         )
     claims = find_assertions(words)
     if not claims:
-        plain = [[word] for word in words.split()]
-        return tuple(library.find(plain, source=source, most=limit))
-    sought = FindingQuery(claims)
-    named = library.find(sought.words, source=source, most=MOST_READ)
-    return tuple(islice((case for case in named if sought.asserted_by(case)), limit))
+        word_groups = [[word] for word in words.split()]
+        return tuple(library.find(word_groups, source=source, most=limit))
+    query = FindingQuery(claims)
+    candidates = library.find(query.words, source=source, most=MAX_READ)
+    return tuple(islice((case for case in candidates if query.is_asserted_by(case)), limit))
 
 
 def case_dict(case: Case) -> dict[str, Any]:
-    """A case as plain values, without its patient."""
+    """Return a case as plain values, without its patient."""
     return {
         "case": case.id,
         "source": case.source,

@@ -1,6 +1,6 @@
-"""Similar cases: the nearest of a library, those that show a finding, and what two have in common.
+"""Finds similar cases in a library, also those with a finding, and what two films share.
 
-A case is known by what its report and its labels assert; no picture is looked at here.
+A case is known by what its report and its labels assert; this module reads no picture.
 """
 
 from __future__ import annotations
@@ -11,69 +11,69 @@ from dataclasses import dataclass
 import numpy as np
 
 from assistant.chest.vocabulary import FINDINGS, NORMAL, NORMALS, finding_named
-from assistant.claims import fullest, is_among, name_of, one_sided, says
+from assistant.claims import asserts, is_among, keep_most_specific, name_of, split_sides
 from assistant.errors import SettingsError
 from assistant.labeller.labeller import find_assertions
-from assistant.labeller.matcher import index_of, tokens
+from assistant.labeller.matcher import index_of, tokenise
 from assistant.labeller.summary import case_assertions
 from assistant.types import Assertion, Neighbour
 from retrieval import Case, Library
 
-MOST_READ = 2000  # cases whose reports are read for one search
-WIDER = 4  # times as many cases are looked at, where too few of them show the finding
+MAX_READ = 2000  # cases whose reports are read for one search
+WIDENING = 4  # factor by which a search widens where too few cases show the finding
 
 
 def neighbour_of(case: Case, similarity: float) -> Neighbour:
-    """A case of the library as a draft cites it: without its patient."""
+    """Return a case of the library as a draft cites it, without its patient."""
     return Neighbour(case.id, similarity, case.report, case.labels, case.source)
 
 
 class FindingQuery:
-    """Claims that are looked for in many cases; a sentence that many share is read once."""
+    """A query for claims in many cases; a sentence that several cases share is read once."""
 
     def __init__(self, claims: Iterable[Assertion]) -> None:
-        """Look for these claims; a claim about both sides is one about each."""
-        self._claims = tuple(part for claim in claims for part in one_sided(claim))
-        # For each claim the lower-case words of which a case that asserts it holds one.
+        """Query for these claims; a claim about both sides becomes one about each."""
+        self._claims = tuple(part for claim in claims for part in split_sides(claim))
+        # For each claim, lower-case words; a case that asserts the claim holds one of them.
         self.words = tuple(_words_of(claim) for claim in self._claims)
-        self._any = {word for group in self.words for word in group}
-        self._read: dict[str, tuple[Assertion, ...]] = {}
+        self._all_words = {word for group in self.words for word in group}
+        self._assertions_by_sentence: dict[str, tuple[Assertion, ...]] = {}
 
-    def asserted_by(self, case: Case) -> bool:
-        """Whether the case's report or labels assert all of the claims.
+    def is_asserted_by(self, case: Case) -> bool:
+        """Return whether the case's report or labels assert all of the claims.
 
-        Of side, zone and degree what is not told fits any, but for what a case itself tells more
+        A side, zone or degree that is not given fits any, unless the case itself states it more
         fully elsewhere.
         """
-        labelled = case_assertions(Neighbour(case.id, 0.0, labels=case.labels))
-        found = (*self._claims_in(case.report), *labelled)
-        there = [c for c in found if c.polarity != "present" or c.finding == NORMAL]
-        there += fullest(found)
-        return all(is_among(claim, there) for claim in self._claims)
+        label_claims = case_assertions(Neighbour(case.id, 0.0, labels=case.labels))
+        found = (*self._find_claims(case.report), *label_claims)
+        claims = [c for c in found if c.polarity != "present" or c.finding == NORMAL]
+        claims += keep_most_specific(found)
+        return all(is_among(claim, claims) for claim in self._claims)
 
-    def _claims_in(self, report: str) -> Iterator[Assertion]:
-        """What the sentences assert that hold one of the words: the others need no reading."""
-        for sentence in _sentences(report, self._any):
-            if sentence not in self._read:
-                self._read[sentence] = find_assertions(sentence)
-            yield from self._read[sentence]
+    def _find_claims(self, report: str) -> Iterator[Assertion]:
+        """Yield the claims of the sentences that hold one of the words; others need no reading."""
+        for sentence in _sentences_with(report, self._all_words):
+            if sentence not in self._assertions_by_sentence:
+                self._assertions_by_sentence[sentence] = find_assertions(sentence)
+            yield from self._assertions_by_sentence[sentence]
 
 
-def _sentences(report: str, words: set[str]) -> Iterator[str]:
-    """The sentences of a text that hold one of the words: no claim reaches over their ends."""
-    start, held = 0, False
-    for word, (_, stop) in zip(*tokens(report), strict=True):
-        held = held or word in words
+def _sentences_with(report: str, words: set[str]) -> Iterator[str]:
+    """Yield the sentences of a text that hold one of the words; no claim spans two sentences."""
+    start, matches = 0, False
+    for word, (_, stop) in zip(*tokenise(report), strict=True):
+        matches = matches or word in words
         if word == ".":
-            if held:
+            if matches:
                 yield report[start:stop]
-            start, held = stop, False
-    if held:
+            start, matches = stop, False
+    if matches:
         yield report[start:]
 
 
 def _words_of(claim: Assertion) -> tuple[str, ...]:
-    """The words that begin a phrase for the finding, and the longest of each of its labels."""
+    """Return the words that begin a phrase for the finding, and the longest of each label."""
     finding = finding_named(claim.finding)
     denials = [n for n in NORMALS if claim.finding in n.denies and claim.polarity != "present"]
     labels = (finding.key.replace("_", " "), finding.name, *finding.labels)
@@ -86,35 +86,36 @@ def find_similar(
     embedding: np.ndarray,
     k: int,
     *,
-    own: str,
+    own_case: str,
     exclude: Sequence[str] = (),
-    origin: str | None = None,
+    source: str | None = None,
     finding: str | None = None,
 ) -> tuple[Neighbour, ...]:
-    """The k cases most like an embedding (D,), without the case `own` and those in `exclude`.
+    """Find the k cases most similar to an embedding (D,).
 
-    Only those of the source `origin`, and only those that assert `finding` as present, where
-    these are given: the search goes deeper until k are found, the library ends, or the
-    2,000 nearest were read. Raises SettingsError for a finding that is not in the vocabulary.
+    `own_case` and the cases in `exclude` are left out. Where `source` is given, only cases of
+    that source count; where `finding` is given, only cases that assert it as present. The search
+    widens until k are found, the library ends, or the 2,000 nearest were read. Raises
+    SettingsError for a finding that is not in the vocabulary.
     """
     if library is None or k == 0:
         return ()
-    sought = None if finding is None else _sought(finding)
-    wide = k + len(exclude)
-    most = wide if sought is None else max(MOST_READ, wide)
+    query = None if finding is None else _query_for(finding)
+    count = k + len(exclude)
+    max_count = count if query is None else max(MAX_READ, count)
     while True:
-        hits = library.search(embedding, wide, exclude_case=own, source=origin)
-        kept = [
+        hits = library.search(embedding, count, exclude_case=own_case, source=source)
+        neighbours = [
             neighbour_of(hit.case, hit.similarity)
             for hit in hits
-            if hit.case.id not in exclude and (sought is None or sought.asserted_by(hit.case))
+            if hit.case.id not in exclude and (query is None or query.is_asserted_by(hit.case))
         ]
-        if len(kept) >= k or len(hits) < wide or wide == most:
-            return tuple(kept[:k])
-        wide = min(wide * WIDER, most)
+        if len(neighbours) >= k or len(hits) < count or count == max_count:
+            return tuple(neighbours[:k])
+        count = min(count * WIDENING, max_count)
 
 
-def _sought(finding: str) -> FindingQuery:
+def _query_for(finding: str) -> FindingQuery:
     if all(finding != known.key for known in FINDINGS):
         raise SettingsError(
             f"The vocabulary has no finding {finding[:80]!r}; name one by its key, "
@@ -125,36 +126,40 @@ def _sought(finding: str) -> FindingQuery:
 
 @dataclass(frozen=True, slots=True)
 class SharedFindings:
-    """The present findings of two films, in the vocabulary's words."""
+    """The present findings of this film and of a similar case, in the vocabulary's words."""
 
     common: tuple[str, ...] = ()
     only_here: tuple[str, ...] = ()
     only_there: tuple[str, ...] = ()
 
 
-def shared_findings(here: Iterable[Assertion], neighbour: Neighbour) -> SharedFindings:
-    """What this film's claims and a similar case have in common of findings that are present.
+def shared_findings(claims: Iterable[Assertion], neighbour: Neighbour) -> SharedFindings:
+    """Compare the present findings of this film's claims with those of a similar case.
 
-    A side or a zone that is not told fits any; of a finding on both sides here and on one there,
-    one side is common. Degrees do not part findings; in `common` they are those of this film.
+    A side or zone that is not given fits any. Of a finding on both sides in this film and on one
+    in the case, that one side is common. Degrees are not compared; those in `common` are this
+    film's.
     """
-    ours, theirs = fullest(here), fullest(case_assertions(neighbour))
-    common, only_here = _parted(ours, theirs)
-    _, only_there = _parted(theirs, ours)
+    own_claims, neighbour_claims = (
+        keep_most_specific(claims),
+        keep_most_specific(case_assertions(neighbour)),
+    )
+    common, only_here = _split_shared(own_claims, neighbour_claims)
+    _, only_there = _split_shared(neighbour_claims, own_claims)
     return SharedFindings(common, only_here, only_there)
 
 
-def _parted(
+def _split_shared(
     claims: Sequence[Assertion], others: Sequence[Assertion]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The names of the claims that others make too, and of those that they do not."""
+    """Return the names of the claims that others assert too, and of those that they do not."""
     shared: list[str] = []
     alone: list[str] = []
     for claim in claims:
-        parts = one_sided(claim)
-        fits = [says(others, part) for part in parts]
-        if len(set(fits)) == 1:
-            parts, fits = (claim,), fits[:1]
-        for part, fit in zip(parts, fits, strict=True):
+        parts = split_sides(claim)
+        shared_parts = [asserts(others, part) for part in parts]
+        if len(set(shared_parts)) == 1:
+            parts, shared_parts = (claim,), shared_parts[:1]
+        for part, fit in zip(parts, shared_parts, strict=True):
             (shared if fit else alone).append(name_of(part))
     return tuple(dict.fromkeys(shared)), tuple(dict.fromkeys(alone))

@@ -1,1 +1,1 @@
-"""All that knows chest anatomy: the vocabulary of findings and the phantoms."""
+"""Everything that depends on chest anatomy: the vocabulary of findings and the phantoms."""

@@ -1,4 +1,4 @@
-"""Which findings are kinds of another: wherever the first is, the second is too."""
+"""The hierarchy of findings: a film that shows a finding also shows its broader ones."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 SUPPORT_DEVICE = "support_device"
-# To say the broader finding is to say less.
+# Each finding with its broader findings, which say less.
 BROADER: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "consolidation": ("lung_opacity",),

@@ -1,4 +1,4 @@
-"""Keywords of the NIH labels, for a plain labeller to be compared with. Data only."""
+"""Keywords for the NIH labels, for a keyword labeller to compare with. Data only."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""What can be measured in a chest phantom, and the finding that each measurement speaks of."""
+"""What can be measured in a chest phantom, and the finding that each measurement is of."""
 
 from __future__ import annotations
 
-# (name, finding, key in the truth, a length, from where on it speaks for the finding)
+# (name, finding, key in the truth, whether a length, limit from which it supports the finding)
 MEASUREMENTS = (
     ("cardiothoracic ratio", "cardiomegaly", "cardiothoracic_ratio", False, 0.5),
     ("height", "pleural_effusion", "height_mm", True, 0.0),

@@ -1,4 +1,4 @@
-"""Words of wards and intensive care that the vocabulary has no key for, in words that it has."""
+"""Ward and intensive care terms that the vocabulary lacks, with vocabulary words for them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Where a finding lies and how large it is: the closed sets of sides, zones and degrees.
+"""The closed sets of sides, zones and degrees: where a finding lies and how large it is.
 
-Data and the arithmetic of sides alone. Everything outside `assistant/chest/` takes these words from
-here, so that another body part may bring its own.
+Data, and the arithmetic of sides. Everything outside `assistant/chest/` imports these words from
+here, so that another body part may define its own.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ DEGREES = (SMALL, MODERATE, LARGE)  # the least first
 
 
 def each_side(side: str | None) -> tuple[str | None, ...]:
-    """The sides that a word covers: right and left for "bilateral", else the word itself."""
+    """Return the sides that a word covers: right and left for "bilateral", else the word."""
     return SIDES if side == BOTH else (side,)
 
 
 def sides_agree(side: str | None, other: str | None) -> bool:
-    """Whether two sides may be the same; None, which names none, and "bilateral" fit any."""
+    """Return whether two sides may be the same; None (no side given) and "bilateral" fit any."""
     return None in (side, other) or BOTH in (side, other) or side == other

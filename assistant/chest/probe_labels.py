@@ -1,4 +1,4 @@
-"""What a probe is taught on phantoms: findings patch by patch, and findings with their place."""
+"""The labels that a probe learns on phantoms: findings by patch, and findings by place."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _SIDED = (
 ZONED = ("consolidation", "nodule", "mass", "granuloma")
 _GRADED = ("pleural_effusion", "pneumothorax")
 _WHOLE = tuple(f for f in CHANNELS if f not in (*_SIDED, *ZONED))
-_MORE, _MOST = (MODERATE, LARGE), (LARGE,)
+_ABOVE_SMALL, _ABOVE_MODERATE = (MODERATE, LARGE), (LARGE,)
 
-# (finding, side, zone, degrees): with degrees, whether the finding is there at one of these.
+# (finding, side, zone, degrees): with degrees, whether it is present at one of these.
 LABEL_KEYS: tuple[tuple[str, str | None, str | None, tuple[str, ...]], ...] = (
     *((f, None, None, ()) for f in _WHOLE),
     *((f, s, None, ()) for f in _SIDED for s in SIDES),
     *((f, s, z, ()) for f in ZONED for s in SIDES for z in ZONES),
-    *((CARDIOMEGALY, None, None, d) for d in (_MORE, _MOST)),
-    *((f, s, None, d) for f in _GRADED for s in SIDES for d in (_MORE, _MOST)),
+    *((CARDIOMEGALY, None, None, d) for d in (_ABOVE_SMALL, _ABOVE_MODERATE)),
+    *((f, s, None, d) for f in _GRADED for s in SIDES for d in (_ABOVE_SMALL, _ABOVE_MODERATE)),
     *((TUBE, None, None, (d,)) for d in ("too low", "too high")),
 )

@@ -1,7 +1,7 @@
-"""The words of questions about a film: what is asked about, how, and the forms of the answers.
+"""The words of questions about a film: their subjects, phrasings, and the forms of the answers.
 
-Data only; `assistant.vqa.question_bank` says when which is asked. In the lists of phrasings the
-last is used in the test split only, as in the phantoms' reports.
+Data only; `assistant.vqa.question_bank` decides when each is asked. The last phrasing of each
+list is used in the test split only, as in the phantoms' reports.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from assistant.chest.vocabulary import (
     finding_named,
 )
 
-ASKED = (*PHANTOM_FINDINGS, *DISTRACTORS)  # asked about where they are not there, too
-LASTING = DISTRACTORS  # they do not come and go, so that nobody asks how they changed
+ASKED = (*PHANTOM_FINDINGS, *DISTRACTORS)  # asked about where they are absent, too
+LASTING = DISTRACTORS  # they do not come and go, so nothing asks how they changed
 GRADED = (CARDIOMEGALY, "pleural_effusion", "pneumothorax")  # a phantom's truth tells how large
 COUNTED = NODULE
 NUMBERS = {1: "One.", 2: "Two.", 3: "Three."}
 POSITIONS = {"in place": "In place.", "too high": "Too high.", "too low": "Too low."}
 
-# Names that take no article. All others are one of their kind: "a nodule".
+# Names that take no article; all others take one: "a nodule".
 PLURAL = frozenset(("sternotomy_wires", "surgical_clips", "low_lung_volumes"))
 UNCOUNTED = PLURAL | {
     "atelectasis", "volume_loss", "consolidation", "pneumonia", "oedema", "heart_failure",
@@ -167,7 +167,7 @@ NOT_SHOWN = "The film does not show {thing}."
 
 
 def phrase_question(template: str, finding: str, side: str = "") -> str:
-    """A phrasing of the question words about one finding, of a side where one is given."""
+    """Fill a phrasing with the name of a finding, on a side where one is given."""
     verb = "are" if finding in PLURAL else "is"
     name = f"{side} {finding_named(finding).name}".strip()
     return template.format(
@@ -176,7 +176,7 @@ def phrase_question(template: str, finding: str, side: str = "") -> str:
 
 
 def with_article(finding: str, describing: str = "") -> str:
-    """The name of a finding as one says that it is there: "a left pneumothorax", "atelectasis"."""
+    """Return the name of a finding with its article: "a left pneumothorax", "atelectasis"."""
     name = f"{describing} {finding_named(finding).name}".strip()
     if finding in UNCOUNTED:
         return name

@@ -1,9 +1,10 @@
-"""Is a film a frontal chest film, upright and with bone bright? A small network of our own.
+"""Classifies whether a film is an upright frontal chest film with bone bright: a small network.
 
-It sees the film at 64 pixels, twice: stretched, and with its grey values equalised, so that the
-exposure says little. It is asked about the film as it lies and in the seven other ways that it
-could lie, and the one it takes for an upright frontal film is the correction. It knows neither
-the backbone nor its features; `adapters/view_classifier/train.py` trains it.
+The network gets the film at 64 pixels in two channels: with its contrast stretched, and with its
+grey values equalised, so that the exposure matters little. It scores the film as it lies and in
+the seven other orientations; the orientation that scores as an upright frontal film gives the
+correction. It uses neither the backbone nor its features; `adapters/view_classifier/train.py`
+trains it.
 """
 
 from __future__ import annotations
@@ -28,18 +29,18 @@ from assistant.types import Film
 EDGE = 64
 KINDS = ("frontal", "lateral", "none")
 FRONTAL, LATERAL, NONE = range(3)
-SURE = 0.9  # how likely a correction, or a film from the side, must be to be named
+MIN_CERTAINTY = 0.9  # probability from which a correction or a lateral film is named
 WEIGHTS = Path(__file__).with_name("view.safetensors")
 ViewKind = Literal["frontal", "lateral", "none"]
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What a film shows, as far as the gate asks."""
+    """The view of a film, for the gate."""
 
     kind: ViewKind
     score: float  # probability, in [0, 1], that it is an upright frontal chest film as it lies
-    limit: float  # the score from which it is taken for one
+    limit: float  # the score from which it counts as one
     correction: str | None = None  # what makes it an upright frontal film
 
 
@@ -69,9 +70,9 @@ class ViewNet(nn.Module):
 
 
 def prepare_picture(squares: np.ndarray) -> np.ndarray:
-    """Films (B, 64, 64) in [0, 1] as the network takes them: float32 (B, 2, 64, 64) in [-1, 1].
+    """Turn films (B, 64, 64) in [0, 1] into network input: float32 (B, 2, 64, 64) in [-1, 1].
 
-    The first channel is stretched between the 2nd and the 98th percentile, the second is the
+    The first channel is stretched between the 2nd and the 98th percentile; the second is the
     share of the film's pixels that are darker.
     """
     count = len(squares)
@@ -80,49 +81,49 @@ def prepare_picture(squares: np.ndarray) -> np.ndarray:
     stretched = np.clip((flat - low) / np.maximum(high - low, 1e-3), 0, 1)
     level = (stretched * 255).astype(np.int64)
     at = level + 256 * np.arange(count)[:, None]
-    tally = np.bincount(at.ravel(), minlength=256 * count).reshape(count, 256)
+    histogram = np.bincount(at.ravel(), minlength=256 * count).reshape(count, 256)
     # Equal pixels share the middle of their ranks, so that a flat background stays flat.
-    ranks = (tally.cumsum(axis=1) - tally / 2) / flat.shape[1]
-    equal = np.take_along_axis(ranks, level, axis=1)
-    both = np.stack([stretched, equal], axis=1).reshape(count, 2, *squares.shape[1:])
-    return (both * 2 - 1).astype(np.float32)
+    ranks = (histogram.cumsum(axis=1) - histogram / 2) / flat.shape[1]
+    equalised = np.take_along_axis(ranks, level, axis=1)
+    channels = np.stack([stretched, equalised], axis=1).reshape(count, 2, *squares.shape[1:])
+    return (channels * 2 - 1).astype(np.float32)
 
 
 def orientations(pixels: np.ndarray) -> np.ndarray:
-    """A film (H, W) as it lies and with each of `CORRECTIONS`, float32 (8, 64, 64)."""
-    found = []
-    for one in (square(pixels, EDGE), square(1 - pixels, EDGE)):
-        found += [np.rot90(one, -quarters) for quarters in range(4)]
-    return np.stack(found)
+    """Return a film (H, W) as it lies and with each of `CORRECTIONS`, float32 (8, 64, 64)."""
+    pictures = []
+    for picture in (square(pixels, EDGE), square(1 - pixels, EDGE)):
+        pictures += [np.rot90(picture, -quarters) for quarters in range(4)]
+    return np.stack(pictures)
 
 
 @torch.inference_mode()
 def classify_view(film: Film) -> View:
-    """Tell how a film lies and whether it is a frontal film of a chest.
+    """Classify how a film lies and whether it is a frontal chest film.
 
     Raises BackboneError if the shipped weights are damaged.
     """
-    net = _net(WEIGHTS)
+    net = _load_net(WEIGHTS)
 
-    def chances_of(squares: np.ndarray) -> np.ndarray:
+    def probabilities_of(squares: np.ndarray) -> np.ndarray:
         return net(torch.from_numpy(prepare_picture(squares))).softmax(dim=1).numpy()
 
-    as_it_lies = chances_of(square(film.pixels, EDGE)[None])
+    as_it_lies = probabilities_of(square(film.pixels, EDGE)[None])
     limit, score = float(net.limit), float(as_it_lies[0, FRONTAL])
-    if score >= limit:  # as nearly all do: the other ways need not be looked at
+    if score >= limit:  # as for nearly all films: no need to score the other orientations
         return View("frontal", score, limit)
-    chances = np.concatenate([as_it_lies, chances_of(orientations(film.pixels)[1:])])
-    best = int(chances[1:, FRONTAL].argmax())
-    likely = float(chances[1 + best, FRONTAL])
-    side_on = float(chances[:, LATERAL].max())
-    # A film from the side is one in only one of the eight ways, and so is a frontal one.
-    if likely >= max(SURE, side_on):
+    probabilities = np.concatenate([as_it_lies, probabilities_of(orientations(film.pixels)[1:])])
+    best = int(probabilities[1:, FRONTAL].argmax())
+    best_score = float(probabilities[1 + best, FRONTAL])
+    lateral_score = float(probabilities[:, LATERAL].max())
+    # A lateral film scores as lateral in one of the eight orientations, a frontal one likewise.
+    if best_score >= max(MIN_CERTAINTY, lateral_score):
         return View("frontal", score, limit, CORRECTIONS[best])
-    return View("lateral" if side_on >= SURE else "none", score, limit)
+    return View("lateral" if lateral_score >= MIN_CERTAINTY else "none", score, limit)
 
 
 @cache
-def _net(path: Path) -> ViewNet:
+def _load_net(path: Path) -> ViewNet:
     net = ViewNet()
     try:
         net.load_state_dict({k: v.float() for k, v in load_file(path).items()})

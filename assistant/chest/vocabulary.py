@@ -1,7 +1,7 @@
 """The findings of a chest radiograph: their keys, their names, and the words for them.
 
-This module knows anatomy and wording; it does not know negation, clauses or sections, which
-`assistant/labeller/labeller.py` reads. It holds data only.
+Data about anatomy and wording only. Negation, clauses and sections are read by
+`assistant/labeller/labeller.py`.
 
 Phrases are in the small language of `assistant.labeller.matcher`: `a|b` is either word, `a?` may be
 missing, `~` stands for up to five words of the same clause ("heart ~ enlarged" reads "the heart
@@ -18,11 +18,11 @@ class Finding:
     """One finding and the words that name it."""
 
     key: str  # snake_case; what `Assertion.finding` holds
-    name: str  # as a reader sees it
+    name: str  # as the reader sees it
     phrases: tuple[str, ...]
-    sided: bool = True  # whether right and left tell two of them apart
-    zoned: bool = False  # whether a lung zone tells two of them apart
-    labels: tuple[str, ...] = ()  # names that NIH and CheXpert give it, beside its own
+    sided: bool = True  # whether it has a side
+    zoned: bool = False  # whether it has a lung zone
+    labels: tuple[str, ...] = ()  # its names in NIH and CheXpert, besides its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +42,9 @@ class Place:
     phrases: tuple[str, ...]
 
 
-NORMAL = "no_finding"  # the key of what is said of a film without any
+NORMAL = "no_finding"  # the key for a film without any finding
 CARDIOMEGALY, NODULE, TUBE = "cardiomegaly", "nodule", "endotracheal_tube"
-# What a phantom may show: findings that are measured, findings that are old or harmless, devices.
+# What a phantom may show: findings that are evaluated, old or harmless findings, devices.
 PHANTOM_FINDINGS = (
     CARDIOMEGALY, "oedema", "pleural_effusion", "pneumothorax", "consolidation", NODULE, "mass",
     "atelectasis", "interstitial_pattern", "hyperinflation",
@@ -280,7 +280,7 @@ NORMALS: tuple[Normal, ...] = (
         "lung|lungs|parenchyma ~ clear", "clear lung|lungs", "lung fields are? clear",
         "clear lung fields",
     )),
-    # An air-space disease is called an opacity when seen, but its denial denies consolidation too.
+    # "Airspace disease" asserts an opacity, but its denial denies consolidation too.
     Normal(("consolidation",), (
         "no|without ~ airspace disease", "no|without ~ air space disease",
         "free|clear of ~ airspace disease",
@@ -327,7 +327,7 @@ PLACES: tuple[Place, ...] = (
     Place("right", "lower", ("rll",)),
     Place("left", "upper", ("lul",)),
     Place("left", "lower", ("lll",)),
-    # Words that look like a place or a finding and are none.
+    # Phrases that look like a place or a finding but are none.
     Place(None, None, (
         "right|left ventricle|ventricular|atrium|atrial|main|hand", "right|left upper quadrant",
         "apex of the heart", "cystic fibrosis", "cardiac apex", "right|left convex",
@@ -348,7 +348,7 @@ _LABELS = {
 def finding_of_label(label: str) -> str | None:
     """Return the key for a label of NIH ChestX-ray14 or CheXpert, or for a key of our own.
 
-    Case, spaces about it and underscores do not matter; None for a label that is not known.
+    Case, surrounding spaces and underscores do not matter; None for an unknown label.
     """
     return _LABELS.get(" ".join(label.replace("_", " ").split()).casefold())
 

@@ -1,7 +1,7 @@
-"""Checks a text that a person wrote against a film: the same judgement as a draft's, no writing.
+"""Checks a text that a person wrote against a film, as a draft is judged; nothing is written.
 
-Nothing of the text is taken out: what the rules of evidence would remove from a backbone's draft
-stays, and is told for what it is.
+No sentence is removed: what the rules of evidence would remove from a backbone's draft stays and
+gets its verdict.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ LONGEST_TEXT = 20_000  # characters
 
 
 def text_to_check(text: str) -> str:
-    """The text, if there is something in it to check; SettingsError for none or too much."""
+    """The text itself; SettingsError where it has no sentence or too many characters."""
     if len(text) > LONGEST_TEXT:
         raise SettingsError(
             f"The text has {len(text)} characters; check at most {LONGEST_TEXT}, the report of "
@@ -33,11 +33,11 @@ def text_to_check(text: str) -> str:
 
 
 def judge_text(
-    text: str, ground: EvidenceSources, risk: RiskModel | None, *, has_prior: bool
+    text: str, sources: EvidenceSources, risk: RiskModel | None, *, has_prior: bool
 ) -> tuple[Sentence, ...]:
-    """The sentences of a text that no backbone wrote, judged; none is removed or changed."""
-    written = GeneratedText(text, (), ())  # no tokens, so that nobody's confidence is measured
-    return judge_sentences(written, ground, risk, has_prior=has_prior, removing=False)[0]
+    """Judge the sentences of a text that no backbone wrote; none is removed or changed."""
+    generated = GeneratedText(text, (), ())  # no tokens, so there is no confidence to measure
+    return judge_sentences(generated, sources, risk, has_prior=has_prior, remove=False)[0]
 
 
 def check_report(
@@ -49,16 +49,16 @@ def check_report(
     risk: RiskModel | None,
     provenance: Provenance,
 ) -> Report:
-    """A person's text as a report: judged where the gate lets the film be read, else empty."""
+    """A person's text as a report: judged where the film passed the gate, else empty."""
     sentences: tuple[Sentence, ...] = ()
     if gated.passed:
-        ground = gather_sources(
+        sources = gather_sources(
             probe_output_of(backbone, gated.encoded), neighbours, (), gated.study, gated.gate
         )
         has_prior = bool(gated.study.prior_report.strip())
-        sentences = judge_text(text, ground, risk, has_prior=has_prior)
-    # That a text is contradicted is what a check is for: only the gate speaks against the check.
-    doubt = (
+        sentences = judge_text(text, sources, risk, has_prior=has_prior)
+    # A check exists to find contradictions: only the gate can make the check itself unusable.
+    abstention = (
         "" if gated.gate.answer == "pass" else f"This check should not be used: {gated.gate.reason}"
     )
     return Report(
@@ -67,6 +67,6 @@ def check_report(
         neighbours=tuple(neighbours),
         gate=gated.gate,
         provenance=provenance,
-        abstention=doubt,
+        abstention=abstention,
         author="person",
     )

@@ -1,6 +1,6 @@
-"""What a backbone writes of a batch of films, and all that its sentences are checked against.
+"""Writes the drafts of a batch of films and gathers the evidence that they are checked against.
 
-Nothing is judged here: `assistant.evidence.rules` does, with the risk model of
+Nothing is judged here: `assistant.evidence.rules` judges, with the risk model of
 `assistant.evidence.risk`.
 """
 
@@ -20,43 +20,43 @@ from assistant.labeller.summary import probe_summary, similar_summaries
 from assistant.prompts import report_request
 from assistant.types import Assertion, GeneratedText, Neighbour, OnText, ProbeOutput, Study
 
-WARMTH = 0.7  # the temperature of the other drafts: with less they agree on every error
-SAMPLES_MOST = 16
-DRAWS = 6  # further drafts of a film whose best says otherwise than it was told
-TURNS = 3  # times that such drafts are drawn, at most
-WARMER = 0.2  # a time: what a writer insists on, it repeats at the same temperature
+TEMPERATURE = 0.7  # of the sampled drafts: with less they agree on every error
+MAX_SAMPLES = 16
+REDRAWS = 6  # further drafts of a film whose best draft contradicts the probe's summary
+ROUNDS = 3  # rounds of redrawing, at most
+TEMPERATURE_STEP = 0.2  # a round: at the same temperature a writer repeats what it insists on
 
 
 @dataclass(frozen=True, slots=True)
 class DraftOptions:
-    """How to draft."""
+    """Options of drafting."""
 
     neighbours: int = 5  # similar cases at most
     seed: int = 0
-    exclude: Sequence[str] = ()  # cases that are never among them
+    exclude: Sequence[str] = ()  # ids of cases that are never used
     use_adapter: bool = True
-    samples: int | None = None  # other drafts of each film; None: as many as the risk takes
-    floor: float | None = None  # likeness of a similar case at least; None: what the risk found
-    correct: bool = False  # put a film right that the gate says lies wrongly
+    samples: int | None = None  # further drafts of each film; None: as many as the risk model needs
+    floor: float | None = None  # lowest similarity of a similar case; None: the risk model's
+    correct: bool = False  # correct a film that is turned, mirrored or inverted
     anyway: bool = False  # write about a film that the gate refuses, too
-    on_text: OnText | None = None  # hears what is written of the first film of a batch
+    on_text: OnText | None = None  # called with the text so far of a batch's first film
 
     def __post_init__(self) -> None:
         if self.neighbours < 0:
             raise SettingsError(f"neighbours = {self.neighbours} must be 0 or more.")
-        if self.samples is not None and not 0 <= self.samples <= SAMPLES_MOST:
-            raise SettingsError(f"samples = {self.samples} must be 0 to {SAMPLES_MOST}.")
+        if self.samples is not None and not 0 <= self.samples <= MAX_SAMPLES:
+            raise SettingsError(f"samples = {self.samples} must be 0 to {MAX_SAMPLES}.")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WrittenDraft:
-    """One film's draft as it was written."""
+    """One film's draft before it is judged, with the evidence sources for it."""
 
     study: Study
     encoded: Encoded
     neighbours: tuple[Neighbour, ...]
     request: str
-    written: GeneratedText
+    generation: GeneratedText
     sources: EvidenceSources
 
 
@@ -70,49 +70,54 @@ def write_drafts(
     samples: int,
     on_text: OnText | None = None,
 ) -> list[WrittenDraft]:
-    """Write each admitted study's draft, greedily, and `samples` others of it that are drawn.
+    """Write each study's draft greedily, and draw `samples` further drafts of it.
 
-    `task` names the adapter, None the base alone. Only the adapter is told of similar cases: it
-    alone has learnt to use precedent without copying it. `told` hears the first film's text
-    while it is written, and the best so far while others are; what it raises goes through.
+    `task` names the adapter; None means the base alone. Only the adapter's prompt holds similar
+    cases: it alone has learnt to use precedent without copying it. `on_text` is called with the
+    first film's text while it is written, and with the best text so far while further drafts are
+    drawn; what it raises goes through.
     """
-    studies, encoded = [one.study for one in gated], [one.encoded for one in gated]
-    # What a probe reads is told to a writer that has learnt to be told.
-    read = None if backbone.instructed else backbone.probe_encoded(encoded)
-    looks = _probe_outputs(backbone, encoded)
-    readings = [""] * len(studies) if read is None else [probe_summary(seen) for seen in read]
+    studies, encoded = [item.study for item in gated], [item.encoded for item in gated]
+    # Only a writer that was trained with the probe's summary gets it in its prompt.
+    findings = None if backbone.instructed else backbone.probe_encoded(encoded)
+    probe_outputs = _probe_outputs(backbone, encoded)
+    summaries = [""] * len(studies) if findings is None else [probe_summary(f) for f in findings]
     requests = [
-        report_request(study.indication, similar_summaries(cited) if task else (), reading)
-        for study, cited, reading in zip(studies, neighbours, readings, strict=True)
+        report_request(study.indication, similar_summaries(similar) if task else (), summary)
+        for study, similar, summary in zip(studies, neighbours, summaries, strict=True)
     ]
     tasks = [task] * len(studies)
-    written = backbone.write(encoded, requests, Sampling(seed=seed), tasks, on_text)
+    texts = backbone.write(encoded, requests, Sampling(seed=seed), tasks, on_text)
     if task:
-        written = _redraw_inconsistent(
-            backbone, encoded, requests, readings, written, task, seed, on_text
+        texts = _redraw_inconsistent(
+            backbone, encoded, requests, summaries, texts, task, seed, on_text
         )
-    others: list[GeneratedText] = []
+    sample_texts: list[GeneratedText] = []
     if samples:
-        others = backbone.write(
-            [code for code in encoded for _ in range(samples)],
+        sample_texts = backbone.write(
+            [film for film in encoded for _ in range(samples)],
             [request for request in requests for _ in range(samples)],
-            Sampling(seed=seed, temperature=WARMTH),
+            Sampling(seed=seed, temperature=TEMPERATURE),
             tasks * samples,
-            _report_best(written, on_text),
+            _report_best(texts, on_text),
         )
     return [
         WrittenDraft(
-            study=one.study,
-            encoded=one.encoded,
-            neighbours=cited,
+            study=item.study,
+            encoded=item.encoded,
+            neighbours=similar,
             request=request,
-            written=text,
+            generation=text,
             sources=gather_sources(
-                look, cited, others[i * samples : (i + 1) * samples], one.study, one.gate
+                probe_output,
+                similar,
+                sample_texts[i * samples : (i + 1) * samples],
+                item.study,
+                item.gate,
             ),
         )
-        for i, (one, cited, request, text, look) in enumerate(
-            zip(gated, neighbours, requests, written, looks, strict=True)
+        for i, (item, similar, request, text, probe_output) in enumerate(
+            zip(gated, neighbours, requests, texts, probe_outputs, strict=True)
         )
     ]
 
@@ -121,53 +126,55 @@ def _redraw_inconsistent(
     backbone: Backbone,
     encoded: Sequence[Encoded],
     requests: Sequence[str],
-    readings: Sequence[str],
-    written: Sequence[GeneratedText],
+    summaries: Sequence[str],
+    drafts: Sequence[GeneratedText],
     task: str,
     seed: int,
     on_text: OnText | None,
 ) -> list[GeneratedText]:
-    """The drafts, those that say otherwise than they were told replaced by the best of others."""
-    given = [find_assertions(reading) if reading else None for reading in readings]
-    best = list(written)
-    still = _report_best(best, on_text)
-    for turn in range(TURNS):
-        slipped = [
+    """Replace each draft that contradicts its probe summary by the best of further drafts."""
+    probe_claims = [find_assertions(summary) if summary else None for summary in summaries]
+    best = list(drafts)
+    on_best = _report_best(best, on_text)
+    for attempt in range(ROUNDS):
+        inconsistent = [
             i
-            for i, g in enumerate(given)
-            if g is not None and count_mismatches(g, find_assertions(best[i].text))
+            for i, claims in enumerate(probe_claims)
+            if claims is not None and count_mismatches(claims, find_assertions(best[i].text))
         ]
-        drawn = backbone.write(
-            [encoded[i] for i in slipped for _ in range(DRAWS)],
-            [requests[i] for i in slipped for _ in range(DRAWS)],
-            Sampling(seed=seed + turn, temperature=WARMTH + turn * WARMER),
-            [task] * (DRAWS * len(slipped)),
-            still,
+        redrawn = backbone.write(
+            [encoded[i] for i in inconsistent for _ in range(REDRAWS)],
+            [requests[i] for i in inconsistent for _ in range(REDRAWS)],
+            Sampling(seed=seed + attempt, temperature=TEMPERATURE + attempt * TEMPERATURE_STEP),
+            [task] * (REDRAWS * len(inconsistent)),
+            on_best,
         )
-        for at, i in enumerate(slipped):
-            mine = [best[i], *drawn[at * DRAWS : (at + 1) * DRAWS]]
-            # The first of the least wrong: the greedy draft where none is better.
-            best[i] = min(
-                mine, key=lambda one: count_mismatches(given[i] or (), find_assertions(one.text))
-            )
-        if still and slipped:
-            still("")
+        for position, i in enumerate(inconsistent):
+            candidates = [best[i], *redrawn[position * REDRAWS : (position + 1) * REDRAWS]]
+            claims = probe_claims[i] or ()
+            # The first of those with the fewest mismatches: the greedy draft where none is better.
+            mismatches = [count_mismatches(claims, find_assertions(c.text)) for c in candidates]
+            best[i] = candidates[mismatches.index(min(mismatches))]
+        if on_best and inconsistent:
+            on_best("")
     return best
 
 
 def _report_best(best: Sequence[GeneratedText], on_text: OnText | None) -> OnText | None:
-    """Tells the first film's best text so far, whatever else is being written."""
+    """A callback that passes on the first film's best text, whatever else is being written."""
     return None if on_text is None else lambda _: on_text(best[0].text)
 
 
-def count_mismatches(told: Sequence[Assertion], said: Sequence[Assertion]) -> int:
-    """How many findings a text lacks of those it was told, and has that it was not told."""
-    there = [claim for claim in said if claim.polarity == "present" and claim.finding != NORMAL]
-    known = [claim for claim in told if claim.finding != NORMAL]
-    lacking = sum(not is_among(claim, there) for claim in known)
-    return lacking + sum(not is_among(claim, known) for claim in there)
+def count_mismatches(probe_claims: Sequence[Assertion], text_claims: Sequence[Assertion]) -> int:
+    """How many of the probe's findings a text lacks, plus how many it adds to them."""
+    stated = [
+        claim for claim in text_claims if claim.polarity == "present" and claim.finding != NORMAL
+    ]
+    expected = [claim for claim in probe_claims if claim.finding != NORMAL]
+    lacking = sum(not is_among(claim, stated) for claim in expected)
+    return lacking + sum(not is_among(claim, expected) for claim in stated)
 
 
 def _probe_outputs(backbone: Backbone, encoded: Sequence[Encoded]) -> list[ProbeOutput | None]:
-    looks = backbone.probe_details(encoded)
-    return [None] * len(encoded) if looks is None else [*looks]
+    outputs = backbone.probe_details(encoded)
+    return [None] * len(encoded) if outputs is None else [*outputs]

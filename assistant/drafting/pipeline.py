@@ -1,6 +1,6 @@
-"""The way of studies from films to reports: gate, similar cases, writing, judgement.
+"""The pipeline from studies to reports: gate, similar cases, writing, judgement.
 
-Holds the parts and the options of one call, and keeps nothing between two studies.
+It holds the parts and the options of one call, and keeps no state between two studies.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def adapter_task(backbone: Backbone, task: str) -> str | None:
 
 
 def risk_model_of(backbone: Backbone, task: str | None) -> RiskModel | None:
-    """The backbone's risk model, if it was fitted on drafts with this adapter."""
+    """The backbone's risk model; None unless it was fitted on drafts with this adapter."""
     identity = backbone.identity_for(task)
     risk = backbone.risk
     return risk if risk and risk.fits(identity.revision, identity.adapter) else None
@@ -50,7 +50,7 @@ class DraftPipeline:
         return risk_model_of(self.backbone, self.task)
 
     def gate(self, studies: Sequence[Study]) -> list[GatedStudy]:
-        """Encode each study's film and ask the gate whether it may be written about."""
+        """Encode each study's film and judge it with the gate."""
         options = self.options
         return gate_studies(self.backbone, studies, correct=options.correct, anyway=options.anyway)
 
@@ -58,8 +58,8 @@ class DraftPipeline:
         """What the probe finds in each film; None without a probe."""
         return self.backbone.probe_encoded([study.encoded for study in gated])
 
-    def similar(self, gated: GatedStudy) -> tuple[Neighbour, ...]:
-        """The cases most like a film, those under the floor of similarity left out."""
+    def find_neighbours(self, gated: GatedStudy) -> tuple[Neighbour, ...]:
+        """The cases most similar to a film, without those under the floor of similarity."""
         floor, risk = self.options.floor, self.risk
         if floor is None and risk is not None:
             floor = risk.floor
@@ -67,15 +67,15 @@ class DraftPipeline:
             self.library,
             gated.encoded.embedding,
             self.options.neighbours,
-            own=gated.study.films[0].sha256[:16],
+            own_case=gated.study.films[0].sha256[:16],
             exclude=self.options.exclude,
         )
         return tuple(n for n in neighbours if floor is None or n.similarity >= floor)
 
     def write(self, gated: Sequence[GatedStudy]) -> list[WrittenDraft | None]:
-        """The draft of each study as it was written; None of one that the gate refused."""
+        """Each study's draft before judgement; None for a study that the gate refused."""
         passed = [study for study in gated if study.passed]
-        neighbours = [self.similar(study) for study in passed]
+        neighbours = [self.find_neighbours(study) for study in passed]
         samples = self.options.samples
         if samples is None:
             samples = self.risk.samples if self.risk else 0
@@ -88,11 +88,11 @@ class DraftPipeline:
             samples=samples,
             on_text=self.options.on_text,
         )
-        written = iter(drafts)
-        return [next(written) if study.passed else None for study in gated]
+        remaining = iter(drafts)
+        return [next(remaining) if study.passed else None for study in gated]
 
     def report(self, gated: Sequence[GatedStudy]) -> list[Report]:
-        """The report of each study, its sentences judged; an empty one where the gate refused."""
+        """Each study's report with judged sentences; an empty one where the gate refused."""
         return [
             self._judge(study, draft) for study, draft in zip(gated, self.write(gated), strict=True)
         ]
@@ -103,7 +103,7 @@ class DraftPipeline:
             request = draft.request
             has_prior = bool(gated.study.prior_report)
             sentences, removed = judge_sentences(
-                draft.written, draft.sources, self.risk, has_prior=has_prior
+                draft.generation, draft.sources, self.risk, has_prior=has_prior
             )
         identity = self.backbone.identity_for(self.task)
         return Report(

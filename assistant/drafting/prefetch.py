@@ -1,7 +1,7 @@
-"""Films are read ahead, in processes of their own, while the backbone works.
+"""Reads films ahead in worker processes while the backbone works.
 
-Knows files and processes, no model. A film whose decoding kills its process is a failed study,
-and no process outlives the one that started it.
+This module knows files and processes, no model. A film whose decoding kills its process becomes a
+failed study, and no worker outlives the process that started it.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from assistant.drafting.sources import FailedStudy, FileSource, Source, as_study
 from assistant.errors import IntakeError
 from assistant.types import Film, Study
 
-SHARED = Path("/dev/shm")  # noqa: S108 - not written to: looked at for how much it holds
+SHARED_MEMORY_FOLDER = Path("/dev/shm")  # noqa: S108 - not written to: only its free space is read
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _SharedStudy:
-    """A study on its way from the process that read it; its pixels go by shared memory."""
+    """A study that a worker read; its pixels travel by shared memory."""
 
     study: Study
     memory: str | None  # the name of the block; None: the pixels are in the study
@@ -42,14 +42,14 @@ class _SharedStudy:
 def prefetch(
     sources: Iterable[Source | FailedStudy], workers: int, ahead: int
 ) -> Generator[Study | FailedStudy]:
-    """The study of each source in order, or why there is none.
+    """The study of each source in order, or a `FailedStudy`.
 
-    `workers` processes read files, at most `ahead` beyond what has been taken; with 0 they are
-    read here when they are asked for. What is no file any more goes through.
+    `workers` processes read files, at most `ahead` beyond those already taken; with 0 each file is
+    read in this process when it is requested. Sources that are not files are passed on.
     """
     numbered = enumerate(sources)
     if workers:
-        yield from _from_processes(numbered, workers, max(ahead, workers + 1))
+        yield from _prefetch_in_processes(numbered, workers, max(ahead, workers + 1))
         return
     for number, source in numbered:
         yield _read_here(number, source)
@@ -64,15 +64,15 @@ def _read_here(number: int, source: Source | FailedStudy) -> Study | FailedStudy
         return FailedStudy(number, str(error))
 
 
-def _from_processes(
+def _prefetch_in_processes(
     numbered: Iterator[tuple[int, Source | FailedStudy]], workers: int, ahead: int
 ) -> Generator[Study | FailedStudy]:
-    pool = _pool(workers)
+    pool = _start_pool(workers)
     waiting: deque[tuple[int, Source | FailedStudy, Future[_SharedStudy | str] | None]] = deque()
     try:
         while True:
             for number, source in islice(numbered, ahead - len(waiting)):
-                waiting.append((number, source, _submitted(pool, source)))
+                waiting.append((number, source, _submit(pool, source)))
             if not waiting:
                 return
             number, source, future = waiting.popleft()
@@ -80,97 +80,97 @@ def _from_processes(
                 yield _read_here(number, source)
                 continue
             try:
-                got = future.result()
-            except BrokenProcessPool:  # by this film or another: it is read again, alone
+                result = future.result()
+            except BrokenProcessPool:  # broken by this film or another: read this one again, alone
                 pool.shutdown(wait=False)
-                pool = _pool(workers)
-                rest = [(n, s, f if _is_read(f) else _submitted(pool, s)) for n, s, f in waiting]
+                pool = _start_pool(workers)
+                rest = [(n, s, f if _is_read(f) else _submit(pool, s)) for n, s, f in waiting]
                 waiting = deque(rest)
-                got = _read_alone(source)
-            yield _received(number, got)
+                result = _read_alone(source)
+            yield _receive_study(number, result)
     finally:
         pool.shutdown(cancel_futures=True)
         for _, _, future in waiting:
             if future is not None and _is_read(future):
-                _received(0, future.result())  # lets go of its memory
+                _receive_study(0, future.result())  # frees its shared memory
 
 
 def _is_read(future: Future[_SharedStudy | str] | None) -> bool:
-    """Whether there is nothing to read, or it was read before its process ended."""
+    """Whether there is nothing to read, or it was read before its worker ended."""
     if future is None:
         return True
     return future.done() and not future.cancelled() and future.exception() is None
 
 
-def _submitted(
+def _submit(
     pool: ProcessPoolExecutor, source: Source | FailedStudy
 ) -> Future[_SharedStudy | str] | None:
-    """The reading of a file; None for what is no file."""
+    """Have a worker read a file; None for a source that is not a file."""
     if isinstance(source, Film | Study | FailedStudy):
         return None
     try:
-        return pool.submit(_read, source)
-    except BrokenProcessPool as error:  # noticed when its turn comes
+        return pool.submit(_read_to_shared_memory, source)
+    except BrokenProcessPool as error:  # raised when the result is taken
         future: Future[_SharedStudy | str] = Future()
         future.set_exception(error)
         return future
 
 
 def _read_alone(source: Source | FailedStudy) -> _SharedStudy | str:
-    with _pool(1) as pool:
+    with _start_pool(1) as pool:
         try:
-            return pool.submit(_read, source).result()  # type: ignore[arg-type]
+            return pool.submit(_read_to_shared_memory, source).result()  # type: ignore[arg-type]
         except BrokenProcessPool:
             return f'"{_name_of(source)}" ended the process that decoded it: export the film anew.'
 
 
 def _name_of(source: Source | FailedStudy) -> str:
-    named = source.name if isinstance(source, FileSource) else None
+    name = source.name if isinstance(source, FileSource) else None
     file = source.file if isinstance(source, FileSource) else source
-    return named or (Path(file).name if isinstance(file, str | os.PathLike) else "film")
+    return name or (Path(file).name if isinstance(file, str | os.PathLike) else "film")
 
 
-def _received(number: int, got: _SharedStudy | str) -> Study | FailedStudy:
-    """What was sent; a block of shared memory is copied and given back."""
-    if isinstance(got, str):
-        return FailedStudy(number, got)
-    if got.memory is None:
-        got.study.films[0].pixels.flags.writeable = False
-        return got.study
-    block = SharedMemory(got.memory)
-    pixels = np.ndarray(got.shape, np.float32, buffer=block.buf).copy()
+def _receive_study(number: int, result: _SharedStudy | str) -> Study | FailedStudy:
+    """The study of a worker's result; the shared memory is copied and freed."""
+    if isinstance(result, str):
+        return FailedStudy(number, result)
+    if result.memory is None:
+        result.study.films[0].pixels.flags.writeable = False
+        return result.study
+    block = SharedMemory(result.memory)
+    pixels = np.ndarray(result.shape, np.float32, buffer=block.buf).copy()
     pixels.flags.writeable = False
     block.close()
     block.unlink()
-    return _with_pixels(got.study, pixels)
+    return _replace_pixels(result.study, pixels)
 
 
-def _with_pixels(study: Study, pixels: np.ndarray) -> Study:
+def _replace_pixels(study: Study, pixels: np.ndarray) -> Study:
     return replace(study, films=(replace(study.films[0], pixels=pixels),))
 
 
-def _pool(workers: int) -> ProcessPoolExecutor:
+def _start_pool(workers: int) -> ProcessPoolExecutor:
     # Spawned, because a process that has loaded torch must not be forked.
     context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(workers, context, initializer=_begin)
+    return ProcessPoolExecutor(workers, context, initializer=_start_worker)
 
 
-def _begin() -> None:
-    """In a reading process: end with the one that started it, and leave Ctrl-C to it."""
+def _start_worker() -> None:
+    """In a worker: exit with the process that started it, and leave Ctrl-C to that."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     if parent is not None:
-        watch = threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True)
-        watch.start()
+        watcher = threading.Thread(target=_exit_with, args=(parent.sentinel,), daemon=True)
+        watcher.start()
 
 
-def _end_with(sentinel: int) -> None:
+def _exit_with(sentinel: int) -> None:
     connection.wait([sentinel])
     os._exit(1)
 
 
-def _read(source: Source) -> _SharedStudy | str:
-    """In a reading process: the study of a file, or the sentence that says why there is none."""
+def _read_to_shared_memory(source: Source) -> _SharedStudy | str:
+    """In a worker: the study of a file, or the error's sentence."""
     try:
         study = as_study(source)
     except IntakeError as error:
@@ -182,9 +182,11 @@ def _read(source: Source) -> _SharedStudy | str:
     block = SharedMemory(create=True, size=pixels.nbytes)
     np.ndarray(shape, np.float32, buffer=block.buf)[:] = pixels
     block.close()
-    return _SharedStudy(_with_pixels(study, np.empty((0, 0), np.float32)), block.name, shape)
+    return _SharedStudy(_replace_pixels(study, np.empty((0, 0), np.float32)), block.name, shape)
 
 
 def _has_room(size: int) -> bool:
-    """Whether shared memory holds so many bytes: writing beyond it would end the process."""
-    return not SHARED.is_dir() or shutil.disk_usage(SHARED).free > 4 * size
+    """Whether shared memory has room for `size` bytes: writing beyond it would end the process."""
+    return (
+        not SHARED_MEMORY_FOLDER.is_dir() or shutil.disk_usage(SHARED_MEMORY_FOLDER).free > 4 * size
+    )

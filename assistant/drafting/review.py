@@ -1,7 +1,7 @@
-"""What a person makes of a draft: sentences accepted, rejected or put in other words.
+"""A person's review of a draft: sentences are accepted, rejected or reworded.
 
-A report is never changed in place: every decision gives a new one. What a person writes is judged
-like the backbone's own words, and decides nothing by itself.
+A report is never changed in place: every decision returns a new one. What a person writes is
+judged like the backbone's own words; rewording alone accepts nothing.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ def decide(report: Report, index: int, decision: Decision | None) -> Report:
 
     `index` counts the sentences from 0. Raises SettingsError for a sentence that is not there.
     """
-    return _with(report, index, (replace(_sentence(report, index), decision=decision),))
+    return _replace_sentence(
+        report, index, (replace(_sentence_at(report, index), decision=decision),)
+    )
 
 
 def reword(
@@ -32,47 +34,48 @@ def reword(
     index: int,
     text: str,
     *,
-    ground: EvidenceSources | None = None,
+    sources: EvidenceSources | None = None,
 ) -> Report:
     """The report with one sentence in a person's words, judged anew against the same film.
 
-    The words may make several sentences; all stay in the old one's section and bear in `written`
-    what stood there first. None of them is accepted by that. No words at all reject the sentence.
-    `ground` is that of `ground_again`, which is made here where it is not given (a film is
-    encoded again then). Raises SettingsError for a sentence that is not there, and for a text
-    that has no sentence or over 20,000 characters.
+    The text may hold several sentences; all stay in the old one's section and keep the original
+    text in `written`. None of them counts as accepted. An empty text rejects the sentence.
+    `sources` are those of `sources_again`, which is called here where they are not given (the
+    film is encoded again then). Raises SettingsError for a sentence that is not there, and for a
+    text that has no sentence or over 20,000 characters.
     """
-    old = _sentence(report, index)
-    said = text.strip()
-    if not said:
+    old = _sentence_at(report, index)
+    new_text = text.strip()
+    if not new_text:
         return decide(report, index, "rejected")
-    if said == old.text:
+    if new_text == old.text:
         return report
-    found = judge_text(
-        text_to_check(said),
-        ground or sources_again(backbone, report),
+    judged = judge_text(
+        text_to_check(new_text),
+        sources or sources_again(backbone, report),
         risk,
         has_prior=bool(report.study.prior_report.strip()),
     )
-    first = old.written or old.text
-    new = tuple(
-        replace(one, section=old.section, written="" if one.text == first else first)
-        for one in found
+    original = old.written or old.text
+    replacements = tuple(
+        replace(new, section=old.section, written="" if new.text == original else original)
+        for new in judged
     )
-    return _with(report, index, new)
+    return _replace_sentence(report, index, replacements)
 
 
 def sources_again(backbone: Backbone, report: Report) -> EvidenceSources:
-    """What the sentences of a report are checked against, made again: one film encoded.
+    """The evidence sources of a report, gathered again by encoding its film.
 
-    Other drafts of the film are not drawn again. One ground serves every rewording of the report.
+    Further drafts of the film are not drawn again. The result serves every rewording of the
+    report.
     """
     encoded = backbone.encode([report.study.films[0]])[0]
-    look = probe_output_of(backbone, encoded)
-    return gather_sources(look, report.neighbours, (), report.study, report.gate)
+    probe_output = probe_output_of(backbone, encoded)
+    return gather_sources(probe_output, report.neighbours, (), report.study, report.gate)
 
 
-def _sentence(report: Report, index: int) -> Sentence:
+def _sentence_at(report: Report, index: int) -> Sentence:
     if not 0 <= index < len(report.sentences):
         raise SettingsError(
             f"The report has no sentence {index + 1}; it has {len(report.sentences)}."
@@ -80,6 +83,6 @@ def _sentence(report: Report, index: int) -> Sentence:
     return report.sentences[index]
 
 
-def _with(report: Report, index: int, new: tuple[Sentence, ...]) -> Report:
+def _replace_sentence(report: Report, index: int, new: tuple[Sentence, ...]) -> Report:
     sentences = report.sentences[:index] + new + report.sentences[index + 1 :]
     return replace(report, sentences=sentences)

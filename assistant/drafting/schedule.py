@@ -1,7 +1,7 @@
-"""Many studies drafted one window after the other, and together those that take equally long.
+"""Drafts any number of studies in windows, and writes drafts of similar length together.
 
-Knows the order of the work, not how a draft is made. Which studies are written together depends
-on the sources alone, never on time: the same sources give the same drafts.
+This module knows the order of the work, not how a draft is made. Which studies are written
+together depends on the sources alone, never on time: the same sources give the same drafts.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ NumberedOutcome = tuple[int, Report | FailedStudy]
 
 
 class BatchOptions(TypedDict, total=False):
-    """How many studies are drafted: the options of `Assistant.draft`, and how they are taken.
+    """Options of drafting many studies: those of `Assistant.draft`, and those of the batches.
 
-    `batch` studies (16) are written together, chosen among `window` (1) times as many: those
-    whose drafts will be of like length. `workers` processes (0) read films ahead; with 0 they are
-    read in this one. `order` "input" gives the outcomes in the order of the sources, "completion"
-    as they come: a report then tells its study, a `FailedStudy` its number.
+    `batch` studies (16) are written together, chosen from `window` (1) times as many by the
+    expected length of their drafts. `workers` processes (0) read films ahead; with 0 they are
+    read in this process. `order` "input" gives the outcomes in the order of the sources,
+    "completion" as they come: a report then holds its study, a `FailedStudy` its number.
     """
 
     neighbours: int
@@ -48,11 +48,11 @@ class BatchOptions(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class BatchPlan:
-    """`BatchOptions` with what was left out."""
+    """`BatchOptions` with the defaults filled in, checked."""
 
     options: DraftOptions = field(default_factory=DraftOptions)
     batch: int = 16  # studies written together
-    window: int = 1  # times as many among which those of like length are found
+    window: int = 1  # how many batches are read and sorted by length together
     workers: int = 0
     order: Order = "input"
 
@@ -65,20 +65,22 @@ class BatchPlan:
 
     @property
     def rows(self) -> int:
-        """The studies of a window, which are drafted together or not at all."""
+        """The number of studies in a window, which are drafted together or not at all."""
         return self.batch * self.window
 
     @classmethod
-    def of(cls, how: BatchOptions) -> BatchPlan:
-        """The same with the defaults; SettingsError for a value that does not hold."""
-        rest: dict[str, Any] = {**how}
-        mine = {name: rest.pop(name) for name in cls.__slots__ if name in rest}
-        return cls(DraftOptions(**rest), **mine)
+    def from_options(cls, options: BatchOptions) -> BatchPlan:
+        """The plan with the defaults filled in; SettingsError for a value out of range."""
+        draft_options: dict[str, Any] = {**options}
+        plan_options = {
+            name: draft_options.pop(name) for name in cls.__slots__ if name in draft_options
+        }
+        return cls(DraftOptions(**draft_options), **plan_options)
 
 
 @dataclass(frozen=True, slots=True)
 class DraftStages:
-    """What is called with the studies of a window, one after the other."""
+    """The stages that are called with the studies of a window, one after the other."""
 
     gate: Callable[[Sequence[Study]], list[GatedStudy]]
     probe: Callable[[Sequence[GatedStudy]], list[tuple[ProbeFinding, ...]] | None]
@@ -95,26 +97,32 @@ def draft_in_windows(
     start = 0
     with closing(studies):
         for window in batched(studies, plan.rows):
-            done = _of_window(window, start, plan, stages, strict=strict)
-            given = _in_order(done, start) if plan.order == "input" else (one for _, one in done)
-            for outcome in given:
+            outcomes = _draft_window(window, start, plan, stages, strict=strict)
+            ordered = (
+                _sort_outcomes(outcomes, start)
+                if plan.order == "input"
+                else (outcome for _, outcome in outcomes)
+            )
+            for outcome in ordered:
                 if strict and isinstance(outcome, FailedStudy):
-                    raise IntakeError(outcome.why)
+                    raise IntakeError(outcome.reason)
                 yield outcome
             start += len(window)
 
 
-def _in_order(done: Iterator[NumberedOutcome], start: int) -> Iterator[Report | FailedStudy]:
-    """What was done by number from `start`, each as soon as all before it are there."""
-    early: dict[int, Report | FailedStudy] = {}
-    for number, outcome in done:
-        early[number] = outcome
-        while start in early:
-            yield early.pop(start)
+def _sort_outcomes(
+    outcomes: Iterator[NumberedOutcome], start: int
+) -> Iterator[Report | FailedStudy]:
+    """The outcomes by number from `start`, each as soon as all before it have come."""
+    pending: dict[int, Report | FailedStudy] = {}
+    for number, outcome in outcomes:
+        pending[number] = outcome
+        while start in pending:
+            yield pending.pop(start)
             start += 1
 
 
-def _of_window(
+def _draft_window(
     window: Sequence[Study | FailedStudy],
     start: int,
     plan: BatchPlan,
@@ -122,57 +130,57 @@ def _of_window(
     *,
     strict: bool,
 ) -> Iterator[NumberedOutcome]:
-    yield from ((one.number, one) for one in window if isinstance(one, FailedStudy))
-    numbered = [(start + i, one) for i, one in enumerate(window) if isinstance(one, Study)]
-    asked: list[tuple[int, GatedStudy]] = []
-    for some in batched(numbered, plan.batch):
-        admitted = stages.gate([study for _, study in some])
-        asked += zip((number for number, _ in some), admitted, strict=True)
-    refused = [one for one in asked if not one[1].passed]
-    yield from zip((n for n, _ in refused), stages.report([a for _, a in refused]), strict=True)
-    to_write = [one for one in asked if one[1].passed]
+    yield from ((study.number, study) for study in window if isinstance(study, FailedStudy))
+    numbered = [(start + i, study) for i, study in enumerate(window) if isinstance(study, Study)]
+    gated: list[tuple[int, GatedStudy]] = []
+    for batch in batched(numbered, plan.batch):
+        batch_gated = stages.gate([study for _, study in batch])
+        gated += zip((number for number, _ in batch), batch_gated, strict=True)
+    refused = [(number, study) for number, study in gated if not study.passed]
+    yield from zip((n for n, _ in refused), stages.report([s for _, s in refused]), strict=True)
+    to_write = [(number, study) for number, study in gated if study.passed]
     if len(to_write) > plan.batch:
-        to_write = _by_length(to_write, stages)
-    for some in batched(to_write, plan.batch):
-        yield from _written(some, stages, strict=strict)
+        to_write = _sort_by_length(to_write, stages)
+    for batch in batched(to_write, plan.batch):
+        yield from _report_batch(batch, stages, strict=strict)
 
 
-def _by_length(
-    asked: list[tuple[int, GatedStudy]], stages: DraftStages
+def _sort_by_length(
+    gated: list[tuple[int, GatedStudy]], stages: DraftStages
 ) -> list[tuple[int, GatedStudy]]:
-    """Studies by how long their drafts will be: a batch takes as long as its longest.
+    """Sort studies by the expected length of their drafts: a batch takes as long as its longest.
 
-    A draft is about as long as the reading that it is told, where there is a probe.
+    A draft is about as long as the probe's summary in its prompt, where there is a probe.
     """
-    read = stages.probe([one for _, one in asked]) or [None] * len(asked)
+    findings = stages.probe([study for _, study in gated]) or [None] * len(gated)
     lengths = {
-        number: (len(probe_summary(seen)), len(one.study.indication))
-        for (number, one), seen in zip(asked, read, strict=True)
+        number: (len(probe_summary(labels)), len(study.study.indication))
+        for (number, study), labels in zip(gated, findings, strict=True)
     }
-    return sorted(asked, key=lambda one: lengths[one[0]])
+    return sorted(gated, key=lambda numbered: lengths[numbered[0]])
 
 
-def _written(
-    some: Sequence[tuple[int, GatedStudy]], stages: DraftStages, *, strict: bool
+def _report_batch(
+    batch: Sequence[tuple[int, GatedStudy]], stages: DraftStages, *, strict: bool
 ) -> Iterator[NumberedOutcome]:
-    """The reports of a batch; where the backbone fails, each is tried alone."""
+    """The reports of a batch; where the backbone fails, each study is tried alone."""
     try:
-        reports = stages.report([one for _, one in some])
+        reports = stages.report([study for _, study in batch])
     except BackboneError:
         if strict:
             raise
     else:
-        yield from zip((number for number, _ in some), reports, strict=True)
+        yield from zip((number for number, _ in batch), reports, strict=True)
         return
-    tried = [_alone(number, one, stages) for number, one in some]
-    failed = [outcome for _, outcome in tried if isinstance(outcome, FailedStudy)]
-    if len(failed) == len(tried) > 1:  # not of one film: nothing more would be written
-        raise BackboneError(failed[0].why)
-    yield from tried
+    outcomes = [_report_alone(number, study, stages) for number, study in batch]
+    failed = [outcome for _, outcome in outcomes if isinstance(outcome, FailedStudy)]
+    if len(failed) == len(outcomes) > 1:  # not one film's fault: no other would work
+        raise BackboneError(failed[0].reason)
+    yield from outcomes
 
 
-def _alone(number: int, one: GatedStudy, stages: DraftStages) -> NumberedOutcome:
+def _report_alone(number: int, gated: GatedStudy, stages: DraftStages) -> NumberedOutcome:
     try:
-        return number, stages.report([one])[0]
+        return number, stages.report([gated])[0]
     except BackboneError as error:
         return number, FailedStudy(number, str(error))

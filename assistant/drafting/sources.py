@@ -1,6 +1,7 @@
-"""What a draft may be made of: a study, a film, or a file that holds one.
+"""The sources of a draft: a study, a film, or a file that holds one.
 
-Knows no model. A file is opened here, or in another process by `assistant.drafting.prefetch`.
+This module knows no model. Files are opened here, or in another process by
+`assistant.drafting.prefetch`.
 """
 
 from __future__ import annotations
@@ -21,20 +22,20 @@ class FileSource:
     file: str | os.PathLike[str] | bytes
     indication: str = ""
     prior_report: str = ""
-    name: str | None = None  # what an error calls the film; None: by its file's name
+    name: str | None = None  # how errors name the film; None: by its file's name
 
 
 @dataclass(frozen=True, slots=True)
 class FailedStudy:
     """A study that could not be drafted."""
 
-    number: int  # which source it was, from 0
-    why: str  # one sentence
+    number: int  # of its source, counted from 0
+    reason: str  # one sentence
 
 
 @dataclass(frozen=True, slots=True)
 class BatchRow:
-    """One row of a batch: what its film is called, and what is drafted."""
+    """One row of a batch: the film's name, and what is drafted."""
 
     image: str
     source: FileSource | Study | FailedStudy
@@ -51,19 +52,19 @@ def as_study(source: Source, indication: str = "", prior_report: str = "") -> St
     if isinstance(source, Study):
         return source
     if isinstance(source, FileSource):
-        return Study((_film_of(source),), source.indication, prior_report=source.prior_report)
+        return Study((_read_source(source),), source.indication, prior_report=source.prior_report)
     film = source if isinstance(source, Film) else read_film(source)
     return Study((film,), indication, prior_report=prior_report)
 
 
-def _film_of(unread: FileSource) -> Film:
-    if isinstance(unread.file, bytes):
-        return read_film_bytes(unread.file, unread.name or "film")
-    if unread.name is None:
-        return read_film(unread.file)
+def _read_source(source: FileSource) -> Film:
+    if isinstance(source.file, bytes):
+        return read_film_bytes(source.file, source.name or "film")
+    if source.name is None:
+        return read_film(source.file)
     try:
-        with Path(unread.file).open("rb") as file:
+        with Path(source.file).open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise IntakeError(f'"{unread.name}" cannot be opened ({error.strerror}).') from None
-    return read_film_bytes(data, unread.name)
+        raise IntakeError(f'"{source.name}" cannot be opened ({error.strerror}).') from None
+    return read_film_bytes(data, source.name)

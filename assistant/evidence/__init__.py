@@ -1,1 +1,1 @@
-"""What speaks for each sentence, and how likely it is false. It knows no model."""
+"""Evidence for and against each sentence, and its risk of being false. It knows no model."""

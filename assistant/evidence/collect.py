@@ -1,8 +1,8 @@
-"""What speaks for and against each sentence of a draft, in numbers and in words.
+"""Collects the evidence for and against each sentence of a draft, as numbers and in words.
 
-A finding in this film is supported by this film alone: by the probe, by where the finding lights
-up. A similar case is precedent and other drafts are opinion: both move the risk and are shown,
-and neither makes a sentence supported (rule 1 of the rules of evidence).
+Only this film supports a finding in it: the probe, and the region where the finding lights up.
+Similar cases are precedent and other drafts are opinion. Both change the risk and are shown, but
+neither makes a sentence supported (rule 1 of the rules of evidence).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from assistant.chest.places import RIGHT, SIDES
-from assistant.claims import denies, name_of, one_sided, same_place, says
+from assistant.claims import asserts, denies, is_same_place, name_of, split_sides
 from assistant.evidence.signals import (
     Signals,
     agreement_signal,
@@ -40,36 +40,39 @@ from assistant.types import (
 )
 
 UNCHECKED = "No calibrated check of the film exists for this backbone."
-EVEN = 0.5  # of a signal: over it the film speaks for the claim, under it against
-LIT = 0.5  # of the strongest patch: from here on a patch belongs to the finding's box
-FALLS_OFF = 0.25  # a similar case so much less alike than the nearest is no longer similar
+NEUTRAL = 0.5  # a signal at or above it supports the claim, one below it contradicts it
+BOX_SHARE = 0.5  # share of the strongest patch from which a patch belongs to the finding's box
+SIMILARITY_DROP = 0.25  # a case this much less similar than the nearest one is left out
 
 
 @dataclass(frozen=True, slots=True)
 class EvidenceSources:
-    """What one film's sentences are checked against."""
+    """Everything that the sentences about one film are checked against."""
 
-    look: ProbeOutput | None = None  # None: the backbone has no probe
+    probe: ProbeOutput | None = None  # None: the backbone has no probe
     neighbours: tuple[tuple[Neighbour, tuple[Assertion, ...]], ...] = ()
-    samples: tuple[tuple[Assertion, ...], ...] = ()  # what other drafts of the film assert
+    sample_claims: tuple[tuple[Assertion, ...], ...] = ()  # of other drafts of the film
     gate: Gate | None = None
-    prior: tuple[Assertion, ...] | None = None  # what the earlier report asserts; None: none given
-    edge_mm: float | None = None  # of the longer edge of the film; None: its spacing is not known
-    shape: tuple[int, int] = (1, 1)  # height and width of the film, of which boxes are parts
+    prior_claims: tuple[Assertion, ...] | None = None  # of the earlier report; None: none given
+    edge_mm: float | None = None  # longer edge of the film; None: its pixel spacing is not known
+    film_shape: tuple[int, int] = (1, 1)  # height, width in pixels; boxes are parts of these
 
 
 def gather_sources(
-    look: ProbeOutput | None,
+    probe: ProbeOutput | None,
     neighbours: Sequence[Neighbour],
     samples: Iterable[GeneratedText] = (),
     study: Study | None = None,
     gate: Gate | None = None,
 ) -> EvidenceSources:
-    """The ground of one film: similar cases are cut where their likeness falls off."""
-    near = [n for n in neighbours if n.similarity >= neighbours[0].similarity - FALLS_OFF]
+    """Gather what one film's sentences are checked against.
+
+    Neighbours are left out once their similarity falls too far below that of the nearest.
+    """
+    similar = [n for n in neighbours if n.similarity >= neighbours[0].similarity - SIMILARITY_DROP]
     return EvidenceSources(
-        look,
-        tuple((n, case_assertions(n)) for n in near),
+        probe,
+        tuple((n, case_assertions(n)) for n in similar),
         tuple(find_assertions(sample.text) for sample in samples),
         gate,
         *_study_sources(study),
@@ -79,7 +82,7 @@ def gather_sources(
 def _study_sources(
     study: Study | None,
 ) -> tuple[tuple[Assertion, ...] | None, float | None, tuple[int, int]]:
-    """What the earlier report asserts, the longer edge of the film in mm, and its shape."""
+    """Return the claims of the earlier report, the longer edge of the film in mm, its shape."""
     if study is None:
         return None, None, (1, 1)
     prior = find_assertions(study.prior_report) if study.prior_report.strip() else None
@@ -89,166 +92,168 @@ def _study_sources(
 
 
 def signals_of(
-    parsed: ParsedSentence, written: GeneratedText, ground: EvidenceSources
+    parsed: ParsedSentence, generated: GeneratedText, sources: EvidenceSources
 ) -> tuple[tuple[Assertion, Signals], ...]:
-    """The signals of every claim of a sentence."""
-    made = []
+    """Return each claim of a sentence with its signals."""
+    signals = []
     for claim in parsed.assertions:
-        look, (start, stop) = ground.look, claim.span
-        made.append(
+        probe, (start, stop) = sources.probe, claim.span
+        signals.append(
             (
                 claim,
                 Signals(
-                    probe=None if look is None else probe_signal(claim, look),
-                    steady=None if look is None else steadiness_signal(claim, look),
-                    region=None if look is None else region_signal(claim, look),
-                    agreement=agreement_signal(claim, ground.samples),
-                    neighbours=neighbours_signal(claim, ground.neighbours),
+                    probe=None if probe is None else probe_signal(claim, probe),
+                    steady=None if probe is None else steadiness_signal(claim, probe),
+                    region=None if probe is None else region_signal(claim, probe),
+                    agreement=agreement_signal(claim, sources.sample_claims),
+                    neighbours=neighbours_signal(claim, sources.neighbours),
                     confidence=confidence_signal(
-                        written, parsed.start + start, parsed.start + stop
+                        generated, parsed.start + start, parsed.start + stop
                     ),
-                    known=known_signal(ground.gate),
+                    known=known_signal(sources.gate),
                 ),
             )
         )
-    return tuple(made)
+    return tuple(signals)
 
 
 def evidence_of(
-    claims: Sequence[tuple[Assertion, Signals]], ground: EvidenceSources
+    claims: Sequence[tuple[Assertion, Signals]], sources: EvidenceSources
 ) -> tuple[tuple[Evidence, ...], tuple[str, ...]]:
-    """The evidence for one sentence in words, and the similar cases that assert all of it."""
-    told = [e for claim, signals in claims for e in _film_evidence(claim, signals, ground)]
-    near, cited = _neighbour_evidence([claim for claim, _ in claims], ground)
-    return (*told, *near), cited
+    """Return a sentence's evidence in words, and the ids of similar cases that assert all of it."""
+    own = [e for claim, signals in claims for e in _film_evidence(claim, signals, sources)]
+    similar, citations = _neighbour_evidence([claim for claim, _ in claims], sources)
+    return (*own, *similar), citations
 
 
-def _film_evidence(claim: Assertion, signals: Signals, ground: EvidenceSources) -> list[Evidence]:
+def _film_evidence(claim: Assertion, signals: Signals, sources: EvidenceSources) -> list[Evidence]:
     name = name_of(claim)
-    made = []
+    evidence = []
     if signals.probe is not None:
         words = f"Probe {signals.probe:.2f} for {name}."
-        made.append(Evidence("probe", signals.probe, _stance(signals.probe), "film", words))
-    if ground.look is not None and claim.polarity != "absent":
-        made += _region_evidence(claim, ground.look, ground.shape)
-    made += _measurement_evidence(claim, ground) + _prior_evidence(claim, ground)
+        evidence.append(Evidence("probe", signals.probe, _stance(signals.probe), "film", words))
+    if sources.probe is not None and claim.polarity != "absent":
+        evidence += _region_evidence(claim, sources.probe, sources.film_shape)
+    evidence += _measurement_evidence(claim, sources) + _prior_evidence(claim, sources)
     if signals.agreement is not None:
-        count = len(ground.samples)
+        count = len(sources.sample_claims)
         words = f"{round(signals.agreement * count)} of {count} other drafts agree on {name}."
         stance = _stance(signals.agreement)
-        made.append(Evidence("agreement", signals.agreement, stance, "drafts", words))
-    return made
+        evidence.append(Evidence("agreement", signals.agreement, stance, "drafts", words))
+    return evidence
 
 
-def _region_evidence(claim: Assertion, look: ProbeOutput, shape: tuple[int, int]) -> list[Evidence]:
-    """Where the finding lights up, side by side where both are claimed."""
-    made = []
-    for one in one_sided(claim):
-        value = region_signal(one, look)
+def _region_evidence(
+    claim: Assertion, probe: ProbeOutput, shape: tuple[int, int]
+) -> list[Evidence]:
+    """Return where the finding lights up, one entry a side where both sides are claimed."""
+    evidence = []
+    for part in split_sides(claim):
+        value = region_signal(part, probe)
         if value is not None:
-            words = f"Strongest place of {name_of(one)} {value:.2f}."
-            box = box_of(one, look, shape)
-            made.append(Evidence("region", value, _stance(value), "film", words, box))
-    return made
+            words = f"Strongest place of {name_of(part)} {value:.2f}."
+            box = box_of(part, probe, shape)
+            evidence.append(Evidence("region", value, _stance(value), "film", words, box))
+    return evidence
 
 
-def _measurement_evidence(claim: Assertion, ground: EvidenceSources) -> list[Evidence]:
-    """What the film measures of the finding that is claimed; lengths only where a mm is known."""
-    made = []
-    for one in ground.look.measured if ground.look else ():
-        measure = one.measure
-        if measure.finding != claim.finding or not same_place(claim, measure.side, None):
+def _measurement_evidence(claim: Assertion, sources: EvidenceSources) -> list[Evidence]:
+    """Return the film's measurements of the claimed finding; lengths only where mm are known."""
+    evidence = []
+    for measurement in sources.probe.measurements if sources.probe else ():
+        target = measurement.target
+        if target.finding != claim.finding or not is_same_place(claim, target.side, None):
             continue
-        if measure.length and (ground.edge_mm is None or claim.polarity == "absent"):
+        if target.length and (sources.edge_mm is None or claim.polarity == "absent"):
             continue
-        of = f" of the {measure.side}" if measure.side else ""
-        words = f"Measured {measure.name}{of}: {describe_size(one, ground.edge_mm)}."
-        value = 1 - one.beyond if claim.polarity == "absent" else one.beyond
-        made.append(Evidence("measurement", value, _stance(value), "film", words))
-    return made
+        of_side = f" of the {target.side}" if target.side else ""
+        words = f"Measured {target.name}{of_side}: {describe_size(measurement, sources.edge_mm)}."
+        value = 1 - measurement.beyond if claim.polarity == "absent" else measurement.beyond
+        evidence.append(Evidence("measurement", value, _stance(value), "film", words))
+    return evidence
 
 
-def describe_size(one: Measurement, edge_mm: float | None) -> str:
-    """What is measured with its error, "40 mm, give or take 8 mm"; empty for a length in no mm."""
-    if one.measure.length and edge_mm is None:
+def describe_size(measurement: Measurement, edge_mm: float | None) -> str:
+    """Format a measurement, "40 mm, give or take 8 mm"; empty for a length without known mm."""
+    if measurement.target.length and edge_mm is None:
         return ""
-    scale, form, unit = (edge_mm, ".0f", " mm") if one.measure.length else (1.0, ".2f", "")
-    value, error = ((scale or 1.0) * x for x in (one.value, one.measure.error))
+    scale, form, unit = (edge_mm, ".0f", " mm") if measurement.target.length else (1.0, ".2f", "")
+    value, error = ((scale or 1.0) * x for x in (measurement.value, measurement.target.error))
     return f"{value:{form}}{unit}, give or take {error:{form}}{unit}"
 
 
-def _prior_evidence(claim: Assertion, ground: EvidenceSources) -> list[Evidence]:
-    """Whether the earlier report goes with a claim that compares; nothing where none was given."""
-    if claim.comparison is None or ground.prior is None:
+def _prior_evidence(claim: Assertion, sources: EvidenceSources) -> list[Evidence]:
+    """Return whether the earlier report fits a claim of change; empty without such a report."""
+    if claim.comparison is None or sources.prior_claims is None:
         return []
     plain = Assertion(claim.finding, side=claim.side, zone=claim.zone)
-    there = says(ground.prior, plain)
-    fits = there != (claim.comparison == "new")
-    verb = "asserts" if there else "does not assert"
+    asserted_before = asserts(sources.prior_claims, plain)
+    consistent = asserted_before != (claim.comparison == "new")
+    verb = "asserts" if asserted_before else "does not assert"
     words = f"The earlier report {verb} {name_of(plain)}."
-    return [Evidence("prior", float(fits), _stance(float(fits)), "prior", words)]
+    return [Evidence("prior", float(consistent), _stance(float(consistent)), "prior", words)]
 
 
 def _stance(value: float) -> Stance:
-    return "supports" if value >= EVEN else "contradicts"
+    return "supports" if value >= NEUTRAL else "contradicts"
 
 
 def box_of(
-    claim: Assertion, look: ProbeOutput, shape: tuple[int, int] = (1, 1)
+    claim: Assertion, probe: ProbeOutput, shape: tuple[int, int] = (1, 1)
 ) -> tuple[float, float, float, float] | None:
-    """Where a finding lights up on the claimed side: left, top, right, bottom, parts of the film.
+    """Return the box where a finding lights up on the claimed side, as parts of the film in [0, 1].
 
-    The patches joined to the strongest one that are at least half as strong; None where the probe
-    does not tell places for the finding.
+    The box (left, top, right, bottom) holds the patches joined to the strongest one that are at
+    least half as strong; None where the probe has no patch map for the finding.
     """
-    places = look.places.get(claim.finding)
-    if places is None:
+    patch_map = probe.patch_maps.get(claim.finding)
+    if patch_map is None:
         return None
     from scipy import ndimage  # not needed to import this module
 
-    edge = places.shape[1]
-    held = places.copy()
+    edge = patch_map.shape[1]
+    claimed_side = patch_map.copy()
     if claim.side in SIDES:  # the patient's right lies on the left of the film
-        dark = slice(edge // 2, None) if claim.side == RIGHT else slice(None, edge // 2)
-        held[:, dark] = 0
-    parts = np.zeros(held.shape, np.int32)
-    ndimage.label(held >= LIT * held.max(), output=parts)
-    peak = np.unravel_index(int(held.argmax()), held.shape)
-    rows, columns = np.nonzero(parts == parts[peak])
+        other_half = slice(edge // 2, None) if claim.side == RIGHT else slice(None, edge // 2)
+        claimed_side[:, other_half] = 0
+    regions = np.zeros(claimed_side.shape, np.int32)
+    ndimage.label(claimed_side >= BOX_SHARE * claimed_side.max(), output=regions)
+    peak = np.unravel_index(int(claimed_side.argmax()), claimed_side.shape)
+    rows, columns = np.nonzero(regions == regions[peak])
     (left, right), (top, bottom) = (
-        _of_film_edge(int(at.min()) / edge, (int(at.max()) + 1) / edge, length / max(shape))
+        _square_to_film(int(at.min()) / edge, (int(at.max()) + 1) / edge, length / max(shape))
         for at, length in ((columns, shape[1]), (rows, shape[0]))
     )
     return left, top, right, bottom
 
 
-def _of_film_edge(start: float, stop: float, share: float) -> tuple[float, float]:
-    """From parts of the square that an encoder sees to parts of the film, `share` of its edge."""
+def _square_to_film(start: float, stop: float, share: float) -> tuple[float, float]:
+    """Convert parts of the encoder's square into parts of the film, which fills `share` of it."""
     low, high = (min(max((at - 0.5) / share + 0.5, 0.0), 1.0) for at in (start, stop))
     return low, high
 
 
 def _neighbour_evidence(
-    claims: Sequence[Assertion], ground: EvidenceSources
+    claims: Sequence[Assertion], sources: EvidenceSources
 ) -> tuple[tuple[Evidence, ...], tuple[str, ...]]:
-    """Evidence from the similar cases; a case is cited only if it supports every claim."""
+    """Return the evidence from similar cases; a case is cited only if it supports every claim."""
     evidence: list[Evidence] = []
-    cited: list[str] = []
+    citations: list[str] = []
     verb: dict[Stance, str] = {
         "supports": "asserts the same",
         "contradicts": "says otherwise",
         "silent": "is silent",
     }
-    for neighbour, theirs in ground.neighbours if claims else ():
+    for neighbour, neighbour_claims in sources.neighbours if claims else ():
         stance: Stance = "silent"
-        if all(says(theirs, claim) for claim in claims):
+        if all(asserts(neighbour_claims, claim) for claim in claims):
             stance = "supports"
-            cited.append(neighbour.case)
-        elif any(denies(theirs, claim) for claim in claims):
+            citations.append(neighbour.case)
+        elif any(denies(neighbour_claims, claim) for claim in claims):
             stance = "contradicts"
         words = (
             f"Similar case {neighbour.case} {verb[stance]} (similarity {neighbour.similarity:.2f})."
         )
         value = max(0.0, neighbour.similarity)
         evidence.append(Evidence("neighbour", value, stance, neighbour.case, words))
-    return tuple(evidence), tuple(cited)
+    return tuple(evidence), tuple(citations)

@@ -1,10 +1,10 @@
-"""How likely a sentence is false for this film, and what is to be done with it.
+"""Applies the risk model: how likely a sentence is false for this film, and what to do with it.
 
-A logistic model a polarity weighs the signals of each claim; more support never raises the risk.
-The riskiest claim makes the sentence's risk, which is calibrated on sentences that the backbone
-itself wrote of films whose truth is known. The model is a short table that anyone can read; what
-it was fitted on is said in it, and it holds for that backbone and adapter alone. Fitting is the
-adapters' room's; this module only applies.
+One logistic model for each polarity weighs the signals of each claim; more support never raises
+the risk. The riskiest claim sets the sentence's risk, which is calibrated on sentences that the
+backbone itself wrote about films of known truth. The model is a short readable table that names
+what it was fitted on, and it holds for that backbone and adapter only. `adapters.calibration`
+fits it; this module only applies it.
 """
 
 from __future__ import annotations
@@ -23,37 +23,37 @@ from assistant.types import Action, Assertion
 
 SCHEMA = "wetread.risk/1"
 FILE = "risk.json"
-CLIP = 0.001  # signals are held this far from 0 and 1, so that none decides alone
+CLIP = 0.001  # signals are clipped this far from 0 and 1, so that none decides alone
 
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """What one polarity's claims are weighed by."""
+    """The weights of the logistic model for claims of one polarity."""
 
     bias: float
-    signals: Mapping[str, float]  # a unit of log-odds of support lowers the log-odds of risk so far
+    signals: Mapping[str, float]  # log-odds of risk that one log-odds of support takes off
     missing: Mapping[str, float]  # added where a signal could not be taken
     findings: Mapping[str, float]  # added for a claim about this finding
 
 
 @dataclass(frozen=True, slots=True)
 class RiskModel:
-    """The fitted model, with the thresholds of what to do."""
+    """The fitted risk model with its action thresholds."""
 
     backbone: str  # revision whose drafts it was fitted on
     adapter: str | None
     fitted_on: str  # in words
     sentences: int
     samples: int  # other drafts of each film that the agreement was taken from
-    error: float  # rate of false sentences allowed among those kept
+    error: float  # allowed rate of false sentences among those kept
     keep: float  # the highest risk that is kept
     withhold: float  # the lowest risk that is withheld
     scale: tuple[float, float]  # slope and shift from the riskiest claim's log-odds to the risk's
     polarities: Mapping[str, Weights]
-    floor: float | None = None  # a case less alike says no more than any other; None: not known
+    floor: float | None = None  # similarity below which a case tells nothing; None: not known
 
-    def claim(self, claim: Assertion, signals: Signals) -> float | None:
-        """The log-odds that one claim is false; None where its polarity was not fitted."""
+    def log_odds_of(self, claim: Assertion, signals: Signals) -> float | None:
+        """Return the log-odds that a claim is false; None where its polarity was not fitted."""
         weights = self.polarities.get(claim.polarity)
         if weights is None:
             return None
@@ -66,38 +66,40 @@ class RiskModel:
                 odds -= weights.signals.get(name, 0.0) * log_odds(value)
         return odds
 
-    def sentence(self, claims: Sequence[tuple[Assertion, Signals]]) -> float | None:
-        """The calibrated probability that a sentence is false; None where no claim has one."""
-        odds = [o for claim, signals in claims if (o := self.claim(claim, signals)) is not None]
+    def risk_of(self, claims: Sequence[tuple[Assertion, Signals]]) -> float | None:
+        """Return the calibrated probability that a sentence is false; None if no claim has one."""
+        odds = [
+            o for claim, signals in claims if (o := self.log_odds_of(claim, signals)) is not None
+        ]
         if not odds:
             return None
         return sigmoid(self.scale[0] * max(odds) + self.scale[1])
 
-    def action(self, risk: float) -> Action:
-        """What to do with a sentence of this risk."""
+    def action_for(self, risk: float) -> Action:
+        """Return what to do with a sentence of this risk."""
         if risk <= self.keep:
             return "keep"
         return "withhold" if risk >= self.withhold else "flag"
 
     def fits(self, backbone: str, adapter: str | None) -> bool:
-        """Whether it was fitted on drafts of this backbone with this adapter."""
+        """Return whether it was fitted on drafts of this backbone with this adapter."""
         return (self.backbone, self.adapter) == (backbone, adapter)
 
     def save(self, path: Path) -> None:
         """Write the model as JSON."""
-        told = {"schema": SCHEMA, **asdict(self)}
-        write_file(path, (json.dumps(told, indent=1) + "\n").encode())
+        values = {"schema": SCHEMA, **asdict(self)}
+        write_file(path, (json.dumps(values, indent=1) + "\n").encode())
 
     @classmethod
     def load(cls, path: Path) -> RiskModel:
-        """Read what `save` wrote; BackboneError for a file that is damaged or of another form."""
+        """Read what `save` wrote; raises BackboneError for a damaged file or another schema."""
         try:
-            told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            if told.pop("schema") != SCHEMA:
+            values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            if values.pop("schema") != SCHEMA:
                 raise ValueError(SCHEMA)
-            told["scale"] = tuple(float(x) for x in told["scale"])
-            told["polarities"] = {k: Weights(**v) for k, v in told["polarities"].items()}
-            return cls(**told)
+            values["scale"] = tuple(float(x) for x in values["scale"])
+            values["polarities"] = {k: Weights(**v) for k, v in values["polarities"].items()}
+            return cls(**values)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise BackboneError(
                 f"The risk model in {path.parent.name!r} is damaged ({type(error).__name__}); "
@@ -106,11 +108,11 @@ class RiskModel:
 
 
 def log_odds(value: float) -> float:
-    """The log-odds of a probability that is held away from 0 and 1."""
-    held = min(max(value, CLIP), 1 - CLIP)
-    return math.log(held / (1 - held))
+    """Return the log-odds of a probability, clipped away from 0 and 1."""
+    clipped = min(max(value, CLIP), 1 - CLIP)
+    return math.log(clipped / (1 - clipped))
 
 
 def sigmoid(odds: float) -> float:
-    """The probability of log-odds, in (0, 1)."""
+    """Return the probability, in (0, 1), of log-odds."""
     return 1 / (1 + math.exp(-max(-60.0, min(60.0, odds))))

@@ -1,7 +1,7 @@
-"""What can be measured for and against one claim of a draft, as numbers in [0, 1].
+"""Computes the signals for and against one claim of a draft, as numbers in [0, 1].
 
-A signal near 1 speaks for the claim, one near 0 against it; None says that it could not be taken,
-which is neither. What the numbers mean together is the matter of `assistant.evidence.risk`.
+A signal near 1 supports the claim, one near 0 contradicts it; None means that it could not be
+computed, which is neither. `assistant.evidence.risk` combines the signals.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from assistant.chest.places import BOTH, LARGE, LEFT, MODERATE, RIGHT, SIDES, SMALL
-from assistant.claims import denies, same_place, says
+from assistant.claims import asserts, denies, is_same_place
 from assistant.types import Assertion, Gate, GeneratedText, LabelProbability, Neighbour, ProbeOutput
 
 
@@ -20,83 +20,89 @@ from assistant.types import Assertion, Gate, GeneratedText, LabelProbability, Ne
 class Signals:
     """The signals of one claim, each in [0, 1] or None."""
 
-    probe: float | None = None  # a head on the encoder: is it so in this film?
-    steady: float | None = None  # whether that head says the same of the film moved a little
-    region: float | None = None  # the strongest patch of the finding where it is claimed
-    agreement: float | None = None  # share of other drafts of the same film that say the same
-    neighbours: float | None = None  # share of the similar cases, by likeness, that agree
-    confidence: float | None = None  # of the writer, in the words that carry the claim
-    known: float | None = None  # how near the film lies to what the backbone was made with
+    probe: float | None = None  # probability of the claim by the probe on the encoder
+    steady: float | None = None  # how little that probability changes as the film is shifted
+    region: float | None = None  # strongest patch of the finding on the claimed side
+    agreement: float | None = None  # share of other drafts of the same film that agree
+    neighbours: float | None = None  # share of the similar cases that agree, weighted by similarity
+    confidence: float | None = None  # of the writer, in the tokens that carry the claim
+    known: float | None = None  # how close the film is to the backbone's training films
 
 
 SIGNALS = tuple(field.name for field in fields(Signals))
 
 
-def probe_signal(claim: Assertion, look: ProbeOutput) -> float | None:
-    """The probability that a claim is true by the probe; None where it has no label for it."""
-    labels = [c for c in look.chances if c.finding == claim.finding]
-    plain = [c for c in labels if not c.degrees and same_place(claim, c.side, c.zone)]
-    if not plain:
+def probe_signal(claim: Assertion, probe: ProbeOutput) -> float | None:
+    """Return the probe's probability that a claim is true; None where it has no label for it."""
+    labels = [c for c in probe.labels if c.finding == claim.finding]
+    matching = [c for c in labels if not c.degrees and is_same_place(claim, c.side, c.zone)]
+    if not matching:
         return None
     if claim.polarity == "absent":
-        return 1 - max(c.probability for c in plain)
-    return _on_all_sides(
-        claim, [(c.side, c.probability * _degree(claim, c, labels)) for c in plain]
+        return 1 - max(c.probability for c in matching)
+    return _combine_sides(
+        claim, [(c.side, c.probability * _degree_probability(claim, c, labels)) for c in matching]
     )
 
 
-def steadiness_signal(claim: Assertion, look: ProbeOutput) -> float | None:
-    """1 where the probe says the same however the film is moved, less where it wavers."""
-    found = [
-        c for c in look.chances
-        if c.finding == claim.finding and not c.degrees and same_place(claim, c.side, c.zone)
+def steadiness_signal(claim: Assertion, probe: ProbeOutput) -> float | None:
+    """Return 1 where the probe's probability is the same in all shifts of the film, less if not."""
+    labels = [
+        c for c in probe.labels
+        if c.finding == claim.finding and not c.degrees and is_same_place(claim, c.side, c.zone)
     ]  # fmt: skip
-    return 1 - max(c.spread for c in found) if found else None
+    return 1 - max(c.spread for c in labels) if labels else None
 
 
-def _degree(claim: Assertion, label: LabelProbability, labels: Iterable[LabelProbability]) -> float:
-    """The probability of the claimed degree, where one is claimed and the probe tells degrees."""
+def _degree_probability(
+    claim: Assertion, label: LabelProbability, labels: Iterable[LabelProbability]
+) -> float:
+    """Return the probability of the claimed degree; 1 without one or where the probe has none."""
     place = (label.side, label.zone)
     graded = {c.degrees: c.probability for c in labels if c.degrees and (c.side, c.zone) == place}
-    more = graded.get((MODERATE, LARGE))
-    most = graded.get((LARGE,))
-    if more is None or most is None:
+    above_small = graded.get((MODERATE, LARGE))
+    above_moderate = graded.get((LARGE,))
+    if above_small is None or above_moderate is None:
         return 1.0
-    known = {SMALL: 1 - more, MODERATE: more * (1 - most), LARGE: min(more, most)}
-    return known.get(claim.degree or "", 1.0)
+    by_degree = {
+        SMALL: 1 - above_small,
+        MODERATE: above_small * (1 - above_moderate),
+        LARGE: min(above_small, above_moderate),
+    }
+    return by_degree.get(claim.degree or "", 1.0)
 
 
-def _on_all_sides(claim: Assertion, found: Sequence[tuple[str | None, float]]) -> float:
-    """The best of what was found; where both sides are claimed, of the weaker side."""
-    if claim.side != BOTH or not any(side for side, _ in found):
-        return max(value for _, value in found)
-    return min(max((v for s, v in found if s == side), default=0.0) for side in SIDES)
+def _combine_sides(claim: Assertion, values: Sequence[tuple[str | None, float]]) -> float:
+    """Return the highest value; where both sides are claimed, that of the weaker side."""
+    if claim.side != BOTH or not any(side for side, _ in values):
+        return max(value for _, value in values)
+    return min(max((v for s, v in values if s == side), default=0.0) for side in SIDES)
 
 
-def region_signal(claim: Assertion, look: ProbeOutput) -> float | None:
-    """The strongest patch of the finding on the claimed side; its absence, for a denial."""
-    places = look.places.get(claim.finding)
-    if places is None:
+def region_signal(claim: Assertion, probe: ProbeOutput) -> float | None:
+    """Return the strongest patch of the finding on the claimed side; 1 minus it for a denial."""
+    patch_map = probe.patch_maps.get(claim.finding)
+    if patch_map is None:
         return None
-    half = places.shape[1] // 2
+    half = patch_map.shape[1] // 2
     # The patient's right lies on the left of the film.
-    parts = {RIGHT: places[:, :half], LEFT: places[:, half:]}
+    halves = {RIGHT: patch_map[:, :half], LEFT: patch_map[:, half:]}
     if claim.polarity == "absent":
-        return 1 - float(parts.get(claim.side or "", places).max())
+        return 1 - float(halves.get(claim.side or "", patch_map).max())
     if claim.side == BOTH:
-        return float(min(part.max() for part in parts.values()))
-    return float(parts.get(claim.side or "", places).max())
+        return float(min(part.max() for part in halves.values()))
+    return float(halves.get(claim.side or "", patch_map).max())
 
 
 def known_signal(gate: Gate | None) -> float | None:
-    """Half where the gate begins to warn of a film, and less the further off it lies."""
+    """Return 0.5 at the distance where the gate begins to warn, less for films further away."""
     if gate is None or gate.distance is None or not gate.limit:
         return None
     return 1 / (1 + (gate.distance / gate.limit) ** 2)
 
 
 def agreement_signal(claim: Assertion, drafts: Sequence[Sequence[Assertion]]) -> float | None:
-    """The share of drafts whose claims hold this one; a denial also holds where none is made."""
+    """Return the share of drafts that agree with a claim; silence agrees with a denial."""
     if not drafts:
         return None
     return float(np.mean([_holds(draft, claim) for draft in drafts]))
@@ -105,7 +111,7 @@ def agreement_signal(claim: Assertion, drafts: Sequence[Sequence[Assertion]]) ->
 def neighbours_signal(
     claim: Assertion, neighbours: Sequence[tuple[Neighbour, Sequence[Assertion]]]
 ) -> float | None:
-    """The share of the similar cases that hold a claim, each weighed by its likeness."""
+    """Return the share of the similar cases that agree with a claim, weighted by similarity."""
     weights = np.array([max(n.similarity, 0.0) for n, _ in neighbours])
     if not weights.sum() > 0:
         return None
@@ -114,16 +120,17 @@ def neighbours_signal(
 
 
 def _holds(claims: Sequence[Assertion], claim: Assertion) -> bool:
+    """Return whether claims agree with a claim; they agree with a denial unless they deny it."""
     if claim.polarity == "absent":
         return not denies(claims, claim)
-    return says(claims, claim)
+    return asserts(claims, claim)
 
 
-def confidence_signal(written: GeneratedText, start: int, stop: int) -> float | None:
-    """The least probable of the tokens that wrote characters `start` to `stop`."""
+def confidence_signal(generated: GeneratedText, start: int, stop: int) -> float | None:
+    """Return the lowest probability of the tokens that wrote characters `start` to `stop`."""
     logs = [
         log
-        for (begin, end), log in zip(written.spans, written.log_probabilities, strict=True)
+        for (begin, end), log in zip(generated.spans, generated.log_probabilities, strict=True)
         if begin < stop and end > start
     ]
     return float(np.exp(min(logs))) if logs else None

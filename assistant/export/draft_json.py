@@ -1,6 +1,6 @@
 """A draft as JSON and as Markdown. The JSON form is versioned and described in docs/draft.md.
 
-As a page to print, `assistant.export.html` shows it.
+`assistant.export.html` makes a page to print.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SCHEMA = "wetread.draft/1"
 ANSWER_SCHEMA = "wetread.answer/1"
 
 
-def _study(study: Study) -> dict[str, Any]:
+def _study_dict(study: Study) -> dict[str, Any]:
     return {
         "films": [
             {
@@ -41,7 +41,7 @@ def _study(study: Study) -> dict[str, Any]:
     }
 
 
-def _sentence(sentence: Sentence) -> dict[str, Any]:
+def _sentence_dict(sentence: Sentence) -> dict[str, Any]:
     return {
         "text": sentence.text,
         "section": sentence.section,
@@ -77,9 +77,9 @@ def draft_dict(report: Report) -> dict[str, Any]:
         "schema": SCHEMA,
         "notice": NOTICES[report.author],
         "author": report.author,
-        "study": _study(report.study),
+        "study": _study_dict(report.study),
         "gate": asdict(report.gate),
-        "sentences": [_sentence(s) for s in report.sentences],
+        "sentences": [_sentence_dict(s) for s in report.sentences],
         "removed": [{"text": text, "reason": reason} for text, reason in report.removed],
         "neighbours": [neighbour_dict(n) for n in report.neighbours],
         "abstention": report.abstention,
@@ -99,7 +99,7 @@ def answer_dict(answer: Answer) -> dict[str, Any]:
         "question": answer.question,
         "understood": answer.understood,
         "answer": answer.text,
-        "sentence": _sentence(answer.sentence) if answer.sentence else None,
+        "sentence": _sentence_dict(answer.sentence) if answer.sentence else None,
         "log_probability": answer.log_probability,
         "removed": [{"text": text, "reason": reason} for text, reason in answer.removed],
         "gate": asdict(answer.gate),
@@ -120,18 +120,18 @@ def draft_markdown(report: Report) -> str:
         lines += [f"> **{head}.** {report.gate.reason}", ""]
     elif report.abstention:
         lines += [f"> **Warning.** {report.abstention}", ""]
-    if done := correction_words(report.study.films[0]):
-        lines += [f"> {done}", ""]
+    if correction := correction_words(report.study.films[0]):
+        lines += [f"> {correction}", ""]
     for section in ("findings", "impression"):
-        chosen = [s for s in report.sentences if s.section == section]
-        if not chosen:
+        sentences = [s for s in report.sentences if s.section == section]
+        if not sentences:
             continue
         lines += [f"## {section.capitalize()}", ""]
-        for sentence in chosen:
-            cited = f" [{', '.join(sentence.citations)}]" if sentence.citations else ""
+        for sentence in sentences:
+            citations = f" [{', '.join(sentence.citations)}]" if sentence.citations else ""
             text = " ".join(sentence.text.split())  # a person's lines may be wrapped
             text = text if report.shows(sentence) else f"~~{text}~~"
-            lines.append(f"- {text} *({risk_words(sentence, report.author)})*{cited}")
+            lines.append(f"- {text} *({risk_words(sentence, report.author)})*{citations}")
             if review := review_words(sentence, report.author):
                 lines.append(f"  - **{review[0].upper()}{review[1:]}**")
             lines += [f"  - {words}" for words in reasons_of(sentence, len(report.neighbours))]

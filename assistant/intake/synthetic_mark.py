@@ -63,16 +63,16 @@ def mark_likeness(pixels: np.ndarray) -> float:
     wanted = (template - template.mean()).reshape(-1)
     wanted /= np.linalg.norm(wanted)
     best = 0.0
-    for seen_from in (pixels, pixels[:, ::-1]):
+    for oriented in (pixels, pixels[:, ::-1]):
         for scale in _SCALES:
-            corner = _corner(seen_from, scale * min(pixels.shape) / SQUARE)
+            corner = _corner(oriented, scale * min(pixels.shape) / SQUARE)
             windows = np.lib.stride_tricks.sliding_window_view(corner, template.shape)
-            seen = windows.reshape(-1, template.size)
-            seen = seen - seen.mean(axis=1, keepdims=True)
-            norms = np.linalg.norm(seen, axis=1)
+            patches = windows.reshape(-1, template.size)
+            patches = patches - patches.mean(axis=1, keepdims=True)
+            norms = np.linalg.norm(patches, axis=1)
             usable = norms > _EMPTY * template.size**0.5
             if usable.any():
-                best = max(best, float(np.abs(seen[usable] @ wanted / norms[usable]).max()))
+                best = max(best, float(np.abs(patches[usable] @ wanted / norms[usable]).max()))
     return min(best, 1.0)
 
 

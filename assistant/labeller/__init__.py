@@ -1,1 +1,1 @@
-"""Report text to assertions, and assertions to words. It knows reports, and no film."""
+"""Turns report text into assertions, and assertions into words. It reads no film."""

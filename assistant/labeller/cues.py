@@ -1,7 +1,7 @@
 """The words of grammar: what negates, hedges, ends a clause, or gives a degree.
 
-Data only, in the phrase language of `assistant.labeller.matcher`; what a kind of cue does is said
-in `assistant.labeller.labeller`. Nothing here is about one part of the body.
+Data only, in the phrase language of `assistant.labeller.matcher`; `assistant.labeller.labeller`
+says what each kind of cue does. Nothing here depends on the body part.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ NEGATORS = frozenset(("no", "not", "without", "negative"))
 
 @dataclass(frozen=True, slots=True)
 class Degree:
-    """One closed scale for all findings; mild counts as small and severe as large."""
+    """A degree on the one scale for all findings; mild counts as small, severe as large."""
 
     value: str
     phrases: tuple[str, ...]
@@ -25,11 +25,11 @@ class Degree:
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """Words that change what the words about them mean."""
+    """Words that change the meaning of the words around them."""
 
     kind: str
     phrases: tuple[str, ...]
-    change: str | None = None  # what they say against an earlier film
+    change: str | None = None  # the change since an earlier film that they state
     faint: bool = False  # before a word of `ONE_FILM` they compare nothing
 
 
@@ -45,13 +45,13 @@ DEGREE_CUES = (
 )  # fmt: skip
 
 _BE = "is|are|was|were|be|been|has|have|had|remains|remain"
-_SEEN = (
+_DETECTED = (
     "seen|identified|present|visualized|visualised|visible|evident|appreciated|demonstrated|shown"
     "|detected|observed|noted|apparent|found|suspected|suggested|definite"
 )
-_HOW = "slightly|mildly|minimally|moderately|markedly|significantly|substantially|somewhat|xxxx"
-_MORE = "prominent|conspicuous|extensive|pronounced|apparent|confluent|dense"
-# "Increased markings" tells how one film looks; "increased effusion" compares two.
+_EXTENT = "slightly|mildly|minimally|moderately|markedly|significantly|substantially|somewhat|xxxx"
+_QUALITY = "prominent|conspicuous|extensive|pronounced|apparent|confluent|dense"
+# "Increased markings" describes one film; "increased effusion" compares two.
 ONE_FILM = frozenset((
     "opacity", "opacities", "density", "densities", "marking", "markings", "prominence",
 ))  # fmt: skip
@@ -67,7 +67,7 @@ CUES = (
     Cue("and", ("and", "as well as", "plus")),
     Cue("or", ("or|nor|/", "and / or")),
     Cue("with", ("with", "associated|along|together with")),
-    # The words on the two sides name one thing seen and what it is taken for.
+    # The words before it name what is visible, those after it the interpretation.
     Cue("link", (
         "consistent|compatible with", "in keeping with", "representing|represents|reflecting",
         "secondary|due|related to", "indicating|indicative of?", "adjacent to",
@@ -83,7 +83,8 @@ CUES = (
     )),
     Cue("no", ("interval? resolution|clearing|removal of",), "resolved"),
     Cue("no_after", (
-        f"not ~ {_SEEN}", "isn't|aren't|wasn't|weren't ~ seen|identified|present|visible|evident",
+        f"not ~ {_DETECTED}",
+        "isn't|aren't|wasn't|weren't ~ seen|identified|present|visible|evident",
         "absent", "none", "is|are|been excluded", ": no|none|negative|absent", "ruled out",
     )),
     Cue("no_after", (
@@ -106,7 +107,7 @@ CUES = (
     Cue("maybe_list", (
         "differential diagnosis|diagnoses|considerations|consideration? includes|include?",
     )),
-    # Of what follows; where nothing does, of what has just been named.
+    # Hedges what follows; where nothing follows, what was named last.
     Cue("maybe_either", (
         "difficult|hard to entirely|completely|definitely? exclude|rule out?",
     )),
@@ -119,7 +120,7 @@ CUES = (
         "is|are favored|favoured|doubtful",
         "not ~ entirely|completely excluded",
     )),
-    # Not about this film, unless the rest of the clause says that it is still so.
+    # Not about this film, unless the rest of the clause says that it still holds.
     Cue("past", (
         "history|hx of", "h / o",
         "evaluate|evaluation|assess|assessment|evaluating|assessing for",
@@ -133,27 +134,27 @@ CUES = (
         "unchanged|stable|persistent|persists|persist|again|still|similar|redemonstrated|static",
     ), "unchanged"),
     Cue("still", (
-        f"{_HOW}? worsened|worsening|worse|larger|enlarging|increasing|progressing|progressed",
-        f"interval {_HOW}? increase|worsening|progression|enlargement|growth in|of? size? of?",
-        f"has|have {_HOW}? increased|enlarged|grown", "has|have become larger",
-        f"{_HOW}? increased in size", f"{_HOW}? increased since|from|compared|when",
-        "increase in|of size? of?", f"{_HOW}? more {_MORE} than|since|compared|versus",
+        f"{_EXTENT}? worsened|worsening|worse|larger|enlarging|increasing|progressing|progressed",
+        f"interval {_EXTENT}? increase|worsening|progression|enlargement|growth in|of? size? of?",
+        f"has|have {_EXTENT}? increased|enlarged|grown", "has|have become larger",
+        f"{_EXTENT}? increased in size", f"{_EXTENT}? increased since|from|compared|when",
+        "increase in|of size? of?", f"{_EXTENT}? more {_QUALITY} than|since|compared|versus",
     ), "larger"),
-    Cue("still", (f"{_HOW}? increased",), "larger", faint=True),
+    Cue("still", (f"{_EXTENT}? increased",), "larger", faint=True),
     Cue("still", (
-        f"{_HOW}? improved|improving|smaller|decreasing|diminishing|resolving|regressed|reduced",
+        f"{_EXTENT}? improved|improving|smaller|decreasing|diminishing|resolving|regressed|reduced",
         "interval? partial|partially resolution|clearing|resolved|cleared of?",
-        f"interval {_HOW}? decrease|improvement|reduction in|of? size? of?", "residual",
-        f"has|have {_HOW}? decreased|diminished|improved|regressed",
-        f"{_HOW}? decreased in size", f"{_HOW}? decreased since|from|compared|when",
-        "decrease|improvement in|of size? of?", f"less {_MORE} than|since|compared|versus",
+        f"interval {_EXTENT}? decrease|improvement|reduction in|of? size? of?", "residual",
+        f"has|have {_EXTENT}? decreased|diminished|improved|regressed",
+        f"{_EXTENT}? decreased in size", f"{_EXTENT}? decreased since|from|compared|when",
+        "decrease|improvement in|of size? of?", f"less {_QUALITY} than|since|compared|versus",
     ), "smaller"),
-    Cue("still", (f"{_HOW}? decreased",), "smaller", faint=True),
+    Cue("still", (f"{_EXTENT}? decreased",), "smaller", faint=True),
     Cue("new", (
         "new|newly", "interval development|appearance|placement|insertion of?",
         "has|have developed", "recurrent|recurrence of?",
     ), "new"),
-    # One side is held against the other, not now against then.
+    # Compares one side with the other, not this film with an earlier one.
     Cue("sides", (
         "larger|smaller|greater|worse|more|less|increased|decreased than|on the? right|left",
         "larger|smaller|greater|worse than expected|normal",

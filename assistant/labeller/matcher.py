@@ -1,9 +1,9 @@
-"""Finds many phrases in a text at once: words, a small phrase language, an index, a scan.
+"""Finds many phrases in a text at once: a tokeniser, a small phrase language, an index, a scan.
 
 This module knows neither medicine nor grammar. A phrase is lower-case words in which `a|b` is
 either word, `a?` (or `a|b?`) may be missing and `~` stands for a few words in between; hyphens
-in a text count as spaces. A text is split into words once and every word looked up in an index
-of the phrases that begin with it, so that the cost grows with the text, hardly with the phrases.
+in a text count as spaces. A text is split into words once and every word is looked up in an index
+of the phrases that begin with it, so the cost grows with the text and hardly with the phrases.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _TOKEN = re.compile(
 
 
 class Entry(Protocol):
-    """Whatever has phrases can be looked for."""
+    """Anything that has phrases to search for."""
 
     @property
     def phrases(self) -> tuple[str, ...]: ...
@@ -38,7 +38,7 @@ class PhraseMatch:
     start: int  # first word
     end: int  # one past the last word
     entry: object  # what the phrase belongs to
-    wording: frozenset[str] = frozenset()  # the words its phrase may be made of
+    wording: frozenset[str] = frozenset()  # all words that its phrase may hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ def index_of(entries: Iterable[Entry]) -> Index:
     index: Index = {}
     for entry in entries:
         for text in entry.phrases:
-            phrase = _phrase(text, entry)
+            phrase = _parse_phrase(text, entry)
             for part in phrase.parts:
                 for word in part.words:
                     index.setdefault(word, []).append(phrase)
@@ -72,7 +72,7 @@ def index_of(entries: Iterable[Entry]) -> Index:
     return index
 
 
-def _phrase(text: str, entry: Entry) -> _Phrase:
+def _parse_phrase(text: str, entry: Entry) -> _Phrase:
     parts, gap = [], False
     for word in text.split():
         if word == "~":
@@ -84,8 +84,8 @@ def _phrase(text: str, entry: Entry) -> _Phrase:
     return _Phrase(tuple(parts), entry, frozenset().union(*(part.words for part in parts)))
 
 
-def tokens(text: str) -> tuple[list[str], list[tuple[int, int]]]:
-    """Return the lower-case words of a text and their places in it; never raises.
+def tokenise(text: str) -> tuple[list[str], list[tuple[int, int]]]:
+    """Return the lower-case words of a text and their character spans in it; never raises.
 
     Punctuation counts as words, and every end of a sentence becomes a full stop.
     """
@@ -105,50 +105,50 @@ def tokens(text: str) -> tuple[list[str], list[tuple[int, int]]]:
 def scan(words: Sequence[str], index: Index, gap: int) -> list[PhraseMatch]:
     """Return the best phrase at every word, left to right, `~` being at most `gap` words.
 
-    Hits do not overlap, but for what lies in or after a gap: a phrase with a gap hides only the
-    words before it, so that the words in the gap can be found too.
+    Matches do not overlap, except in or after a gap: a phrase with a gap covers only the words
+    before the gap, so that phrases in the gap are found too.
     """
-    hits = []
-    free = 0
+    matches = []
+    next_free = 0
     for i, word in enumerate(words):
         phrases = index.get(word)
-        if phrases is None or i < free:
+        if phrases is None or i < next_free:
             continue
         best = None
         for phrase in phrases:
-            fit = _fit(phrase.parts, 0, words, i, gap)
+            fit = _match_parts(phrase.parts, 0, words, i, gap)
             if fit is None:
                 continue
-            end, solid, matched = fit
-            # More than one word first, then what lies closer together, then what says more.
-            rank = (matched > 1, matched - (end - i), matched)
+            end, blocked_until, words_matched = fit
+            # Prefer several words to one, then fewer words in between, then more words.
+            rank = (words_matched > 1, words_matched - (end - i), words_matched)
             if best is None or rank > best[0]:
-                best = (rank, PhraseMatch(i, end, phrase.entry, phrase.wording), solid)
+                best = (rank, PhraseMatch(i, end, phrase.entry, phrase.wording), blocked_until)
         if best is not None:
-            hits.append(best[1])
-            free = best[2]
-    return hits
+            matches.append(best[1])
+            next_free = best[2]
+    return matches
 
 
-def _fit(
+def _match_parts(
     parts: Sequence[_Part], first: int, words: Sequence[str], at: int, gap: int
 ) -> tuple[int, int, int] | None:
-    """Match parts[first:] at a word: the end, the end of the part before a gap, words matched."""
-    matched = 0
+    """Match parts[first:] at a word: return the end, the end before the gap, the words matched."""
+    words_matched = 0
     for number in range(first, len(parts)):
         part = parts[number]
         if part.after_gap and number > first:
             for j in range(at, min(at + gap + 1, len(words))):
                 if words[j] in part.words:
-                    rest = _fit(parts, number, words, j, gap)
+                    rest = _match_parts(parts, number, words, j, gap)
                     if rest is not None:
-                        return rest[0], at, matched + rest[2]
+                        return rest[0], at, words_matched + rest[2]
                 if words[j] in STOPS:
                     break
             return None
         if at < len(words) and words[at] in part.words:
             at += 1
-            matched += 1
+            words_matched += 1
         elif not part.optional:
             return None
-    return (at, at, matched) if matched else None
+    return (at, at, words_matched) if words_matched else None

@@ -1,6 +1,6 @@
-"""Takes a draft apart into sentences, and applies the rules of evidence that need no model.
+"""Splits a draft into sentences, and applies the rules of evidence that need no model.
 
-This module knows the shape of a report and the wording of comparisons and measurements; it does
+This module knows the layout of a report and the wording of comparisons and measurements. It does
 not know findings, which `assistant.labeller.labeller` reads, nor whether anything is true.
 """
 
@@ -94,7 +94,7 @@ _COMPARISON = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class ParsedSentence:
-    """One sentence of a draft, as it stands there, with what it claims."""
+    """One sentence of a draft, verbatim, with its claims."""
 
     text: str  # exactly draft[start:end]; the assertions' spans are characters of it
     section: Section
@@ -106,20 +106,20 @@ class ParsedSentence:
 def parse_sentences(text: str) -> tuple[ParsedSentence, ...]:
     """Return the sentences of a draft in order, without its headings and list numbers.
 
-    Text before or without a heading counts as findings. A sentence said twice in a section is
-    kept once. Spans are characters of the draft and do not overlap. Never raises; () where the
+    Text before or without a heading counts as findings. A sentence that is repeated in a section
+    is kept once. Spans are characters of the draft and do not overlap. Never raises; () where the
     text has no word.
     """
-    made: list[ParsedSentence] = []
-    said: set[tuple[Section, tuple[str, ...]]] = set()
-    for section, start, end in _sections(text):
-        for a, b in _sentences(text, start, end):
+    sentences: list[ParsedSentence] = []
+    known_keys: set[tuple[Section, tuple[str, ...]]] = set()
+    for section, start, end in _split_sections(text):
+        for a, b in _split_sentences(text, start, end):
             sentence = text[a:b]
             key = (section, tuple(_WORD.findall(sentence.casefold())))
-            if key not in said:
-                said.add(key)
-                made.append(ParsedSentence(sentence, section, find_assertions(sentence), a, b))
-    return tuple(made)
+            if key not in known_keys:
+                known_keys.add(key)
+                sentences.append(ParsedSentence(sentence, section, find_assertions(sentence), a, b))
+    return tuple(sentences)
 
 
 def withhold_numbers(sentence: str) -> tuple[str, bool]:
@@ -133,11 +133,11 @@ def withhold_numbers(sentence: str) -> tuple[str, bool]:
 
 
 def is_comparison(text: str) -> bool:
-    """Return whether a sentence compares with an earlier film, which only a prior can support."""
+    """Return whether a sentence compares with an earlier film; only a prior can support that."""
     return _COMPARISON.search(text) is not None
 
 
-def _sections(text: str) -> Iterator[tuple[Section, int, int]]:
+def _split_sections(text: str) -> Iterator[tuple[Section, int, int]]:
     section: Section = "findings"
     start = 0
     for match in _HEADING.finditer(text):
@@ -148,8 +148,8 @@ def _sections(text: str) -> Iterator[tuple[Section, int, int]]:
     yield section, start, len(text)
 
 
-def _sentences(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """Spans of the sentences within text[start:end], trimmed."""
+def _split_sentences(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Yield the trimmed spans of the sentences within text[start:end]."""
     begin = start
     for match in _END.finditer(text, start, end):
         if _ENUMERATOR.fullmatch(text, begin, match.start()):
@@ -158,12 +158,12 @@ def _sentences(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
             last = _LAST_WORD.search(text, max(begin, match.start() - 8), match.start())
             if last and last.group().lower() in ABBREVIATIONS:
                 continue
-        yield from _trimmed(text, begin, match.end())
+        yield from _trim_span(text, begin, match.end())
         begin = match.end()
-    yield from _trimmed(text, begin, end)
+    yield from _trim_span(text, begin, end)
 
 
-def _trimmed(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+def _trim_span(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     lead = _LEAD.match(text, start, end)
     start = lead.end() if lead else start
     end = start + len(text[start:end].rstrip())

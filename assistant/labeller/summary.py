@@ -1,7 +1,7 @@
-"""Other films in a prompt: what a report asserts, in the vocabulary's words and nothing else.
+"""Summarises reports and probe findings for a prompt, in the vocabulary's words only.
 
 The free text of another patient's report never reaches a prompt: it may name a person, and it
-may say anything, orders to the model among it. What does is made of labelled assertions alone.
+may hold anything, even orders to the model. Only summaries made of its assertions do.
 """
 
 from __future__ import annotations
@@ -11,68 +11,69 @@ from collections.abc import Iterable, Sequence
 from assistant.chest.places import DEGREES
 from assistant.chest.question_words import GRADED
 from assistant.chest.vocabulary import finding_of_label
-from assistant.claims import fullest, name_of
+from assistant.claims import keep_most_specific, name_of
 from assistant.labeller.labeller import find_assertions
 from assistant.types import Assertion, Neighbour, ProbeFinding
 
-READING_MOST = 12  # findings that a reading names
+MAX_READING_FINDINGS = 12  # named in the summary of a probe's findings
 
 NOTHING = "no finding"
-SUMMARY_MOST = 8  # findings that one summary names; a film with more is no clearer for the rest
+MAX_SUMMARY_FINDINGS = 8  # named in the summary of a case; more would not make it clearer
 
 
-def summarise(found: Iterable[Assertion], most: int = SUMMARY_MOST) -> str:
-    """What is asserted as present, with degree, side and zone, in the vocabulary's names.
+def summarise(assertions: Iterable[Assertion], most: int = MAX_SUMMARY_FINDINGS) -> str:
+    """Summarise what is asserted as present, with degree, side and zone, in vocabulary names.
 
     "moderate right pleural effusion, cardiomegaly", in the order of the vocabulary, at most
-    `most` findings; "no finding" where nothing is present. What is only possible is left out.
+    `most` findings; "no finding" where nothing is present. Uncertain findings are left out.
     """
-    return ", ".join(name_of(claim) for claim in fullest(found)[:most]) or NOTHING
+    return ", ".join(name_of(claim) for claim in keep_most_specific(assertions)[:most]) or NOTHING
 
 
 def case_summary(report: str, labels: Sequence[str] = ()) -> str:
-    """The summary of a case from its report and its labels; empty where neither claims anything.
+    """Summarise a case by its report and labels; empty where neither asserts anything.
 
-    A report of which nothing was understood is no report of a film without findings.
+    It is empty, and not "no finding", since a report may say what the labeller does not read.
     """
     claims = case_assertions(Neighbour("", 0.0, report, tuple(labels)))
     return summarise(claims) if claims else ""
 
 
 def similar_summaries(neighbours: Iterable[Neighbour]) -> tuple[str, ...]:
-    """One summary for each similar case of which something is known, in their order."""
-    made = (case_summary(n.report, n.labels) for n in neighbours)
-    return tuple(summary for summary in made if summary)
+    """Return one summary for each similar case that has one, in their order."""
+    summaries = (case_summary(n.report, n.labels) for n in neighbours)
+    return tuple(summary for summary in summaries if summary)
 
 
 def case_assertions(neighbour: Neighbour) -> tuple[Assertion, ...]:
-    """What a similar case asserts, by its report and by its labels."""
-    labelled = (finding_of_label(label) for label in neighbour.labels)
-    return find_assertions(neighbour.report) + tuple(Assertion(f) for f in labelled if f)
+    """Return what a similar case asserts, by its report and by its labels."""
+    label_findings = (finding_of_label(label) for label in neighbour.labels)
+    return find_assertions(neighbour.report) + tuple(Assertion(f) for f in label_findings if f)
 
 
-def probe_summary(seen: Iterable[ProbeFinding] | None) -> str:
-    """The reading of one film, as `reading_words` puts it; empty where there is no probe."""
-    return "" if seen is None else describe_probe(probe_assertions(seen))
+def probe_summary(findings: Iterable[ProbeFinding] | None) -> str:
+    """Summarise the probe's findings, as `describe_probe` does; empty where there is no probe."""
+    return "" if findings is None else describe_probe(probe_assertions(findings))
 
 
-def probe_assertions(seen: Iterable[ProbeFinding]) -> tuple[Assertion, ...]:
-    """What a probe sees in a film, as claims; small is what is graded and has no degree."""
+def probe_assertions(findings: Iterable[ProbeFinding]) -> tuple[Assertion, ...]:
+    """Return the present probe findings as claims; a graded one without a degree is small."""
     return tuple(
-        _graded(Assertion(s.finding, side=s.side, zone=s.zone, degree=s.degree))
-        for s in seen
+        _with_degree(Assertion(s.finding, side=s.side, zone=s.zone, degree=s.degree))
+        for s in findings
         if s.present
     )
 
 
-def describe_probe(found: Iterable[Assertion]) -> str:
-    """ "small right pleural effusion, cardiomegaly"; "no finding" where there is none.
+def describe_probe(assertions: Iterable[Assertion]) -> str:
+    """Summarise claims of the probe: "small right pleural effusion, cardiomegaly".
 
-    What is graded and has no degree is small: a probe tells only what is more than that.
+    "no finding" where there are none. A graded finding without a degree is small, since the
+    probe only tells larger degrees.
     """
-    return summarise((_graded(a) for a in found), READING_MOST)
+    return summarise((_with_degree(a) for a in assertions), MAX_READING_FINDINGS)
 
 
-def _graded(a: Assertion) -> Assertion:
-    degree = a.degree or (DEGREES[0] if a.finding in GRADED else None)
-    return Assertion(a.finding, side=a.side, zone=a.zone, degree=degree)
+def _with_degree(assertion: Assertion) -> Assertion:
+    degree = assertion.degree or (DEGREES[0] if assertion.finding in GRADED else None)
+    return Assertion(assertion.finding, side=assertion.side, zone=assertion.zone, degree=degree)

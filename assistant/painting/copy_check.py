@@ -1,9 +1,9 @@
-"""Is a painting nearly a film that is known: one of the library, or of the painter's training?
+"""Checks whether a painting is nearly a copy of a known film, such as one of the library.
 
-Three steps, each dearer for a film than the one before and taken for fewer: the neighbours by the
-backbone's embedding, of those the films with the same outline, and of those the structural
-similarity decides. The embedding alone will not do: it puts films with the same findings beside
-each other, and the original of a blurred copy may well be its fiftieth neighbour.
+Three steps, each dearer for a film than the one before and done for fewer films: neighbours by the
+backbone's embedding, then those with the most similar outline, then structural similarity, which
+decides. The embedding alone is not enough: it puts films with the same findings close together,
+and the original of a blurred copy may well be its fiftieth neighbour.
 
 This module knows no findings, and nothing of how a film was painted.
 """
@@ -26,15 +26,17 @@ from retrieval import Library, LibraryError
 
 LIMIT = 0.88  # structural similarity from which on a painting counts as a copy: docs/painting.md
 EDGE = 128  # pixels at which films are compared
-LOOKED_AT = 1000  # neighbours by embedding whose outline is looked at: 2 s of work
+OUTLINE_CANDIDATES = 1000  # neighbours by embedding whose outlines are compared: 2 s of work
 OUTLINE = 16  # pixels of an outline's edge
-CLOSEST = 5  # films with the nearest outline, for which the similarity is computed
+SIMILARITY_CANDIDATES = (
+    5  # films with the nearest outlines, whose structural similarity is computed
+)
 
 _K1, _K2, _SIGMA, _REACH = 0.01, 0.03, 1.5, 3.5  # the constants of the paper, for a range of 1
 
 
 class ReferenceFilms(Protocol):
-    """Known films with small pictures, to be searched by embedding."""
+    """Known films with small pictures, searched by embedding."""
 
     @property
     def name(self) -> str:
@@ -51,7 +53,7 @@ class ReferenceFilms(Protocol):
 
 
 class LibraryFilms:
-    """The library of cases as a shelf."""
+    """The library's cases as reference films."""
 
     name = "library"
 
@@ -72,83 +74,83 @@ class LibraryFilms:
             return np.asarray(opened.convert("L"), np.float32) / 255
 
 
-def similarity(one: np.ndarray, others: np.ndarray) -> np.ndarray:
+def similarity(film: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Structural similarity of a film (E, E) with others (N, E, E), in [-1, 1], as (N,).
 
     Wang et al. 2004, "Image quality assessment: from error visibility to structural similarity",
-    over all but the corner where the mark of a synthetic film is, which would count as likeness.
+    over all but the corner with the mark of synthetic films, which would count as similar.
     """
-    first, second = np.asarray(one, np.float64)[None], np.asarray(others, np.float64)
-    mean1, mean2 = _blurred(first), _blurred(second)
-    var1 = (_blurred(first**2) - mean1**2).clip(0)
-    var2 = (_blurred(second**2) - mean2**2).clip(0)
-    both = _blurred(first * second) - mean1 * mean2
+    first, second = np.asarray(film, np.float64)[None], np.asarray(others, np.float64)
+    mean1, mean2 = _blur(first), _blur(second)
+    var1 = (_blur(first**2) - mean1**2).clip(0)
+    var2 = (_blur(second**2) - mean2**2).clip(0)
+    covariance = _blur(first * second) - mean1 * mean2
     c1, c2 = _K1**2, _K2**2
-    light = (2 * mean1 * mean2 + c1) / (mean1**2 + mean2**2 + c1)
-    grain = (2 * both + c2) / (var1 + var2 + c2)
-    rows, columns = mark_box(*one.shape)
-    counts = np.ones(one.shape, bool)
-    counts[-rows:, :columns] = False
-    return (light * grain)[:, counts].mean(axis=1)
+    luminance = (2 * mean1 * mean2 + c1) / (mean1**2 + mean2**2 + c1)
+    structure = (2 * covariance + c2) / (var1 + var2 + c2)
+    rows, columns = mark_box(*film.shape)
+    compared = np.ones(film.shape, bool)
+    compared[-rows:, :columns] = False
+    return (luminance * structure)[:, compared].mean(axis=1)
 
 
-def _blurred(films: np.ndarray) -> np.ndarray:
+def _blur(films: np.ndarray) -> np.ndarray:
     return gaussian_filter(films, (0, _SIGMA, _SIGMA), truncate=_REACH, mode="mirror")
 
 
 def _outlines(films: Sequence[np.ndarray]) -> np.ndarray:
-    """Films (E, E) as unit vectors (N, OUTLINE ** 2) that light and contrast do not change."""
+    """Films (E, E) as unit vectors (N, OUTLINE ** 2), invariant to brightness and contrast."""
     small = np.stack([square(film, OUTLINE) for film in films]).reshape(len(films), -1)
     small = small - small.mean(axis=1, keepdims=True)
     return small / np.linalg.norm(small, axis=1, keepdims=True).clip(min=1e-6)
 
 
 def check_copies(
-    encoder: Encoder, shelves: Sequence[ReferenceFilms], films: Sequence[Film]
+    encoder: Encoder, references: Sequence[ReferenceFilms], films: Sequence[Film]
 ) -> list[CopyCheck]:
-    """Compare each film with the known ones; it itself must not be among them.
+    """Compare each film with the known ones; the film itself must not be among them.
 
-    "copy" from a structural similarity of `LIMIT` on with any film, "original" below it, and
-    "unchecked" with the reason where there is nothing to compare with.
+    The verdict is "copy" from a structural similarity of `LIMIT` with any film, "original" below
+    it, and "unchecked" with the reason where there is nothing to compare with.
     """
-    if not shelves:
+    if not references:
         return [CopyCheck(reason="No library is open.")] * len(films)
-    opened: dict[tuple[str, str], np.ndarray] = {}  # pictures, as paintings share neighbours
+    pictures: dict[tuple[str, str], np.ndarray] = {}  # shared, as paintings share neighbours
     return [
-        _check(film.pixels, code.embedding, shelves, opened)
-        for film, code in zip(films, encoder.encode(films), strict=True)
+        _check_film(film.pixels, encoded.embedding, references, pictures)
+        for film, encoded in zip(films, encoder.encode(films), strict=True)
     ]
 
 
-def _check(
+def _check_film(
     pixels: np.ndarray,
     embedding: np.ndarray,
-    shelves: Sequence[ReferenceFilms],
-    opened: dict[tuple[str, str], np.ndarray],
+    references: Sequence[ReferenceFilms],
+    pictures: dict[tuple[str, str], np.ndarray],
 ) -> CopyCheck:
-    known: list[tuple[str, str]] = []
-    for shelf in shelves:
-        for film in shelf.nearest(embedding, LOOKED_AT):
-            place = (shelf.name, film)
-            if place not in opened and (picture := shelf.picture(film)) is not None:
-                opened[place] = square(picture, EDGE)
-            if place in opened:
-                known.append(place)
-    if not known:
+    candidates: list[tuple[str, str]] = []
+    for reference in references:
+        for film in reference.nearest(embedding, OUTLINE_CANDIDATES):
+            key = (reference.name, film)
+            if key not in pictures and (picture := reference.picture(film)) is not None:
+                pictures[key] = square(picture, EDGE)
+            if key in pictures:
+                candidates.append(key)
+    if not candidates:
         return CopyCheck(reason="The library has no film to compare with.")
-    own = square(pixels, EDGE)
-    outlines = _outlines([own, *(opened[place] for place in known)])
-    closest = np.argsort(-(outlines[1:] @ outlines[0]), kind="stable")[:CLOSEST]
-    alike = similarity(own, np.stack([opened[known[i]] for i in closest]))
-    best = int(alike.argmax())
-    (shelf_name, film), value = known[closest[best]], float(alike[best])
+    film_picture = square(pixels, EDGE)
+    outlines = _outlines([film_picture, *(pictures[key] for key in candidates)])
+    closest = np.argsort(-(outlines[1:] @ outlines[0]), kind="stable")[:SIMILARITY_CANDIDATES]
+    similarities = similarity(film_picture, np.stack([pictures[candidates[i]] for i in closest]))
+    best = int(similarities.argmax())
+    (reference_name, film), value = candidates[closest[best]], float(similarities[best])
     return CopyCheck(
         verdict="copy" if value >= LIMIT else "original",
-        reason=f"The most alike of {len(known)} known films is "
+        reason=f"The most alike of {len(candidates)} known films is "
         f"{'so alike that this is a copy of it' if value >= LIMIT else 'another film'}.",
-        shelf=shelf_name,
+        shelf=reference_name,
         film=film,
         similarity=round(value, 4),
         limit=LIMIT,
-        compared=len(known),
+        compared=len(candidates),
     )

@@ -1,8 +1,8 @@
 """Writes a painting as a DICOM file that says of itself that it is synthetic.
 
 A Secondary Capture image (DICOM PS3.3, A.8.1) with Synthetic Data (0008,001C) = YES. Nobody's
-data is in it: the patient is called SYNTHETIC, every UID is new, and what was asked for is there
-only as a hash, as a prompt may have been taken from a patient's report.
+data is in it: the patient is called SYNTHETIC, every UID is new, and the prompt is stored only as
+a hash, as it may have been taken from a patient's report.
 """
 
 from __future__ import annotations
@@ -26,69 +26,69 @@ def painting_dicom(painting: Painting) -> bytes:
 
     The same painting gives the same bytes, and so the same UIDs: sent twice, it is stored once.
     """
-    found = _identity(painting)
-    found.update(_equipment(painting))
-    found.update(_picture(painting.pixels))
-    found.file_meta = FileMetaDataset()
-    found.file_meta.TransferSyntaxUID = uid.ExplicitVRLittleEndian
+    dataset = _identity_of(painting)
+    dataset.update(_equipment_of(painting))
+    dataset.update(_picture_of(painting.pixels))
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = uid.ExplicitVRLittleEndian
     file = io.BytesIO()
-    dcmwrite(file, found, enforce_file_format=True)
+    dcmwrite(file, dataset, enforce_file_format=True)
     return file.getvalue()
 
 
-def _identity(painting: Painting) -> Dataset:
+def _identity_of(painting: Painting) -> Dataset:
     """Patient, study, series and instance: nobody's, and new."""
     p = painting.provenance
-    made = [p.backbone, p.revision, p.adapter or "", p.prompt_sha256, str(p.seed)]
+    sources = [p.backbone, p.revision, p.adapter or "", p.prompt_sha256, str(p.seed)]
     pixels = hashlib.sha256(painting.pixels.tobytes()).hexdigest()
-    found = Dataset()
-    found.SpecificCharacterSet = "ISO_IR 192"
-    found.SOPClassUID = uid.SecondaryCaptureImageStorage
-    found.SOPInstanceUID = uid.generate_uid(entropy_srcs=["instance", *made, pixels])
-    found.add_new(SYNTHETIC_DATA, "CS", "YES")
-    found.PatientName = found.PatientID = NOBODY
-    found.PatientBirthDate = found.PatientSex = ""
-    found.StudyInstanceUID = uid.generate_uid(entropy_srcs=["study", *made, pixels])
-    found.StudyDate = found.StudyTime = found.StudyID = ""
-    found.AccessionNumber = found.ReferringPhysicianName = ""
-    found.SeriesInstanceUID = uid.generate_uid(entropy_srcs=["series", *made, pixels])
-    found.SeriesNumber = 1
-    found.InstanceNumber = painting.number + 1
-    return found
+    dataset = Dataset()
+    dataset.SpecificCharacterSet = "ISO_IR 192"
+    dataset.SOPClassUID = uid.SecondaryCaptureImageStorage
+    dataset.SOPInstanceUID = uid.generate_uid(entropy_srcs=["instance", *sources, pixels])
+    dataset.add_new(SYNTHETIC_DATA, "CS", "YES")
+    dataset.PatientName = dataset.PatientID = NOBODY
+    dataset.PatientBirthDate = dataset.PatientSex = ""
+    dataset.StudyInstanceUID = uid.generate_uid(entropy_srcs=["study", *sources, pixels])
+    dataset.StudyDate = dataset.StudyTime = dataset.StudyID = ""
+    dataset.AccessionNumber = dataset.ReferringPhysicianName = ""
+    dataset.SeriesInstanceUID = uid.generate_uid(entropy_srcs=["series", *sources, pixels])
+    dataset.SeriesNumber = 1
+    dataset.InstanceNumber = painting.number + 1
+    return dataset
 
 
-def _equipment(painting: Painting) -> Dataset:
-    """What made it and how, in the words that DICOM has for it."""
-    p, made = painting.provenance, Dataset()
-    made.Modality = "OT"
-    made.ConversionType = "SYN"  # synthetic image, PS3.3 C.8.6.1
-    made.Manufacturer = "Wetread"
-    made.ManufacturerModelName = p.backbone[:64]
-    made.SoftwareVersions = [f"{name} {version}"[:64] for name, version in p.versions]
-    made.SeriesDescription = "Synthetic chest film, no patient's"
-    made.BodyPartExamined = "CHEST"
-    made.ImageType = ["DERIVED", "SECONDARY"]
-    made.DerivationDescription = (
+def _equipment_of(painting: Painting) -> Dataset:
+    """The equipment and the method, in DICOM's attributes."""
+    p, dataset = painting.provenance, Dataset()
+    dataset.Modality = "OT"
+    dataset.ConversionType = "SYN"  # synthetic image, PS3.3 C.8.6.1
+    dataset.Manufacturer = "Wetread"
+    dataset.ManufacturerModelName = p.backbone[:64]
+    dataset.SoftwareVersions = [f"{name} {version}"[:64] for name, version in p.versions]
+    dataset.SeriesDescription = "Synthetic chest film, no patient's"
+    dataset.BodyPartExamined = "CHEST"
+    dataset.ImageType = ["DERIVED", "SECONDARY"]
+    dataset.DerivationDescription = (
         f"Painted by {p.backbone} {p.revision[:16]}, adapter {p.adapter or 'none'}, "
         f"prompt SHA-256 {p.prompt_sha256}, seed {p.seed}."
     )[:1024]
-    made.BurnedInAnnotation = "NO"  # the mark in the corner names no patient
-    made.PatientOrientation = ["L", "F"]  # as chest films hang
-    return made
+    dataset.BurnedInAnnotation = "NO"  # the mark in the corner names no patient
+    dataset.PatientOrientation = ["L", "F"]  # as chest films hang
+    return dataset
 
 
-def _picture(pixels: np.ndarray) -> Dataset:
-    """The pixels (H, W) in [0, 1], with the window that gives them back as they are."""
-    top = 2**BITS - 1
-    shown = Dataset()
-    shown.SamplesPerPixel = 1
-    shown.PhotometricInterpretation = "MONOCHROME2"
-    shown.Rows, shown.Columns = pixels.shape
-    shown.BitsAllocated, shown.BitsStored, shown.HighBit = 16, BITS, BITS - 1
-    shown.PixelRepresentation = 0
-    shown.WindowCenter, shown.WindowWidth = 2 ** (BITS - 1), 2**BITS  # PS3.3 C.11.2.1.2
-    shown.RescaleIntercept, shown.RescaleSlope, shown.RescaleType = 0, 1, "US"
-    shown.LossyImageCompression = "00"
-    shown.PixelData = np.rint(pixels.clip(0, 1) * top).astype("<u2").tobytes()
-    shown["PixelData"].VR = "OW"
-    return shown
+def _picture_of(pixels: np.ndarray) -> Dataset:
+    """The pixels (H, W) in [0, 1], with the window that restores them exactly."""
+    highest = 2**BITS - 1
+    dataset = Dataset()
+    dataset.SamplesPerPixel = 1
+    dataset.PhotometricInterpretation = "MONOCHROME2"
+    dataset.Rows, dataset.Columns = pixels.shape
+    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 16, BITS, BITS - 1
+    dataset.PixelRepresentation = 0
+    dataset.WindowCenter, dataset.WindowWidth = 2 ** (BITS - 1), 2**BITS  # PS3.3 C.11.2.1.2
+    dataset.RescaleIntercept, dataset.RescaleSlope, dataset.RescaleType = 0, 1, "US"
+    dataset.LossyImageCompression = "00"
+    dataset.PixelData = np.rint(pixels.clip(0, 1) * highest).astype("<u2").tobytes()
+    dataset["PixelData"].VR = "OW"
+    return dataset

@@ -1,7 +1,7 @@
-"""From painted pixels to a `Painting`: its checks, its mark, its files and its words.
+"""From painted pixels to a `Painting`: its checks, its mark, its files and its caption.
 
-This module paints nothing and judges nothing itself: it joins the checks and puts the results
-into the forms that the command line, the chat and a file need.
+This module neither paints nor judges: it runs the checks and formats their results for the
+command line, the chat and files.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from retrieval import Library
 Format = Literal["png", "dicom"]
 SUFFIXES: dict[Format, str] = {"png": ".png", "dicom": ".dcm"}
 LONGEST_REPORT = 100_000  # characters of a report's file
-DRAFT = "wetread.draft/"  # how the schema of a draft begins
+DRAFT_SCHEMA = "wetread.draft/"  # how the schema of a draft begins
 
 
 class PaintingChecker(Encoder, FindingProbe, Protocol):
@@ -39,40 +39,39 @@ def check_and_mark(
     library: Library | None,
     request: PaintRequest,
     *,
-    painted: Sequence[np.ndarray],
+    pictures: Sequence[np.ndarray],
     provenance: Provenance,
     mark: bool = True,
 ) -> tuple[Painting, ...]:
-    """Check films (H, W) in [0, 1] as they were painted, then mark them as synthetic.
+    """Check painted `pictures`, each (H, W) in [0, 1], then mark them as synthetic.
 
-    `mark=False` leaves the visible mark out; whatever is written says "synthetic" all the same.
+    `mark=False` leaves the visible mark out; files still say "synthetic".
     """
-    films = [_film(pixels) for pixels in painted]
-    probed = checker.probe_findings(films)
-    findings = [None] * len(films) if probed is None else probed
+    films = [_film_of(pixels) for pixels in pictures]
+    probe_findings = checker.probe_findings(films)
+    findings = [None] * len(films) if probe_findings is None else probe_findings
     references = [LibraryFilms(library)] if library is not None else []
     copies = check_copies(checker, references, films)
     paintings = []
-    for number, (film, found, copy) in enumerate(zip(films, findings, copies, strict=True)):
+    for number, (film, labels, copy) in enumerate(zip(films, findings, copies, strict=True)):
         pixels = draw_mark(film.pixels) if mark else film.pixels
         pixels.setflags(write=False)
-        readback = read_back(request.prompt, found)
+        readback = read_back(request.prompt, labels)
         paintings.append(Painting(pixels, request, provenance, number, readback, copy))
     return tuple(paintings)
 
 
-def _film(pixels: np.ndarray) -> Film:
+def _film_of(pixels: np.ndarray) -> Film:
     return Film(pixels, hashlib.sha256(pixels.tobytes()).hexdigest(), flags=("synthetic",))
 
 
 def file_of(painting: Painting, form: Format = "png") -> bytes:
-    """The painting as a PNG or DICOM file, which says of itself that it is synthetic."""
+    """The painting as a PNG or DICOM file whose metadata says that it is synthetic."""
     if form == "png":
         return png(painting.pixels, synthetic=True)
     if form == "dicom":
-        from assistant.painting.dicom_export import (
-            painting_dicom,  # pydicom only where it is asked for
-        )
+        # Loads pydicom only when it is needed.
+        from assistant.painting.dicom_export import painting_dicom
 
         return painting_dicom(painting)
     raise SettingsError(f"A painting cannot be written as {form!r}; say png or dicom.")
@@ -97,50 +96,50 @@ def painting_dict(painting: Painting) -> dict[str, Any]:
     }
 
 
-def caption(painting: Painting) -> str:
-    """What the checks found, in a line or two of plain words."""
-    return f"{_read_words(painting)} {_copy_words(painting)}"
+def caption_of(painting: Painting) -> str:
+    """The results of the checks, in one or two lines."""
+    return f"{_describe_readback(painting)} {_describe_copy(painting)}"
 
 
-def _read_words(painting: Painting) -> str:
-    read = painting.readback
-    if not read.asked and read.verdict == "unchecked":
-        return f"Not read back: {_lower(read.reason)}"
-    asked = []
-    for one in read.asked:
-        if one.seen is None:
-            asked.append(f"{name_of_finding(one)}: not checked")
+def _describe_readback(painting: Painting) -> str:
+    readback = painting.readback
+    if not readback.asked and readback.verdict == "unchecked":
+        return f"Not read back: {_lower_first(readback.reason)}"
+    requested = []
+    for finding in readback.asked:
+        if finding.seen is None:
+            requested.append(f"{name_of_finding(finding)}: not checked")
         else:
-            seen = "seen" if one.seen else "not seen"
-            asked.append(f"{name_of_finding(one)}: {seen} ({one.probability:.2f})")
-    words = f"Asked: {'; '.join(asked) or 'no abnormal finding'}."
-    if read.verdict == "unchecked":
-        words += f" Not checked: {_lower(read.reason)}"
-    if read.beside:
-        names = ", ".join(f"{name_of_finding(s)} ({s.probability:.2f})" for s in read.beside)
+            result = "seen" if finding.seen else "not seen"
+            requested.append(f"{name_of_finding(finding)}: {result} ({finding.probability:.2f})")
+    words = f"Asked: {'; '.join(requested) or 'no abnormal finding'}."
+    if readback.verdict == "unchecked":
+        words += f" Not checked: {_lower_first(readback.reason)}"
+    if readback.beside:
+        names = ", ".join(f"{name_of_finding(s)} ({s.probability:.2f})" for s in readback.beside)
         words += f" Not asked for, but seen: {names}."
-    elif not read.asked:
+    elif not readback.asked:
         words += " None seen."
     return words
 
 
-def _copy_words(painting: Painting) -> str:
+def _describe_copy(painting: Painting) -> str:
     copy = painting.copy
     if copy.similarity is None:
-        return f"Not compared: {_lower(copy.reason)}"
+        return f"Not compared: {_lower_first(copy.reason)}"
     verdict = "NEARLY A COPY of it" if copy.verdict == "copy" else "not a copy"
     return f"Nearest {copy.shelf} film {copy.similarity:.2f} alike, {verdict}."
 
 
-def _lower(sentence: str) -> str:
+def _lower_first(sentence: str) -> str:
     return sentence[:1].lower() + sentence[1:]
 
 
 def prompt_of_report(text: str) -> str:
-    """What a painting should show so that a report would fit it.
+    """The prompt of a painting that a report would fit.
 
     Takes a report in plain text, or a draft in the JSON form. Only sentences that claim a
-    finding are kept: what else a report says, names among it, cannot be seen in a film. Raises
+    finding are kept: the rest of a report, names among it, cannot be shown on a film. Raises
     SettingsError where nothing is left, or the text has over 100,000 characters.
     """
     if len(text) > LONGEST_REPORT:
@@ -158,10 +157,10 @@ def _report_text(text: str) -> str:
         return text
     try:
         draft = json.loads(text)
-        if not str(draft["schema"]).startswith(DRAFT):
+        if not str(draft["schema"]).startswith(DRAFT_SCHEMA):
             raise KeyError("schema")
-        kept = [s for s in draft["sentences"] if s.get("decision") != "rejected"]
-        return "\n".join(str(sentence["text"]) for sentence in kept)
+        sentences = [s for s in draft["sentences"] if s.get("decision") != "rejected"]
+        return "\n".join(str(sentence["text"]) for sentence in sentences)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise SettingsError(
             "The report is JSON but no draft; give what `wetread draft --json` wrote, or text."

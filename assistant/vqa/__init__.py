@@ -1,1 +1,1 @@
-"""Questions about a film, and their answers. It writes no report."""
+"""Visual question answering: questions about a film, and their answers. It writes no report."""

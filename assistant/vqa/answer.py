@@ -1,10 +1,10 @@
-"""Answers to questions about one film, each held against what the film shows.
+"""Answers questions about one film and checks each answer against what the film shows.
 
-What can be computed is computed (`assistant.vqa.computed`). All else the adapter "answer" says;
-as a draft is drawn again that says otherwise than it was told, so is an answer: of the first and
-some others the first is taken that goes with the reading. Whether it does is asked of the forms
-that answers have; an answer of another form goes with any reading. Question and answer together
-are then judged as a draft's sentence is.
+What can be computed is computed (`assistant.vqa.computed`); the adapter "answer" writes all other
+answers. If the written answer contradicts the probe's findings, six more are drawn and the first
+consistent one is taken, else the first of all. Consistency is decided on the fixed forms that
+answers have; an answer of another form is consistent with anything. Question and answer together
+are then judged as a sentence of a draft is.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from assistant.prompts import answer_request
 from assistant.provenance import provenance_of
 from assistant.types import Answer, Assertion, Gate, GeneratedText, ProbeFinding, Sentence, Study
 from assistant.vqa.answer_claims import (
-    CHANGES,
-    COUNTS,
-    PLACES,
-    _normalise,
+    CHANGE_ANSWERS,
+    COUNT_ANSWERS,
+    POSITION_ANSWERS,
     claims_of_answer,
     is_consistent,
+    normalise_answer,
 )
 from assistant.vqa.computed import ComputedAnswer, compute_answer
 from assistant.vqa.followup import Turns, resolve_followup
@@ -42,21 +42,21 @@ NOT_ANSWERED = "The film was refused, so that nothing is answered."
 COMPUTED = "It was computed from the film; of nine films in ten the truth lies within the error."
 COMPUTED_ELSEWHERE = "It was computed from a film of which the gate warns: the error may be larger."
 READ_OTHERWISE = "The film, and the earlier report where one was given, are read otherwise."
-HOW_MANY = "No calibrated check exists of how many there are."
-WHERE_THE_TIP_IS = "No calibrated check exists of where a tip lies."
-DRAWS = 6  # further answers where the first goes against the reading
-WARMTH = 0.7  # their temperature
+COUNT_UNCHECKED = "No calibrated check exists of how many there are."
+TIP_UNCHECKED = "No calibrated check exists of where a tip lies."
+REDRAWS = 6  # further answers where the first contradicts the probe
+REDRAW_TEMPERATURE = 0.7  # their temperature
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _ProbedFilm:
-    """One film as far as an answer needs it, looked at once."""
+    """One film, encoded and probed once, with all that an answer needs."""
 
     encoded: Encoded
     gate: Gate
-    ground: EvidenceSources
-    seen: tuple[ProbeFinding, ...] | None  # None: the backbone has no probe
-    read: tuple[Assertion, ...] | None  # the same, as claims
+    sources: EvidenceSources
+    probe_findings: tuple[ProbeFinding, ...] | None  # None: the backbone has no probe
+    probe_claims: tuple[Assertion, ...] | None  # the same, as claims
 
 
 def answer_question(
@@ -70,106 +70,130 @@ def answer_question(
     seed: int = 0,
     anyway: bool = False,
 ) -> Answer:
-    """Answer a question about a study's first film, as `Assistant.ask` says."""
-    asked = " ".join(question.split())
-    if not 1 <= len(asked) <= LONGEST_QUESTION:
+    """Answer a question about a study's first film; `Assistant.ask` documents the arguments."""
+    question_line = " ".join(question.split())
+    if not 1 <= len(question_line) <= LONGEST_QUESTION:
         raise SettingsError(
-            f"The question has {len(asked)} characters; ask in 1 to {LONGEST_QUESTION}."
+            f"The question has {len(question_line)} characters; ask in 1 to {LONGEST_QUESTION}."
         )
     if "answer" not in backbone.tasks and not backbone.instructed:  # it would write a report
         raise BackboneError(
             f"The backbone {backbone.identity.name!r} has no adapter that answers "
             "questions; train one with `wetread train answer` or name its folder."
         )
-    whole = resolve_followup(asked, history)
-    film = _looked_at(backbone, study)
-    told = "" if film.read is None or backbone.instructed else describe_probe(film.read)
-    request = answer_request(whole, case_summary(study.prior_report), told)
+    full_question = resolve_followup(question_line, history)
+    film = _probe_film(backbone, study)
+    reading = (
+        ""
+        if film.probe_claims is None or backbone.instructed
+        else describe_probe(film.probe_claims)
+    )
+    request = answer_request(full_question, case_summary(study.prior_report), reading)
     text, removed, logs, sentence = NOT_ANSWERED, (), (), None
-    made = None
+    computed = None
     if anyway or film.gate.answer != "refuse":
-        known = frozenset(s.finding for s in film.seen or ())
-        made = compute_answer(whole, film.ground, film.read, known)
-        if made is not None:
-            text, sentence = made.text, _of_computed(made, film, risk)
+        probed_keys = frozenset(s.finding for s in film.probe_findings or ())
+        computed = compute_answer(full_question, film.sources, film.probe_claims, probed_keys)
+        if computed is not None:
+            text, sentence = computed.text, _computed_sentence(computed, film, risk)
         else:
-            prior = film.ground.prior
-            written = write_answer(
-                backbone, film.encoded, request, whole, film.read, prior or (), seed
+            prior_claims = film.sources.prior_claims
+            generated = write_answer(
+                backbone,
+                film.encoded,
+                request,
+                full_question,
+                film.probe_claims,
+                prior_claims or (),
+                seed,
             )
-            text, removed = judge_answer(whole, written.text, has_prior=prior is not None)
-            logs = written.log_probabilities
-            sentence = _of_written(whole, text, written, film, risk)
-    identity = backbone.identity_for(_task(backbone) if made is None else None)
+            text, removed = judge_answer(
+                full_question, generated.text, has_prior=prior_claims is not None
+            )
+            logs = generated.log_probabilities
+            sentence = _written_sentence(full_question, text, generated, film, risk)
+    identity = backbone.identity_for(_answer_adapter(backbone) if computed is None else None)
     return Answer(
-        question=asked,
+        question=question_line,
         text=text,
         gate=film.gate,
         provenance=provenance_of(identity, library, request, seed),
         log_probability=round(float(np.mean(logs)), 5) if logs else None,
         removed=removed,
         sentence=sentence,
-        understood="" if whole == asked else whole,
+        understood="" if full_question == question_line else full_question,
     )
 
 
-def _task(backbone: Backbone) -> str | None:
-    """The adapter that answers; None: the base does."""
+def _answer_adapter(backbone: Backbone) -> str | None:
+    """Return the adapter that answers; None where the base model answers."""
     return "answer" if "answer" in backbone.tasks else None
 
 
-def _looked_at(backbone: Backbone, study: Study) -> _ProbedFilm:
-    code = replace(backbone.encode([study.films[0]])[0], study=study)
-    gate = judge_encoded(backbone, study.films[0], code)
-    ground = gather_sources(probe_output_of(backbone, code), (), (), study, gate)
-    read = backbone.probe_encoded([code])
-    seen = None if read is None else read[0]
-    return _ProbedFilm(code, gate, ground, seen, None if seen is None else probe_assertions(seen))
-
-
-def _judged(
-    text: str,
-    claims: Sequence[Assertion],
-    written: GeneratedText,
-    film: _ProbedFilm,
-    risk: RiskModel | None,
-) -> Sentence:
-    parsed = ParsedSentence(text, "findings", tuple(claims), 0, len(written.text))
-    one = SentenceSignals(parsed, signals_of(parsed, written, film.ground))
-    return judge_sentence(one, written, film.ground, risk)
-
-
-def _of_computed(made: ComputedAnswer, film: _ProbedFilm, risk: RiskModel | None) -> Sentence:
-    """A computed answer as a sentence: nobody wrote it, and its number is the film's own."""
-    sentence = _judged(made.text, made.claims, GeneratedText(made.text, (), ()), film, risk)
-    if not made.measured:
-        return sentence
-    sure = film.gate.answer == "pass"
-    return replace(
-        sentence,
-        evidence=made.measured,
-        verdict="supported" if sure else "unsupported",
-        reason=COMPUTED if sure else COMPUTED_ELSEWHERE,
+def _probe_film(backbone: Backbone, study: Study) -> _ProbedFilm:
+    encoded = replace(backbone.encode([study.films[0]])[0], study=study)
+    gate = judge_encoded(backbone, study.films[0], encoded)
+    sources = gather_sources(probe_output_of(backbone, encoded), (), (), study, gate)
+    batch_findings = backbone.probe_encoded([encoded])
+    findings = None if batch_findings is None else batch_findings[0]
+    return _ProbedFilm(
+        encoded, gate, sources, findings, None if findings is None else probe_assertions(findings)
     )
 
 
-def _of_written(
-    question: str, text: str, written: GeneratedText, film: _ProbedFilm, risk: RiskModel | None
+def _judge_text(
+    text: str,
+    claims: Sequence[Assertion],
+    generated: GeneratedText,
+    film: _ProbedFilm,
+    risk: RiskModel | None,
 ) -> Sentence:
-    """A written answer as a sentence; what its claims do not hold, the reading is asked about."""
-    sentence = _judged(text, claims_of_answer(question, text), written, film, risk)
-    said = _normalise(text)
-    if sentence.verdict not in ("supported", "unsupported") or film.read is None:
+    parsed = ParsedSentence(text, "findings", tuple(claims), 0, len(generated.text))
+    sentence_signals = SentenceSignals(parsed, signals_of(parsed, generated, film.sources))
+    return judge_sentence(sentence_signals, generated, film.sources, risk)
+
+
+def _computed_sentence(
+    computed: ComputedAnswer, film: _ProbedFilm, risk: RiskModel | None
+) -> Sentence:
+    """Judge a computed answer: no model wrote it, and its number was measured in the film."""
+    sentence = _judge_text(
+        computed.text, computed.claims, GeneratedText(computed.text, (), ()), film, risk
+    )
+    if not computed.evidence:
         return sentence
-    beyond = HOW_MANY if said in COUNTS else WHERE_THE_TIP_IS if said in PLACES else ""
-    if not beyond and said not in CHANGES:
+    in_domain = film.gate.answer == "pass"
+    return replace(
+        sentence,
+        evidence=computed.evidence,
+        verdict="supported" if in_domain else "unsupported",
+        reason=COMPUTED if in_domain else COMPUTED_ELSEWHERE,
+    )
+
+
+def _written_sentence(
+    question: str, text: str, generated: GeneratedText, film: _ProbedFilm, risk: RiskModel | None
+) -> Sentence:
+    """Judge a written answer; what its claims do not hold is compared with the probe's claims."""
+    sentence = _judge_text(text, claims_of_answer(question, text), generated, film, risk)
+    normalised = normalise_answer(text)
+    if sentence.verdict not in ("supported", "unsupported") or film.probe_claims is None:
         return sentence
-    if not is_consistent(question, text, film.read, film.ground.prior or ()):
+    uncheckable = (
+        COUNT_UNCHECKED
+        if normalised in COUNT_ANSWERS
+        else TIP_UNCHECKED
+        if normalised in POSITION_ANSWERS
+        else ""
+    )
+    if not uncheckable and normalised not in CHANGE_ANSWERS:
+        return sentence
+    if not is_consistent(question, text, film.probe_claims, film.sources.prior_claims or ()):
         return replace(
             sentence, verdict="contradicted", reason=READ_OTHERWISE, risk=None, action=None
         )
-    if beyond:  # the risk is that of the finding's being there at all
-        return replace(sentence, verdict="unchecked", reason=beyond, risk=None, action=None)
+    if uncheckable:  # the risk covers only whether the finding is present
+        return replace(sentence, verdict="unchecked", reason=uncheckable, risk=None, action=None)
     return sentence
 
 
@@ -178,23 +202,24 @@ def write_answer(
     encoded: Encoded,
     request: str,
     question: str,
-    read: Sequence[Assertion] | None,
-    prior: Sequence[Assertion],
+    probe_claims: Sequence[Assertion] | None,
+    prior_claims: Sequence[Assertion],
     seed: int,
 ) -> GeneratedText:
-    """Answer a request, with the adapter "answer" if there is one, going with what is `read`.
+    """Write an answer, with the adapter "answer" if there is one, consistent with the probe.
 
-    `prior` is what the report of an earlier film asserts.
+    `probe_claims` is what the probe finds in the film, None without a probe; `prior_claims` is
+    what the report of an earlier film asserts.
     """
-    task = _task(backbone)
-    written = backbone.write([encoded], [request], Sampling(seed=seed), [task])[0]
-    if read is None or is_consistent(question, written.text, read, prior):
-        return written
-    drawn = backbone.write(
-        [encoded] * DRAWS,
-        [request] * DRAWS,
-        Sampling(seed=seed, temperature=WARMTH),
-        [task] * DRAWS,
+    task = _answer_adapter(backbone)
+    generated = backbone.write([encoded], [request], Sampling(seed=seed), [task])[0]
+    if probe_claims is None or is_consistent(question, generated.text, probe_claims, prior_claims):
+        return generated
+    redraws = backbone.write(
+        [encoded] * REDRAWS,
+        [request] * REDRAWS,
+        Sampling(seed=seed, temperature=REDRAW_TEMPERATURE),
+        [task] * REDRAWS,
     )
-    fitting = (one for one in drawn if is_consistent(question, one.text, read, prior))
-    return next(fitting, written)
+    consistent = (r for r in redraws if is_consistent(question, r.text, probe_claims, prior_claims))
+    return next(consistent, generated)

@@ -1,4 +1,4 @@
-"""What an answer claims of a film, and whether it goes with what is read in it."""
+"""Reads what an answer claims of a film, and whether that is consistent with the probe."""
 
 from __future__ import annotations
 
@@ -11,83 +11,83 @@ from assistant.chest.vocabulary import NORMAL
 from assistant.labeller.labeller import find_assertions
 from assistant.types import Assertion
 
-COUNTS = {words.lower(): number for number, words in NUMBERS.items()}
-PLACES = {words.lower(): place for place, words in POSITIONS.items()}
-MORE = {"larger.": 1, "unchanged.": 0, "smaller.": -1}
-CHANGES = {*MORE, "new.", "resolved."}
+COUNT_ANSWERS = {words.lower(): number for number, words in NUMBERS.items()}
+POSITION_ANSWERS = {words.lower(): place for place, words in POSITIONS.items()}
+CHANGE_SIGNS = {"larger.": 1, "unchanged.": 0, "smaller.": -1}
+CHANGE_ANSWERS = {*CHANGE_SIGNS, "new.", "resolved."}
 
 
 def claims_of_answer(question: str, answer: str) -> tuple[Assertion, ...]:
-    """What question and answer together claim of the film, in the forms that answers have.
+    """Return what question and answer together claim, for the fixed forms that answers have.
 
-    () where that cannot be told: of what is no finding, of "No." to a question that was put in the
-    negative, or to one about a degree or a change, which leaves open what else is there. Spans are
-    characters of the answer, all of them where the finding is named in the question alone.
+    () where that is unknown: for what is no finding, for "No." to a negated question, and for
+    "No." to one about a degree or a change, which leaves open what is present. Spans are
+    characters of the answer, all of them where only the question names the finding.
     """
-    if own := find_assertions(answer):
-        return own
-    said, span = _normalise(answer), (0, len(answer))
-    asked = [
+    if answer_claims := find_assertions(answer):
+        return answer_claims
+    normalised, span = normalise_answer(answer), (0, len(answer))
+    question_claims = [
         replace(a, span=span, measurement_mm=None)
         for a in find_assertions(question)
         if a.finding != NORMAL
     ]
-    yes_or_no = said.startswith(("yes", "no."))
-    if not asked or (yes_or_no and any(a.polarity == "absent" for a in asked)):
+    yes_or_no = normalised.startswith(("yes", "no."))
+    if not question_claims or (yes_or_no and any(a.polarity == "absent" for a in question_claims)):
         return ()
-    if said.startswith("no."):
-        if any(a.degree or a.comparison or a.side == BOTH for a in asked):
+    if normalised.startswith("no."):
+        if any(a.degree or a.comparison or a.side == BOTH for a in question_claims):
             return ()
-        return tuple(replace(a, polarity="absent") for a in asked)
-    if len({a.finding for a in asked}) != 1:
+        return tuple(replace(a, polarity="absent") for a in question_claims)
+    if len({a.finding for a in question_claims}) != 1:
         return ()
-    about = replace(asked[0], polarity="present")
-    if len(asked) > 1:
-        about = Assertion(about.finding, span=span)
-    if not said.startswith("yes"):  # "small, moderate or large?" asks for one of them
-        about = replace(about, degree=None, comparison=None)
-    return _describe_finding(about, said)
+    claim = replace(question_claims[0], polarity="present")
+    if len(question_claims) > 1:
+        claim = Assertion(claim.finding, span=span)
+    if not normalised.startswith("yes"):  # "small, moderate or large?" asks for one of them
+        claim = replace(claim, degree=None, comparison=None)
+    return _describe_finding(claim, normalised)
 
 
-def _describe_finding(about: Assertion, said: str) -> tuple[Assertion, ...]:
-    """A finding that is there as an answer describes it; () where it does not describe it."""
-    if said in CHANGES:
-        change = said.rstrip(".")
+def _describe_finding(claim: Assertion, answer: str) -> tuple[Assertion, ...]:
+    """Return a present finding as an answer describes it; () where it does not describe it."""
+    if answer in CHANGE_ANSWERS:
+        change = answer.rstrip(".")
         polarity = "absent" if change == "resolved" else "present"
-        return (replace(about, polarity=polarity, comparison=change),)
-    if said in COUNTS or said in PLACES:
-        return (about,)
-    told = _read_description(said)
-    if not told.places and told.degree is None and not said.startswith("yes"):
+        return (replace(claim, polarity=polarity, comparison=change),)
+    if answer in COUNT_ANSWERS or answer in POSITION_ANSWERS:
+        return (claim,)
+    description = _read_description(answer)
+    if not description.places and description.degree is None and not answer.startswith("yes"):
         return ()
-    if set(told.places) == {(side, None) for side in SIDES}:
-        told = replace(told, places=((BOTH, None),))
+    if set(description.places) == {(side, None) for side in SIDES}:
+        description = replace(description, places=((BOTH, None),))
     return tuple(
         replace(
-            about,
-            side=side or about.side,
-            zone=zone or about.zone,
-            degree=told.degree or about.degree,
+            claim,
+            side=side or claim.side,
+            zone=zone or claim.zone,
+            degree=description.degree or claim.degree,
         )
-        for side, zone in told.places or ((None, None),)
+        for side, zone in description.places or ((None, None),)
     )
 
 
 @dataclass(frozen=True, slots=True)
 class _AnswerDescription:
-    """What an answer says of a finding that is there."""
+    """Where an answer says that a present finding lies, and how large it is."""
 
     places: tuple[tuple[str | None, str | None], ...]  # (side, zone) in the order of the text
     degree: str | None
 
 
-def _read_description(said: str) -> _AnswerDescription:
-    words = said.replace(",", " ").replace(".", " ").split()
+def _read_description(answer: str) -> _AnswerDescription:
+    words = answer.replace(",", " ").replace(".", " ").split()
     places: list[tuple[str | None, str | None]] = []
     side: str | None = None
     for word in words:
         if word == "both":
-            places += [(one, None) for one in SIDES]
+            places += [(s, None) for s in SIDES]
         elif word in SIDES:
             side = word
             places.append((side, None))
@@ -100,69 +100,70 @@ def _read_description(said: str) -> _AnswerDescription:
     )
 
 
-def _normalise(text: str) -> str:
+def normalise_answer(text: str) -> str:
+    """Return an answer in lower case with single spaces."""
     return " ".join(text.lower().split())
 
 
 def is_consistent(
-    question: str, answer: str, read: Sequence[Assertion], prior: Sequence[Assertion]
+    question: str, answer: str, probe_claims: Sequence[Assertion], prior_claims: Sequence[Assertion]
 ) -> bool:
-    """Whether an answer is not at odds with what is read in the film.
+    """Return whether an answer does not contradict the claims of probe and prior report.
 
-    Of a question about several findings, or none, every answer goes with any reading.
+    Every answer to a question about several findings, or none, is consistent.
     """
-    asked = [a for a in find_assertions(question) if a.finding != NORMAL]
-    if len({(a.finding, a.side) for a in asked}) != 1:
+    question_claims = [a for a in find_assertions(question) if a.finding != NORMAL]
+    if len({(a.finding, a.side) for a in question_claims}) != 1:
         return True
-    about = asked[0]
-    there = _claims_about(read, about)
-    said = _normalise(answer)
-    if said.startswith("no.") or "does not show" in said:
-        return not there
-    if said in CHANGES:
-        return _change_fits(said, _claims_about(prior, about), there)
-    if not there:
+    subject = question_claims[0]
+    present = _present_claims(probe_claims, subject)
+    normalised = normalise_answer(answer)
+    if normalised.startswith("no.") or "does not show" in normalised:
+        return not present
+    if normalised in CHANGE_ANSWERS:
+        return _change_fits(normalised, _present_claims(prior_claims, subject), present)
+    if not present:
         return False
-    return _description_fits(said, about, there)
+    return _description_fits(normalised, subject, present)
 
 
-def _claims_about(claims: Sequence[Assertion], about: Assertion) -> list[Assertion]:
+def _present_claims(claims: Sequence[Assertion], subject: Assertion) -> list[Assertion]:
     return [
         c
         for c in claims
-        if c.finding == about.finding
+        if c.finding == subject.finding
         and c.polarity == "present"
-        and sides_agree(about.side, c.side)
+        and sides_agree(subject.side, c.side)
     ]
 
 
-def _change_fits(said: str, before: Sequence[Assertion], now: Sequence[Assertion]) -> bool:
-    if said == "new.":
+def _change_fits(answer: str, before: Sequence[Assertion], now: Sequence[Assertion]) -> bool:
+    if answer == "new.":
         return bool(now) and not before
-    if said == "resolved.":
+    if answer == "resolved.":
         return bool(before) and not now
     if not (before and now):
         return False
     degrees = [{c.degree for c in claims} for claims in (before, now)]
     if any(len(found) != 1 or not found <= set(DEGREES) for found in degrees):
         return True
-    was, is_now = (DEGREES.index(next(iter(found))) for found in degrees)
-    return (is_now > was) - (is_now < was) == MORE[said]
+    degree_before, degree_now = (DEGREES.index(next(iter(found))) for found in degrees)
+    return (degree_now > degree_before) - (degree_now < degree_before) == CHANGE_SIGNS[answer]
 
 
-def _description_fits(said: str, about: Assertion, there: Sequence[Assertion]) -> bool:
-    """Whether sides, zones, degree, number or position are those of what is there."""
-    if said in COUNTS:
-        return COUNTS[said] == len(there)
-    if said in PLACES:
-        return PLACES[said] == (there[0].degree or PLACES[said])
-    told = _read_description(said)
-    sides = {side for side, _ in told.places if side}
-    known = {side for c in there for side in each_side(c.side)}
-    if sides and about.side is None and None not in known and sides != known:
+def _description_fits(answer: str, subject: Assertion, present: Sequence[Assertion]) -> bool:
+    """Return whether sides, zones, degree, number or position are those of the present claims."""
+    if answer in COUNT_ANSWERS:
+        return COUNT_ANSWERS[answer] == len(present)
+    if answer in POSITION_ANSWERS:
+        return POSITION_ANSWERS[answer] == (present[0].degree or POSITION_ANSWERS[answer])
+    description = _read_description(answer)
+    sides = {side for side, _ in description.places if side}
+    known_sides = {side for c in present for side in each_side(c.side)}
+    if sides and subject.side is None and None not in known_sides and sides != known_sides:
         return False
-    zones, held = {zone for _, zone in told.places if zone}, {c.zone for c in there}
-    if zones and None not in held and zones != held:
+    zones, known_zones = {zone for _, zone in description.places if zone}, {c.zone for c in present}
+    if zones and None not in known_zones and zones != known_zones:
         return False
-    degrees = {c.degree for c in there}
-    return told.degree is None or None in degrees or told.degree in degrees
+    degrees = {c.degree for c in present}
+    return description.degree is None or None in degrees or description.degree in degrees

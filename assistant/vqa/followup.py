@@ -1,8 +1,8 @@
-"""Questions that stand in a conversation: what they are about, and their whole form.
+"""Resolves follow-up questions: finds their subject in the conversation and completes them.
 
-"Which side?" asks about what was spoken of before. It is made whole in the phrasings that the
+"Which side?" asks about the subject of earlier turns. It is completed in the phrasings that the
 adapter "answer" knows; a question that stands alone is left as it is. This module knows the words
-of questions; it sees no film and answers nothing.
+of questions; it reads no film and answers nothing.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from assistant.labeller.labeller import find_assertions
 from assistant.types import Assertion
 
 Turns = Sequence[tuple[str, str]]  # earlier (question, answer), the oldest first
-# Parts that are asked about by a name that is no finding's.
+# Findings that questions refer to by the name of a body part or device.
 PARTS = (
     (CARDIOMEGALY, re.compile(r"\bheart\b(?! rate)|\bcardiothoracic\b|\bctr\b", re.IGNORECASE)),
     (TUBE, re.compile(r"\b(?:the|breathing) tube\b|\bcarina\b", re.IGNORECASE)),
@@ -59,7 +59,7 @@ _MORE = (
     "|grown|growing|new|resolved|unchanged|stable|the same|different"
 )
 _LARGE = "large|big|small|moderate|much|severe|marked|bad|pronounced|extensive"
-# What a question without a finding's name asks; the whole of it must fit.
+# What a question without a finding's name asks; the pattern must match all of it.
 _FORMS = tuple(
     (form, re.compile(pattern))
     for form, pattern in (
@@ -89,63 +89,65 @@ _FORMS = tuple(
 
 
 def resolve_followup(question: str, history: Turns = ()) -> str:
-    """The question in its whole form; itself where it stands alone or nothing was spoken of.
+    """Return the complete question; unchanged where it stands alone or has no earlier subject.
 
-    `history` are the earlier questions about the same film with their answers, the oldest first;
-    each of them is understood by those before it.
+    `history` holds the earlier questions about the same film with their answers, oldest first;
+    each of them is resolved by those before it.
     """
-    about: Assertion | None = None
+    subject: Assertion | None = None
     for earlier, answer in history:
-        about = subject_of(_whole(earlier, about)) or subject_of(answer) or about
-    return _whole(question, about)
+        subject = subject_of(_complete_question(earlier, subject)) or subject_of(answer) or subject
+    return _complete_question(question, subject)
 
 
 def subject_of(text: str) -> Assertion | None:
-    """The finding that a text speaks of, the last of several; None where it names none.
+    """Return the finding that a text is about, the last of several; None where it names none.
 
-    The heart and the tube count as what is found of them.
+    "Heart" counts as cardiomegaly and "tube" as the endotracheal tube.
     """
-    named = [a for a in find_assertions(text) if a.finding != NORMAL]
-    sure = [a for a in named if a.polarity != "absent"]
-    if sure or len({a.finding for a in named}) == 1:
-        return (sure or named)[-1]
+    claims = [a for a in find_assertions(text) if a.finding != NORMAL]
+    not_absent = [a for a in claims if a.polarity != "absent"]
+    if not_absent or len({a.finding for a in claims}) == 1:
+        return (not_absent or claims)[-1]
     return next((Assertion(key) for key, words in PARTS if words.search(text)), None)
 
 
 def asks_measure(question: str) -> bool:
-    """Whether a question wants a measurement, not a degree in words."""
+    """Return whether a question asks for a measurement, not for a degree in words."""
     if _HEART_SIZE.search(question) and not find_assertions(question):
         return True
     return _MEASURE.search(question) is not None
 
 
-def _whole(question: str, about: Assertion | None) -> str:
-    asked = " ".join(question.split())
-    said = _END.sub("", asked.lower())
-    bare = said[lead.end() :] if (lead := _LEAD.match(said)) else said
-    if own := subject_of(asked):
+def _complete_question(question: str, subject: Assertion | None) -> str:
+    line = " ".join(question.split())
+    lowered = _END.sub("", line.lower())
+    core = lowered[lead.end() :] if (lead := _LEAD.match(lowered)) else lowered
+    if own_subject := subject_of(line):
         # "And a pneumothorax?" asks whether there is one.
-        elliptical = lead and own.polarity != "absent" and own.finding != CARDIOMEGALY
-        if elliptical and not _VERB.search(bare) and not asks_measure(asked):
-            return phrase_question(PRESENCE[0], own.finding, _one_side(own))
-        return asked
-    if about is None:
-        return asked
-    if asks_measure(asked):
-        return _measure(asked, said, about)
-    sides = _ONE_SIDE.findall(bare)
+        elliptical = (
+            lead and own_subject.polarity != "absent" and own_subject.finding != CARDIOMEGALY
+        )
+        if elliptical and not _VERB.search(core) and not asks_measure(line):
+            return phrase_question(PRESENCE[0], own_subject.finding, _side_of(own_subject))
+        return line
+    if subject is None:
+        return line
+    if asks_measure(line):
+        return _phrase_measurement(line, lowered, subject)
+    sides = _ONE_SIDE.findall(core)
     side = sides[0] if len(sides) == 1 else ""
-    rest = " ".join(_ONE_SIDE.sub(" ", bare).split()) if side else bare
+    rest = " ".join(_ONE_SIDE.sub(" ", core).split()) if side else core
     for form, pattern in _FORMS:
         if pattern.fullmatch(rest):
-            return _asked(form, about, side) or asked
-    return asked
+            return _phrase_form(form, subject, side) or line
+    return line
 
 
-def _asked(form: str, about: Assertion, side: str) -> str:
-    """A question of one form about a finding; empty where it makes no sense of it."""
-    key, finding = about.finding, finding_named(about.finding)
-    one = (side or _one_side(about)) if finding.sided else ""
+def _phrase_form(form: str, subject: Assertion, side: str) -> str:
+    """Phrase a question of one form about a finding; empty where it makes no sense for it."""
+    key, finding = subject.finding, finding_named(subject.finding)
+    subject_side = (side or _side_of(subject)) if finding.sided else ""
     if form == "tip" or (form == "place" and key == TUBE):
         return phrase_question(TIP[0 if form == "place" else 1], key) if key == TUBE else ""
     if form == "place" and finding.zoned:
@@ -154,26 +156,28 @@ def _asked(form: str, about: Assertion, side: str) -> str:
         return phrase_question(SIDE[0], key) if finding.sided else ""
     if form == "size":
         table = SIZE if key in MEASURED else DEGREE
-        return "" if key in DEVICES else phrase_question(table[0], key, one)
+        return "" if key in DEVICES else phrase_question(table[0], key, subject_side)
     if form == "count":
         return phrase_question(COUNT[0], key) if key == COUNTED else ""
     if form == "change":
-        return phrase_question(COMPARISON[0], key, one)
-    return "" if side and not finding.sided else phrase_question(PRESENCE[0], key, one)
+        return phrase_question(COMPARISON[0], key, subject_side)
+    return "" if side and not finding.sided else phrase_question(PRESENCE[0], key, subject_side)
 
 
-def _one_side(about: Assertion) -> str:
-    return about.side if about.side in SIDES else ""
+def _side_of(subject: Assertion) -> str:
+    return subject.side if subject.side in SIDES else ""
 
 
-def _measure(asked: str, said: str, about: Assertion) -> str:
-    """A question for a measurement with the name of what is measured."""
-    name = "heart" if about.finding == CARDIOMEGALY else finding_named(about.finding).name
-    one = f"the {_one_side(about)} {name}".replace("  ", " ")
-    if re.search(rf"\b{_IT}\b", said):
-        return re.sub(rf"\b{_IT}\b", one, asked, count=1, flags=re.IGNORECASE)
-    if re.search(r"\bits \w+", said):
-        return re.sub(r"\b(i)ts (\w+)", rf"the \2 of {one}", asked, count=1, flags=re.IGNORECASE)
-    if re.fullmatch(r"(?:how many|and|in|what is it in|\s)*\w+", said):
-        return f"How large is {one} in mm?"
-    return asked
+def _phrase_measurement(question: str, lowered: str, subject: Assertion) -> str:
+    """Put the name of the subject into a question for a measurement."""
+    name = "heart" if subject.finding == CARDIOMEGALY else finding_named(subject.finding).name
+    subject_name = f"the {_side_of(subject)} {name}".replace("  ", " ")
+    if re.search(rf"\b{_IT}\b", lowered):
+        return re.sub(rf"\b{_IT}\b", subject_name, question, count=1, flags=re.IGNORECASE)
+    if re.search(r"\bits \w+", lowered):
+        return re.sub(
+            r"\b(i)ts (\w+)", rf"the \2 of {subject_name}", question, count=1, flags=re.IGNORECASE
+        )
+    if re.fullmatch(r"(?:how many|and|in|what is it in|\s)*\w+", lowered):
+        return f"How large is {subject_name} in mm?"
+    return question

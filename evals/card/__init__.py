@@ -11,12 +11,10 @@ whatever comes from data.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
-
+from assistant.export.templates import html_template
 from evals.card.page import page_of
 
 HERE = Path(__file__).parent
@@ -25,18 +23,6 @@ HERE = Path(__file__).parent
 def render_card(results: Mapping[str, Any]) -> str:
     """Results, in the form of `results.json`, as one self-contained HTML page.
 
-    The same results give the same page. What is missing is told as such, and never as zero.
+    The same results give the same page. A missing value is shown as missing, never as zero.
     """
-    return _template().render(page=page_of(results))
-
-
-@cache
-def _template() -> Template:
-    environment = Environment(
-        loader=FileSystemLoader(HERE),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("card.html.jinja")
+    return html_template(HERE, "card.html.jinja").render(page=page_of(results))

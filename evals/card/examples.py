@@ -1,7 +1,7 @@
-"""Example cases of a card: paintings and films, and reports held against their reference.
+"""Example cases of a card: paintings and films, and reports beside their reference.
 
-Which are shown is fixed by the results alone: pictures in their order, reports by their score. A
-picture is shown only if it is a PNG that travels in the page.
+The results alone decide which are shown: pictures in their order, reports by their score. A
+picture is shown only if it is a PNG data URL.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ CardCase = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class ExamplePicture:
-    """A picture with the word that stands in its corner."""
+    """A picture with the label in its corner."""
 
     picture: str
-    word: str
+    label: str
 
 
 @dataclass(frozen=True, slots=True)
 class PictureExample:
-    """Pictures side by side: a painting and the film nearest to it, or a film made anew."""
+    """Pictures side by side: a painting and its nearest film, or a film and its synthetic copy."""
 
-    shots: tuple[ExamplePicture, ...]
-    words: str
+    pictures: tuple[ExamplePicture, ...]
+    caption: str
 
 
 @dataclass(frozen=True, slots=True)
 class CardSentence:
-    """A sentence of a draft with what is told beside it."""
+    """A sentence of a draft with its verdict and risk."""
 
     text: Markup
     verdict: str  # empty where it is no error
@@ -48,7 +48,7 @@ class CardSentence:
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
+class ReportExample:
     """A draft beside its reference, with the errors marked."""
 
     name: str
@@ -60,19 +60,19 @@ class Example:
     fabrications: tuple[str, ...]
 
 
-def picture_examples(cases: Sequence[CardCase]) -> tuple[tuple[PictureExample, ...], int]:
-    """The first of each part's cases with pictures, but for reports, and how many there are."""
-    found: dict[str, list[PictureExample]] = {}
+def select_picture_examples(cases: Sequence[CardCase]) -> tuple[tuple[PictureExample, ...], int]:
+    """Return the first cases with pictures of each part, reports excluded, and the total."""
+    by_part: dict[str, list[PictureExample]] = {}
     for number, case in enumerate(cases):
-        if not _is_report(case) and (shots := _shots(case)):
-            part = found.setdefault(str(case.get("part", "")), [])
-            part.append(PictureExample(shots, _words_of(number, case)))
-    first = [one for part in found.values() for one in part[:PICTURES]]
-    return tuple(first), sum(map(len, found.values()))
+        if not _is_report(case) and (pictures := _pictures_of(case)):
+            examples = by_part.setdefault(str(case.get("part", "")), [])
+            examples.append(PictureExample(pictures, _caption_of(number, case)))
+    first = [example for examples in by_part.values() for example in examples[:PICTURES]]
+    return tuple(first), sum(map(len, by_part.values()))
 
 
-def _shots(case: CardCase) -> tuple[ExamplePicture, ...]:
-    """What a case shows: a film or a painting (`picture`, `nearest`), or a pair with its error."""
+def _pictures_of(case: CardCase) -> tuple[ExamplePicture, ...]:
+    """The pictures of a case: film or painting (`picture`, `nearest`), or a pair with its error."""
     painted = bool(case.get("prompt") or case.get("nearest"))
     keys = {
         "picture": "synthetic" if painted else "film",
@@ -81,74 +81,79 @@ def _shots(case: CardCase) -> tuple[ExamplePicture, ...]:
         "made": "synthetic",
         "error": "error map",
     }
-    shots = (ExamplePicture(_png(case.get(key)), word) for key, word in keys.items())
-    return tuple(shot for shot in shots if shot.picture)
+    pictures = (ExamplePicture(_valid_png_of(case.get(key)), label) for key, label in keys.items())
+    return tuple(picture for picture in pictures if picture.picture)
 
 
-def _words_of(number: int, case: CardCase) -> str:
-    words = str(case.get("prompt") or case.get("draft") or _named(number, case))
-    alike = case.get("similarity")
+def _caption_of(number: int, case: CardCase) -> str:
+    caption = str(case.get("prompt") or case.get("draft") or _name_case(number, case))
+    similarity = case.get("similarity")
     return (
-        f"{words} (similarity {format_value(alike)})" if isinstance(alike, int | float) else words
+        f"{caption} (similarity {format_value(similarity)})"
+        if isinstance(similarity, int | float)
+        else caption
     )
 
 
-def examples_of(cases: Sequence[CardCase]) -> tuple[tuple[Example, ...], int]:
-    """The best and the worst reports by their score, best first, and how many there are.
+def select_report_examples(cases: Sequence[CardCase]) -> tuple[tuple[ReportExample, ...], int]:
+    """Return the best and the worst reports by their score, best first, and the total.
 
     A higher composite is better; reports of one score stand in their order.
     """
     scored = [
         (number, case)
         for number, case in enumerate(cases)
-        if _is_report(case) and _score(case) is not None
+        if _is_report(case) and _score_of(case) is not None
     ]
-    scored.sort(key=lambda pair: -(_score(pair[1]) or 0.0))
-    half = min(EXTREMES, math.ceil(len(scored) / 2))
-    told = [_example(*pair, "among the best") for pair in scored[:half]]
-    told += [_example(*pair, "among the worst") for pair in scored[half:][-EXTREMES:]]
-    return tuple(told), len(scored)
+    scored.sort(key=lambda pair: -(_score_of(pair[1]) or 0.0))
+    best_count = min(EXTREMES, math.ceil(len(scored) / 2))
+    examples = [_example_of(*pair, "among the best") for pair in scored[:best_count]]
+    examples += [_example_of(*pair, "among the worst") for pair in scored[best_count:][-EXTREMES:]]
+    return tuple(examples), len(scored)
 
 
-def scores_of(cases: Iterable[CardCase]) -> list[float | None]:
+def composite_scores_of(cases: Iterable[CardCase]) -> list[float | None]:
     """The composite score of each report; none where no case has one."""
-    told = [_score(case) for case in cases if "composite" in case]
-    return told if any(score is not None for score in told) else []
+    scores = [_score_of(case) for case in cases if "composite" in case]
+    return scores if any(score is not None for score in scores) else []
 
 
-def _example(number: int, case: CardCase, rank: str) -> Example:
-    omissions, fabrications = _list(case.get("omissions")), _list(case.get("fabrications"))
+def _example_of(number: int, case: CardCase, rank: str) -> ReportExample:
+    omissions, fabrications = (
+        _list_errors(case.get("omissions")),
+        _list_errors(case.get("fabrications")),
+    )
     sentences = case.get("sentences") or [{"text": case["draft"]}]
-    return Example(
-        name=_named(number, case),
-        rank=f"composite {format_value(_score(case) or 0.0)}, {rank}",
-        picture=_png(case.get("picture")),
-        reference=_marked(str(case["reference"]), omissions),
-        draft=tuple(_said(sentence, fabrications) for sentence in sentences),
+    return ReportExample(
+        name=_name_case(number, case),
+        rank=f"composite {format_value(_score_of(case) or 0.0)}, {rank}",
+        picture=_valid_png_of(case.get("picture")),
+        reference=_mark_phrases(str(case["reference"]), omissions),
+        draft=tuple(_format_sentence(sentence, fabrications) for sentence in sentences),
         omissions=omissions,
         fabrications=fabrications,
     )
 
 
-def _said(sentence: Mapping[str, Any], fabrications: Sequence[str]) -> CardSentence:
+def _format_sentence(sentence: Mapping[str, Any], fabrications: Sequence[str]) -> CardSentence:
     verdict, risk = str(sentence.get("verdict") or ""), sentence.get("risk")
     return CardSentence(
-        text=_marked(str(sentence.get("text", "")), fabrications),
+        text=_mark_phrases(str(sentence.get("text", "")), fabrications),
         verdict="" if verdict in UNMARKED else verdict,
         risk=f"risk {risk:.0%}" if isinstance(risk, int | float) else "",
     )
 
 
-def _marked(text: str, phrases: Sequence[str]) -> Markup:
-    """The text with the phrases marked that stand in it word for word."""
-    told = sorted({phrase.strip() for phrase in phrases} - {""}, key=len, reverse=True)
-    if not told:
+def _mark_phrases(text: str, phrases: Sequence[str]) -> Markup:
+    """Return the text with every phrase marked that is in it word for word."""
+    longest_first = sorted({phrase.strip() for phrase in phrases} - {""}, key=len, reverse=True)
+    if not longest_first:
         return escape(text)
-    pattern = re.compile("(" + "|".join(map(re.escape, told)) + ")", re.IGNORECASE)
+    pattern = re.compile("(" + "|".join(map(re.escape, longest_first)) + ")", re.IGNORECASE)
     # Every second piece of a split by one group is a match.
     return Markup("").join(
-        Markup("<mark>{}</mark>").format(piece) if at % 2 else piece
-        for at, piece in enumerate(pattern.split(text))
+        Markup("<mark>{}</mark>").format(piece) if index % 2 else piece
+        for index, piece in enumerate(pattern.split(text))
     )
 
 
@@ -156,27 +161,27 @@ def _is_report(case: CardCase) -> bool:
     return bool(case.get("reference")) and case.get("draft") is not None
 
 
-def _score(case: CardCase) -> float | None:
+def _score_of(case: CardCase) -> float | None:
     score = case.get("composite")
     if isinstance(score, bool) or not isinstance(score, int | float) or not math.isfinite(score):
         return None
     return float(score)
 
 
-def _named(number: int, case: CardCase) -> str:
+def _name_case(number: int, case: CardCase) -> str:
     return f"Case {case.get('case', number)}"
 
 
-def _list(told: Any) -> tuple[str, ...]:
-    """Errors as words, from a string, strings, or claims as finding, side and more."""
-    if not isinstance(told, Sequence | Mapping):
+def _list_errors(errors: Any) -> tuple[str, ...]:
+    """Return errors as text, from a string, strings, or claims as finding, side and more."""
+    if not isinstance(errors, Sequence | Mapping):
         return ()
-    if isinstance(told, str):
-        return (told,) if told else ()
-    return tuple(_words(one) for one in told)
+    if isinstance(errors, str):
+        return (errors,) if errors else ()
+    return tuple(_format_claim(error) for error in errors)
 
 
-def _words(claim: Any) -> str:
+def _format_claim(claim: Any) -> str:
     if isinstance(claim, Mapping):
         claim = list(claim.values())
     if isinstance(claim, Sequence) and not isinstance(claim, str):
@@ -184,6 +189,6 @@ def _words(claim: Any) -> str:
     return str(claim)
 
 
-def _png(picture: Any) -> str:
-    """A picture that may be shown; empty for anything else."""
+def _valid_png_of(picture: Any) -> str:
+    """The picture if it is a PNG that may be shown; empty for anything else."""
     return picture if isinstance(picture, str) and PNG.fullmatch(picture) else ""

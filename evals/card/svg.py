@@ -1,6 +1,6 @@
 """Small parts of a plot as inline SVG: elements, scales, axes.
 
-What is plotted is not known here. Everything that comes from data is escaped by markupsafe.
+This module does not know what is plotted. Markupsafe escapes everything that comes from data.
 Colours are classes of the page's style, so that a plot is readable in light, dark and print.
 """
 
@@ -17,27 +17,27 @@ Span = tuple[float, float]
 
 def element(tag: str, content: object = "", /, **attributes: object) -> Markup:
     """One element; `_` at the end of an attribute's name is dropped, others become hyphens."""
-    told = Markup("").join(
-        Markup(' {}="{}"').format(name.rstrip("_").replace("_", "-"), _value(value))
+    written = Markup("").join(
+        Markup(' {}="{}"').format(name.rstrip("_").replace("_", "-"), _format_number(value))
         for name, value in attributes.items()
     )
-    return Markup("<{0}{1}>{2}</{0}>").format(tag, told, escape(content))
+    return Markup("<{0}{1}>{2}</{0}>").format(tag, written, escape(content))
 
 
-def joined(parts: Iterable[Markup]) -> Markup:
-    """Elements one after the other."""
+def join_elements(parts: Iterable[Markup]) -> Markup:
+    """Join elements one after the other."""
     return Markup("").join(parts)
 
 
-def drawing(width: float, height: float, title: str, desc: str, content: Markup) -> Markup:
-    """A whole plot, `width` by `height` of its own units, with its name and what it says."""
-    inner = joined([element("title", title), element("desc", desc), content])
-    box = f"0 0 {_value(width)} {_value(height)}"
+def draw_svg(width: float, height: float, title: str, desc: str, content: Markup) -> Markup:
+    """A whole plot, `width` by `height` of its own units, with its title and description."""
+    inner = join_elements([element("title", title), element("desc", desc), content])
+    box = f"0 0 {_format_number(width)} {_format_number(height)}"
     return element("svg", inner, viewBox=box, role="img", aria_label=f"{title}. {desc}")
 
 
 def text(x: float, y: float, words: str, class_: str = "", anchor: str = "middle") -> Markup:
-    """A line of words."""
+    """A line of text."""
     return element("text", words, x=x, y=y, text_anchor=anchor, class_=class_)
 
 
@@ -54,13 +54,15 @@ def rect(x: Span, y: Span, class_: str) -> Markup:
 
 def path(points: Iterable[Span], class_: str) -> Markup:
     """A line through points."""
-    told = " L".join(f"{_value(float(x))} {_value(float(y))}" for x, y in points)
-    return element("path", d=f"M{told}", class_=class_)
+    coordinates = " L".join(
+        f"{_format_number(float(x))} {_format_number(float(y))}" for x, y in points
+    )
+    return element("path", d=f"M{coordinates}", class_=class_)
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """Where values lie on a drawing: two ranges of values on two ranges of its units."""
+    """Maps values to places on a drawing: two ranges of values to two ranges of its units."""
 
     x_values: Span
     y_values: Span
@@ -71,37 +73,37 @@ class Frame:
 
     def x(self, value: float) -> float:
         """The place of a value along the drawing; what lies outside is put at the edge."""
-        return _placed(value, self.x_values, self.left, self.right)
+        return _map_to_range(value, self.x_values, self.left, self.right)
 
     def y(self, value: float) -> float:
         """The place of a value down the drawing."""
-        return _placed(value, self.y_values, self.bottom, self.top)
+        return _map_to_range(value, self.y_values, self.bottom, self.top)
 
     def x_axis(self, values: Iterable[float], label: str) -> Markup:
-        """Ticks below the frame, with what they count."""
+        """Ticks below the frame, with the label of the axis."""
         at = self.bottom + 16
-        ticks = [text(self.x(v), at, ticked(v)) for v in values]
+        ticks = [text(self.x(v), at, format_tick(v)) for v in values]
         middle = (self.left + self.right) / 2
         base = line((self.left, self.bottom), (self.right, self.bottom), "axis")
-        return joined([base, *ticks, text(middle, at + 19, label, "label")])
+        return join_elements([base, *ticks, text(middle, at + 19, label, "label")])
 
     def y_axis(self, values: Iterable[float], label: str) -> Markup:
-        """Ticks left of the frame with faint lines across it, and what they count."""
+        """Ticks left of the frame, faint lines across it, and the label of the axis."""
         parts = []
         for value in values:
             at = self.y(value)
             parts.append(line((self.left, at), (self.right, at), "grid"))
-            parts.append(text(self.left - 7, at + 4, ticked(value), anchor="end"))
+            parts.append(text(self.left - 7, at + 4, format_tick(value), anchor="end"))
         x, y = self.left - 38, (self.top + self.bottom) / 2
-        turned = f"rotate(-90 {_value(x)} {_value(y)})"
+        turned = f"rotate(-90 {_format_number(x)} {_format_number(y)})"
         parts.append(
             element("text", label, x=x, y=y, transform=turned, text_anchor="middle", class_="label")
         )
-        return joined(parts)
+        return join_elements(parts)
 
 
 def ticks(low: float, high: float, about: int = 5) -> list[float]:
-    """Round values from at most `low` to at least `high`: steps of 1, 2 or 5 times ten to some."""
+    """Round values from `low` or below to `high` or above, by 1, 2 or 5 times a power of ten."""
     if not high > low:
         high = low + 1
     rough = (high - low) / about
@@ -111,16 +113,16 @@ def ticks(low: float, high: float, about: int = 5) -> list[float]:
     return [round(number * step, 12) for number in range(first, last + 1)]
 
 
-def ticked(value: float) -> str:
-    """A tick's number, as short as it can be told."""
+def format_tick(value: float) -> str:
+    """Format the number of a tick as short as possible."""
     return f"{value:.6g}"
 
 
-def _placed(value: float, values: Span, start: float, end: float) -> float:
+def _map_to_range(value: float, values: Span, start: float, end: float) -> float:
     low, high = values
     share = (value - low) / (high - low) if high > low else 0.5
     return start + min(max(share, 0.0), 1.0) * (end - start)
 
 
-def _value(value: object) -> object:
+def _format_number(value: object) -> object:
     return f"{value:.2f}".rstrip("0").rstrip(".") if isinstance(value, float) else value

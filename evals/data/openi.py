@@ -22,7 +22,7 @@ _LARGEST = 1_000_000  # bytes; a report has a few thousand
 
 @dataclass(frozen=True, slots=True)
 class LabelledReport:
-    """One report, and which findings its annotators found in it."""
+    """One report, and the findings that its annotators found in it."""
 
     name: str
     text: str  # findings and impression; empty where the report has neither
@@ -30,13 +30,13 @@ class LabelledReport:
 
     @property
     def held_out(self) -> bool:
-        """Whether it is of the half that nobody reads while mending, by a hash of its name."""
+        """Whether it is in the half that developers do not read, by a hash of its name."""
         return hashlib.sha256(self.name.encode()).digest()[0] >= 128
 
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """The labelled reports, and what is known of their labels."""
+    """The labelled reports, and the columns of their labels."""
 
     reports: tuple[LabelledReport, ...]
     labels: tuple[tuple[str, str], ...]  # (the column's name, the key of the vocabulary)
@@ -45,14 +45,14 @@ class Collection:
 
 
 def read_openi(folder: Path) -> Collection:
-    """The labelled reports of a folder with the archive and the table of labels.
+    """Read the labelled reports of a folder with the archive and the table of labels.
 
     Raises SettingsError where either is missing or cannot be read.
     """
     try:
         with (folder / TABLE).open(encoding="utf-8", newline="") as file:
             rows = {row["filename"]: row for row in csv.DictReader(file)}
-        texts = _texts(folder / ARCHIVE)
+        texts = _read_texts(folder / ARCHIVE)
     except (OSError, KeyError, UnicodeDecodeError, csv.Error, tarfile.TarError):
         raise SettingsError(
             f"{folder} has no readable {TABLE} and {ARCHIVE}; name the Open-i folder with --data."
@@ -78,8 +78,8 @@ def read_openi(folder: Path) -> Collection:
     )
 
 
-def _texts(archive: Path) -> dict[str, str]:
-    """Findings and impression of every report that can be read, by its id."""
+def _read_texts(archive: Path) -> dict[str, str]:
+    """Read findings and impression of every readable report, by its id."""
     texts = {}
     with tarfile.open(archive) as files:
         for member in files:
@@ -93,6 +93,6 @@ def _texts(archive: Path) -> dict[str, str]:
             name = root.find("uId")
             if name is not None:
                 parts = {a.get("Label"): a.text or "" for a in root.iter("AbstractText")}
-                said = (parts.get("FINDINGS", ""), parts.get("IMPRESSION", ""))
-                texts[name.get("id", "")] = "\n".join(said).strip()
+                sections = (parts.get("FINDINGS", ""), parts.get("IMPRESSION", ""))
+                texts[name.get("id", "")] = "\n".join(sections).strip()
     return texts

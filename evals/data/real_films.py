@@ -1,4 +1,4 @@
-"""Where real films lie: a folder with a table of films, or one that holds such folders."""
+"""Folders of real films: one with a table of films, or one that holds such folders."""
 
 from __future__ import annotations
 

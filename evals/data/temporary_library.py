@@ -1,4 +1,4 @@
-"""A library that lives as long as one measurement, of films and what is told of each."""
+"""A temporary library of films with their reports, for one measurement."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ from assistant.types import Film
 from retrieval import Library, NewCase
 
 
-def new_cases(assistant: Assistant, told: Iterable[tuple[Film, str]]) -> Iterator[NewCase]:
-    """Films with their reports as cases of a library, embedded block by block."""
-    for block in batched(told):
+def new_cases(
+    assistant: Assistant, reported_films: Iterable[tuple[Film, str]]
+) -> Iterator[NewCase]:
+    """Embed films with their reports, block by block, as cases of a library."""
+    for block in batched(reported_films):
         codes = assistant.backbone.encode([film for film, _ in block])
         for (film, report), code in zip(block, codes, strict=True):
             yield NewCase(film.sha256, preview(film.pixels), code.embedding, report=report)
@@ -24,7 +26,7 @@ def new_cases(assistant: Assistant, told: Iterable[tuple[Film, str]]) -> Iterato
 
 @contextmanager
 def temporary_library(assistant: Assistant, cases: Iterable[NewCase]) -> Iterator[Library]:
-    """A library of these cases in a temporary folder, gone at the end."""
+    """Open a library of these cases in a temporary folder, which is deleted at the end."""
     backbone = assistant.backbone
     with (
         tempfile.TemporaryDirectory() as folder,

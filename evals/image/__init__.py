@@ -1,7 +1,7 @@
-"""Made films against real ones, in three tiers: pixels, features, and what they are good for.
+"""Generated films against real ones, in three tiers: pixels, features and downstream tasks.
 
-`pixel`, `feature` and `task` hold the metrics, each by itself; `suite` measures a backbone's own
-pictures and `folders` films that any system has made.
+`pixel`, `feature` and `task` hold the metrics, each by itself; `suite` measures the pictures of a
+backbone, and `folders` measures films that any system has generated.
 """
 
 from evals.image.folders import measure_folders

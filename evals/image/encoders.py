@@ -1,4 +1,4 @@
-"""The named encoders by whose features sets of films are compared, and why one may be missing.
+"""The encoders whose features compare sets of films, by name, and why one may be missing.
 
 A distance between sets of films is a distance for one encoder: its name belongs to the figure.
 """
@@ -19,7 +19,7 @@ from assistant import Assistant
 from assistant.intake.resize import batch_of
 from assistant.iterables import batched
 from assistant.types import Film
-from evals.mini.kid import features
+from evals.mini.kid import features_of
 
 XRV_WEIGHTS = "densenet121-res224-all"
 XRV_EDGE, XRV_RANGE = 224, 1024.0  # pixels a side; grey values from -1024 to 1024
@@ -27,38 +27,38 @@ XRV_EDGE, XRV_RANGE = 224, 1024.0  # pixels a side; grey values from -1024 to 10
 
 @dataclass(frozen=True, slots=True)
 class NamedEncoder:
-    """An encoder under the name that its figures bear in brackets."""
+    """An encoder, and the name that stands in brackets in its figures."""
 
     name: str
-    features: Callable[[list[Film]], np.ndarray] | None  # to float32 (N, P); None: not to be had
-    missing: str = ""  # why it is not to be had
+    features: Callable[[list[Film]], np.ndarray] | None  # to float32 (N, P); None: not available
+    missing: str = ""  # why it is not available
 
 
-def encoders(assistant: Assistant) -> tuple[NamedEncoder, ...]:
-    """The backbone's own encoder, and the one of TorchXRayVision where it lies on this machine."""
-    own = NamedEncoder(assistant.backbone.identity.name, partial(features, assistant))
-    return own, xrv()
+def list_encoders(assistant: Assistant) -> tuple[NamedEncoder, ...]:
+    """The backbone's own encoder, and that of TorchXRayVision where it is on this machine."""
+    own = NamedEncoder(assistant.backbone.identity.name, partial(features_of, assistant))
+    return own, load_xrv()
 
 
-def xrv() -> NamedEncoder:
-    """The DenseNet of TorchXRayVision (Cohen et al. 2022), which saw real films of seven sets.
+def load_xrv() -> NamedEncoder:
+    """The DenseNet of TorchXRayVision (Cohen et al. 2022), trained on real films of seven sets.
 
-    Nothing is fetched: the package, torchvision and the weights must be there already.
+    Nothing is downloaded: the package, torchvision and the weights must be installed already.
     """
 
-    def without(reason: str) -> NamedEncoder:
+    def unavailable(reason: str) -> NamedEncoder:
         return NamedEncoder("xrv", None, f"unavailable: {reason}")
 
     for package in ("torchxrayvision", "torchvision"):
         if find_spec(package) is None:
-            return without(f"the package {package} is not installed")
+            return unavailable(f"the package {package} is not installed")
     try:
         models = import_module("torchxrayvision.models")
     except (ImportError, RuntimeError, OSError) as error:  # a torchvision of another torch
-        return without(f"torchxrayvision cannot be imported ({error})")
+        return unavailable(f"torchxrayvision cannot be imported ({error})")
     file = Path(models.model_urls[XRV_WEIGHTS]["weights_url"]).name
     if not (Path.home() / ".torchxrayvision" / "models_data" / file).is_file():
-        return without(f"its weights {file} are not in ~/.torchxrayvision/models_data")
+        return unavailable(f"its weights {file} are not in ~/.torchxrayvision/models_data")
     model = models.DenseNet(weights=XRV_WEIGHTS).eval()
     return NamedEncoder("xrv", partial(_xrv_features, model))
 
@@ -66,9 +66,9 @@ def xrv() -> NamedEncoder:
 def _xrv_features(model: Any, films: list[Film]) -> np.ndarray:
     import torch
 
-    rows = []
+    features = []
     with torch.inference_mode():
-        for block in batched(films):
-            grey = torch.from_numpy(batch_of(block, XRV_EDGE)[:, :1] * XRV_RANGE)
-            rows.append(model.features2(grey).numpy())
-    return np.concatenate(rows)
+        for batch in batched(films):
+            grey = torch.from_numpy(batch_of(batch, XRV_EDGE)[:, :1] * XRV_RANGE)
+            features.append(model.features2(grey).numpy())
+    return np.concatenate(features)

@@ -1,7 +1,7 @@
-"""The feature tier: how far do made films lie from real ones, as an encoder sees them?
+"""The feature tier: how far do generated films lie from real ones in the features of an encoder?
 
-It knows features (N, P) and patients, no films and no model. Every distance stands beside its
-floor: what two halves of the real films reach, in sets of the same size.
+It knows features (N, P) and patients, no films and no model. Every distance is reported with its
+floor: the distance of two halves of the real films, in sets of the same size.
 """
 
 from __future__ import annotations
@@ -38,36 +38,39 @@ LIMITS: Mapping[str, tuple[float, float]] = MappingProxyType(
 )
 
 
-def frechet(real: np.ndarray, made: np.ndarray) -> float:
+def frechet_distance(real: np.ndarray, generated: np.ndarray) -> float:
     """The squared Frechet distance of two sets of features (N, P) and (M, P), N and M at least 2.
 
-    As of Gaussians with their means and covariances; FID (Heusel et al. 2017) where the features
-    are an Inception's. The trace of the root of the product of two covariances A'A and B'B is the
-    sum of the singular values of AB', which stays exact where a covariance is singular.
+    The sets count as Gaussians with their means and covariances; this is FID (Heusel et al. 2017)
+    where the features are an Inception's. The trace of the root of the product of two covariances
+    A'A and B'B is the sum of the singular values of AB', which stays exact where a covariance is
+    singular.
     """
-    shift = real.mean(axis=0, dtype=float) - made.mean(axis=0, dtype=float)
-    one, other = _spread(real), _spread(made)
-    shared = np.linalg.svd(one @ other.T, compute_uv=False).sum()
-    return max(0.0, float(shift @ shift + (one**2).sum() + (other**2).sum() - 2 * shared))
+    shift = real.mean(axis=0, dtype=float) - generated.mean(axis=0, dtype=float)
+    real_root, generated_root = _covariance_root(real), _covariance_root(generated)
+    overlap = np.linalg.svd(real_root @ generated_root.T, compute_uv=False).sum()
+    return max(
+        0.0, float(shift @ shift + (real_root**2).sum() + (generated_root**2).sum() - 2 * overlap)
+    )
 
 
-def _spread(rows: np.ndarray) -> np.ndarray:
-    """A triangle (min(N, P), P) whose product with itself is the covariance of the rows."""
+def _covariance_root(rows: np.ndarray) -> np.ndarray:
+    """A triangular matrix R (min(N, P), P) for which R'R is the covariance of the rows."""
     centred = np.asarray(rows, float) - rows.mean(axis=0, dtype=float)
     return np.asarray(np.linalg.qr(centred / np.sqrt(len(rows) - 1), mode="r"))
 
 
 @dataclass(frozen=True, slots=True)
-class Manifold:
-    """How two sets overlap, by the balls that reach from each film to its k-th neighbour."""
+class ManifoldOverlap:
+    """How two sets overlap; the ball of a film reaches to its k-th nearest neighbour."""
 
-    precision: float  # share of the made in a ball of the real, in [0, 1]
-    recall: float  # share of the real in a ball of the made, in [0, 1]
-    density: float  # balls of the real round a made one, over k; 1 for sets of one source
-    coverage: float  # share of the balls of the real that hold a made one, in [0, 1]
+    precision: float  # share of generated films inside a real ball, in [0, 1]
+    recall: float  # share of real films inside a generated ball, in [0, 1]
+    density: float  # real balls around a generated film, over k; 1 for sets of one source
+    coverage: float  # share of real balls that hold a generated film, in [0, 1]
 
 
-def manifold(real: np.ndarray, made: np.ndarray, k: int = K) -> Manifold:
+def compare_manifolds(real: np.ndarray, generated: np.ndarray, k: int = K) -> ManifoldOverlap:
     """Precision and recall, density and coverage of features (N, P) and (M, P), N and M over k.
 
     Kynkaanniemi et al. 2019, "Improved precision and recall metric for assessing generative
@@ -76,19 +79,19 @@ def manifold(real: np.ndarray, made: np.ndarray, k: int = K) -> Manifold:
     from sklearn.metrics import pairwise_distances
 
     # In float64: films that are the same lie at a distance of 1e-8 or so, not of 1e-3.
-    rows, others = np.asarray(real, float), np.asarray(made, float)
-    between = pairwise_distances(rows, others)
-    inside = between <= _radii(rows, k)[:, None]
-    reached = between <= _radii(others, k)[None]
-    return Manifold(
-        precision=float(inside.any(axis=0).mean()),
-        recall=float(reached.any(axis=1).mean()),
-        density=float(inside.sum(axis=0).mean() / k),
-        coverage=float(inside.any(axis=1).mean()),
+    real_rows, generated_rows = np.asarray(real, float), np.asarray(generated, float)
+    distances = pairwise_distances(real_rows, generated_rows)
+    in_real_balls = distances <= _ball_radii(real_rows, k)[:, None]
+    in_generated_balls = distances <= _ball_radii(generated_rows, k)[None]
+    return ManifoldOverlap(
+        precision=float(in_real_balls.any(axis=0).mean()),
+        recall=float(in_generated_balls.any(axis=1).mean()),
+        density=float(in_real_balls.sum(axis=0).mean() / k),
+        coverage=float(in_real_balls.any(axis=1).mean()),
     )
 
 
-def _radii(rows: np.ndarray, k: int) -> np.ndarray:
+def _ball_radii(rows: np.ndarray, k: int) -> np.ndarray:
     """The distance of each row (N, P) to its k-th nearest neighbour, itself left out, (N,)."""
     from sklearn.neighbors import NearestNeighbors
 
@@ -96,21 +99,21 @@ def _radii(rows: np.ndarray, k: int) -> np.ndarray:
     return distances[:, -1]
 
 
-def shortened(real: np.ndarray, made: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def project_to_components(real: np.ndarray, generated: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Both sets on the first 64 principal components of the real one, N and P over 64.
 
-    The real films are those that the made ones are compared with, and none of the floor's: a
-    set on which the components were found differs along them more than a new one.
+    `real` holds the films that the generated ones are compared with, and none of the floor's: the
+    set that the components were fitted on differs along them more than a new set.
     """
     from sklearn.decomposition import PCA
 
-    found = PCA(COMPONENTS, svd_solver="full").fit(real)
-    return found.transform(real), found.transform(made)
+    components = PCA(COMPONENTS, svd_solver="full").fit(real)
+    return components.transform(real), components.transform(generated)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Set:
-    """Films of one source as features, and the patients whose they are."""
+class _FeatureSet:
+    """Films of one source as features, with the patient of each."""
 
     features: np.ndarray  # (N, P)
     patients: np.ndarray  # (N,)
@@ -118,21 +121,21 @@ class _Set:
     def __len__(self) -> int:
         return len(self.patients)
 
-    def taken(self, rows: np.ndarray) -> _Set:
-        return _Set(self.features[rows], self.patients[rows])
+    def select(self, rows: np.ndarray) -> _FeatureSet:
+        return _FeatureSet(self.features[rows], self.patients[rows])
 
-    def halves(self, rng: np.random.Generator) -> tuple[_Set, _Set]:
-        """Two parts of about the same size; no patient is in both."""
+    def split_by_patient(self, rng: np.random.Generator) -> tuple[_FeatureSet, _FeatureSet]:
+        """Split into two random parts of about the same size; no patient is in both."""
         names, member = np.unique(self.patients, return_inverse=True)
         place = rng.permutation(len(names))[member]
         order, places = np.argsort(place, kind="stable"), np.sort(place)
         cut = int(np.searchsorted(places, places[len(places) // 2]))
-        return self.taken(order[:cut]), self.taken(order[cut:])
+        return self.select(order[:cut]), self.select(order[cut:])
 
 
 def measure(
     real: np.ndarray,
-    made: np.ndarray,
+    generated: np.ndarray,
     patients: Sequence[str],
     *,
     name: str,
@@ -140,71 +143,82 @@ def measure(
     seed: int = 0,
     unscored: int = 0,
 ) -> PartResult:
-    """All figures of made films (M, P) against real ones (N, P), with floors and intervals.
+    """Compute all figures of generated films (M, P) against real ones (N, P).
 
-    `patients` are those of the real films; each made film stands for itself. `unscored` counts
-    made films that could not be read. A value is the mean over 20 splits of the real patients
-    into two halves, of which one is compared with as many made films, and the floor the mean over
-    the same splits of the two halves against each other. A value's interval is 1.96 standard
-    errors about it by the delete-half jackknife (Shao and Wu 1989): the spread over 30 random
-    halves of the patients of both. A floor's is the middle 95 % of its splits: what chance does.
+    `patients` are those of the real films; each generated film counts as its own patient.
+    `unscored` counts generated films that could not be read. A value is the mean over 20 splits
+    of the real patients into two halves: one half is compared with as many generated films. The
+    floor is the mean, over the same splits, of one half against the other. The interval of a value
+    is 1.96 standard errors around it by the delete-half jackknife (Shao and Wu 1989): the spread
+    over 30 random halves of the patients of both. The interval of a floor is the middle 95 % of
+    its splits: what chance does.
     """
     rng = np.random.default_rng(seed)
-    known = _Set(real, np.asarray(patients))
-    new = _Set(made, np.arange(len(made)))
-    splits = [known.halves(rng) for _ in range(SPLITS)]
-    size = min(len(made), *(len(half) for split in splits for half in split))
+    real_set = _FeatureSet(real, np.asarray(patients))
+    generated_set = _FeatureSet(generated, np.arange(len(generated)))
+    splits = [real_set.split_by_patient(rng) for _ in range(SPLITS)]
+    size = min(len(generated), *(len(half) for split in splits for half in split))
     if size < FEWEST:
-        none = figure_of(None, 0, unscored=unscored + len(made))
-        few = f"takes {FEWEST} made films, and twice as many real ones of two patients or more"
-        shown = {f"{name}/{key.format(encoder)}": none for key in LIMITS}
-        return PartResult(shown, (), {next(iter(shown)): few})
-    first = np.arange(size)
-    found, chance = [], []
-    for one, other in splits:
-        found.append(_scores(one.taken(first), new.taken(rng.permutation(len(made))[:size])))
-        chance.append(_scores(one.taken(first), other.taken(first)))
-    shaken = [
-        _scores(max(known.halves(rng), key=len), max(new.halves(rng), key=len))
+        none = figure_of(None, 0, unscored=unscored + len(generated))
+        reason = f"takes {FEWEST} made films, and twice as many real ones of two patients or more"
+        empty = {f"{name}/{key.format(encoder)}": none for key in LIMITS}
+        return PartResult(empty, (), {next(iter(empty)): reason})
+    first_rows = np.arange(size)
+    scores, floor_scores = [], []
+    for compared, floor in splits:
+        scores.append(
+            _score_sets(
+                compared.select(first_rows),
+                generated_set.select(rng.permutation(len(generated))[:size]),
+            )
+        )
+        floor_scores.append(_score_sets(compared.select(first_rows), floor.select(first_rows)))
+    half_scores = [
+        _score_sets(
+            max(real_set.split_by_patient(rng), key=len),
+            max(generated_set.split_by_patient(rng), key=len),
+        )
         for _ in range(HALVES)
     ]
     figures: dict[str, Figure] = {}
     for key in LIMITS:
-        shown = f"{name}/{key.format(encoder)}"
-        if key not in found[0]:
-            figures[shown] = figure_of(None, 0, unscored=unscored + len(made))
+        figure_name = f"{name}/{key.format(encoder)}"
+        if key not in scores[0]:
+            figures[figure_name] = figure_of(None, 0, unscored=unscored + len(generated))
             continue
-        value, between = _about(key, found, shaken)
-        figures[shown] = figure_of(value, len(made), between, unscored=unscored)
-        by_chance = [draw[key] for draw in chance]
-        low, high = np.quantile(by_chance, [0.025, 0.975])
-        figures[FLOOR.format(shown)] = figure_of(
-            float(np.mean(by_chance)), len(real), (float(low), float(high))
+        value, interval = _mean_and_interval(key, scores, half_scores)
+        figures[figure_name] = figure_of(value, len(generated), interval, unscored=unscored)
+        floor_values = [draw[key] for draw in floor_scores]
+        low, high = np.quantile(floor_values, [0.025, 0.975])
+        figures[FLOOR.format(figure_name)] = figure_of(
+            float(np.mean(floor_values)), len(real), (float(low), float(high))
         )
     return PartResult(figures, (), _notes(name, encoder, size, real.shape[1]))
 
 
-def _scores(real: _Set, made: _Set) -> Scores:
-    """All distances of two sets, by their names."""
-    one, other = real.features, made.features
-    overlap = manifold(one, other)
-    found = {
-        FID: frechet(one, other),
-        KID: kid(one, other)[0],
+def _score_sets(real: _FeatureSet, generated: _FeatureSet) -> Scores:
+    """All scores of two sets, by name."""
+    real_features, generated_features = real.features, generated.features
+    overlap = compare_manifolds(real_features, generated_features)
+    scores = {
+        FID: frechet_distance(real_features, generated_features),
+        KID: kid(real_features, generated_features)[0],
         PRECISION: overlap.precision,
         RECALL: overlap.recall,
         DENSITY: overlap.density,
         COVERAGE: overlap.coverage,
     }
-    if min(one.shape) > COMPONENTS:
-        found[SHORT] = frechet(*shortened(one, other))
-    return found
+    if min(real_features.shape) > COMPONENTS:
+        scores[SHORT] = frechet_distance(*project_to_components(real_features, generated_features))
+    return scores
 
 
-def _about(key: str, found: Sequence[Scores], shaken: Sequence[Scores]) -> tuple[float, Interval]:
-    """The mean of one distance over the splits, and 1.96 standard errors about it."""
-    value = float(np.mean([draw[key] for draw in found]))
-    error = float(np.std([draw[key] for draw in shaken], ddof=1))
+def _mean_and_interval(
+    key: str, scores: Sequence[Scores], half_scores: Sequence[Scores]
+) -> tuple[float, Interval]:
+    """The mean of one score over the splits, and 1.96 standard errors around it."""
+    value = float(np.mean([draw[key] for draw in scores]))
+    error = float(np.std([draw[key] for draw in half_scores], ddof=1))
     least, most = LIMITS[key]
     return value, (max(least, value - 1.96 * error), min(most, value + 1.96 * error))
 

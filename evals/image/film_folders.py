@@ -1,6 +1,6 @@
-"""Films of a folder: listed with what its table says of them, read, and counted where they fail.
+"""List the films of a folder with the rows of its table, and read them in blocks.
 
-No name of a file leaves this module but to pair films: a name may be a patient's.
+File names leave this module only to pair films: a name may be that of a patient.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from retrieval import read_folder
 
 @dataclass(frozen=True, slots=True)
 class FilmSource:
-    """One film's file, and what a table says of it."""
+    """The file of one film, and what a table says about it."""
 
     path: Path
     patient: str | None = None
@@ -31,7 +31,7 @@ class FilmSource:
 
 
 def list_sources(folder: Path) -> list[FilmSource]:
-    """The films of a folder by its table, or, where it has none, every file in and below it.
+    """List the films of a folder by its table or, without a table, every file in and below it.
 
     Raises SettingsError where there is no folder or no file, LibraryError for a bad table.
     """
@@ -40,27 +40,27 @@ def list_sources(folder: Path) -> list[FilmSource]:
     if has_table(folder):
         rows = read_folder(folder)
         return [FilmSource(row.image, row.patient, row.report, row.labels) for row in rows]
-    found = sorted(path for path in folder.rglob("*") if may_be_film(path.relative_to(folder)))
-    files = [FilmSource(path) for path in found if path.is_file()]
-    if not files:
+    paths = sorted(path for path in folder.rglob("*") if may_be_film(path.relative_to(folder)))
+    sources = [FilmSource(path) for path in paths if path.is_file()]
+    if not sources:
         raise SettingsError(f"{folder} holds no films; name a folder of DICOM, PNG or JPEG files.")
-    return files
+    return sources
 
 
-def sample_by_patient(found: Sequence[FilmSource], n: int | None, seed: int) -> list[FilmSource]:
-    """`n` of the films at random, in their order; all where there are no more, or `n` is None."""
-    if n is None or n >= len(found):
-        return list(found)
-    picked = np.random.default_rng(seed).permutation(len(found))[:n]
-    return [found[i] for i in sorted(picked.tolist())]
+def sample_by_patient(sources: Sequence[FilmSource], n: int | None, seed: int) -> list[FilmSource]:
+    """Draw `n` films at random, in their order; all if there are no more, or if `n` is None."""
+    if n is None or n >= len(sources):
+        return list(sources)
+    picked = np.random.default_rng(seed).permutation(len(sources))[:n]
+    return [sources[i] for i in sorted(picked.tolist())]
 
 
 def read_sources(
-    found: Sequence[FilmSource], on_progress: OnProgress = lambda done, total: None
+    sources: Sequence[FilmSource], on_progress: OnProgress = lambda done, total: None
 ) -> Iterator[list[tuple[FilmSource, Film]]]:
-    """The films in blocks that fit into memory; those that cannot be read are left out."""
+    """Read films in blocks that fit into memory; those that cannot be read are left out."""
     done = 0
-    for block in batched(found):
+    for block in batched(sources):
         films: list[tuple[FilmSource, Film]] = []
         for source in block:
             try:
@@ -68,10 +68,10 @@ def read_sources(
             except WetreadError:
                 continue
         done += len(block)
-        on_progress(done, len(found))
+        on_progress(done, len(sources))
         yield films
 
 
 def patient_of(source: FilmSource, film: Film) -> str:
-    """Whose film it is; where nothing tells, each film is a patient's own."""
+    """The patient of a film; without one in the table, each film counts as its own patient."""
     return source.patient or film.sha256

@@ -1,6 +1,6 @@
-"""Films that any system has made, in a folder, against a folder of real ones.
+"""A folder of films that any system has generated, against a folder of real films.
 
-It knows the tiers and folders, and asks the backbone for its encoder and its probe only.
+This module knows the tiers and folders; of the backbone it uses the encoder and the probe only.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from assistant.types import CopyCheck, Film, OnProgress
 from evals.counting import FindingSide, finding_sides, restrict_to
 from evals.data.phantoms import probed_findings
 from evals.image import pixel, task
-from evals.image.encoders import NamedEncoder, encoders
+from evals.image.encoders import NamedEncoder, list_encoders
 from evals.image.film_folders import (
     FilmSource,
     list_sources,
@@ -36,15 +36,15 @@ from evals.image.task import LabelledFilms
 from evals.image.tiers import (
     MAPS,
     SHOWN,
-    GeneratedFilms,
+    GeneratedFilm,
     ReferenceSet,
+    cases_of,
+    compare_features,
     encode_films,
-    features_compared,
-    findings_in,
+    findings_of_labels,
     join_results,
     labels_of,
     map_errors,
-    shown_cases,
 )
 from evals.results import FigureTable, PartResult
 
@@ -53,23 +53,23 @@ COPIES = f"image/near copies of real films, at a similarity of {LIMIT}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Read:
-    """The films of a folder that could be read, as the tiers need them."""
+class _FolderFilms:
+    """The films of a folder that could be read, in the form that the tiers need."""
 
     sources: tuple[FilmSource, ...]
     patients: tuple[str, ...]
     features: Mapping[str, np.ndarray]  # by encoder
-    missing: int  # files that could not be read
+    unreadable: int  # files that could not be read
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Judged:
-    """Made films beside real ones: what is seen in each, and which real film is nearest."""
+class _GeneratedFolder:
+    """Generated films, with the findings probed in each and the check against the real films."""
 
-    films: _Read
-    seen: tuple[set[FindingSide], ...] | None  # None: there is no probe
+    films: _FolderFilms
+    probed: tuple[set[FindingSide], ...] | None  # None: there is no probe
     checks: tuple[CopyCheck, ...]
-    shown: tuple[GeneratedFilms, ...]  # the first ones
+    examples: tuple[GeneratedFilm, ...]  # the first ones
     marked: int  # films that bear the visible mark
 
 
@@ -82,218 +82,254 @@ def measure_folders(
     seed: int,
     on_progress: OnProgress,
 ) -> PartResult:
-    """Compare films that any system has made with real ones, by all that the folders tell.
+    """Compare generated films with real ones, by all that the two folders provide.
 
-    Each folder holds films with a table (`retrieval.read_folder`), or films alone. `n` made films
-    and 2 n real ones are taken at random, all where it is None. Features are always compared.
-    Where each made film has one real film of the same name, these are compared pixel by pixel;
-    otherwise near copies are counted. Where the made films' table has reports, they are held for
-    the prompts, and read back; where both tables have labels, a classifier learns from the made
-    films. Raises SettingsError for a folder without any film that can be read, LibraryError for
-    a bad table.
+    Each folder holds films with a table (`retrieval.read_folder`), or films alone. `n` generated
+    films and 2 n real ones are drawn at random, all if it is None. Features are always compared.
+    Where each generated film has one real film of the same name, the pairs are compared pixel by
+    pixel; otherwise near copies are counted. Where the table of the generated films has reports,
+    they count as the prompts and are read back; where both tables have labels, a classifier is
+    trained on the generated films. Raises SettingsError for a folder without any film that can be
+    read, LibraryError for a bad table.
     """
-    eyes, shelf = encoders(assistant), ReferenceSet(assistant)
-    ours, theirs = sample_by_patient(list_sources(generated), n, seed), list_sources(real)
-    pairs = _pairs(ours, theirs)
-    theirs = sample_by_patient(theirs, None if n is None else 2 * n, seed)
-    total = len(ours) + len(theirs) + len(pairs)
+    encoders, references = list_encoders(assistant), ReferenceSet(assistant)
+    generated_sources, real_sources = (
+        sample_by_patient(list_sources(generated), n, seed),
+        list_sources(real),
+    )
+    pairs = _pair_by_name(generated_sources, real_sources)
+    real_sources = sample_by_patient(real_sources, None if n is None else 2 * n, seed)
+    total = len(generated_sources) + len(real_sources) + len(pairs)
 
-    def after(before: int) -> OnProgress:
-        return lambda done, _: on_progress(before + done, total)
+    def progress_from(finished: int) -> OnProgress:
+        return lambda done, _: on_progress(finished + done, total)
 
-    known = _known(eyes, shelf, theirs, real, after(0))
-    made = _made(assistant, eyes, shelf, ours, generated, after(len(theirs)))
+    real_films = _read_real(encoders, references, real_sources, real, progress_from(0))
+    generated_films = _read_generated(
+        assistant,
+        encoders,
+        references,
+        generated_sources,
+        generated,
+        progress_from(len(real_sources)),
+    )
     parts = [
-        PartResult({}, shown_cases(made.shown, made.checks[: len(made.shown)], shelf)),
-        _pixels(pairs, after(total - len(pairs))) if pairs else _copies(made),
-        features_compared(
-            eyes,
-            known.features,
-            made.films.features,
-            known.patients,
-            seed=seed,
-            unscored=made.films.missing,
+        PartResult(
+            {},
+            cases_of(
+                generated_films.examples,
+                generated_films.checks[: len(generated_films.examples)],
+                references,
+            ),
         ),
-        _read_back(made),
-        _learnt(made.films, known, eyes[0].name, seed),
-        _notes(made, known),
+        _compare_pixels(pairs, progress_from(total - len(pairs)))
+        if pairs
+        else _count_copies(generated_films),
+        compare_features(
+            encoders,
+            real_films.features,
+            generated_films.films.features,
+            real_films.patients,
+            seed=seed,
+            unscored=generated_films.films.unreadable,
+        ),
+        _score_prompts(generated_films),
+        _train_on_generated(generated_films.films, real_films, encoders[0].name, seed),
+        _note_films(generated_films, real_films),
     ]
-    count = f"{len(made.films.sources)} films of the folder {generated.name}"
-    return join_results(parts, f"{count} against {len(known.sources)} of {real.name}")
+    compared = f"{len(generated_films.films.sources)} films of the folder {generated.name}"
+    return join_results(parts, f"{compared} against {len(real_films.sources)} of {real.name}")
 
 
-def _pairs(
-    made: Sequence[FilmSource], real: Sequence[FilmSource]
+def _pair_by_name(
+    generated: Sequence[FilmSource], real: Sequence[FilmSource]
 ) -> list[tuple[FilmSource, FilmSource]]:
-    """Each made film with the real film of its name; none unless each has one, and one only."""
+    """Pair each generated film with the real film of its name; none unless each has exactly one."""
     by_name = {source.path.stem: source for source in real}
-    names = [source.path.stem for source in made]
+    names = [source.path.stem for source in generated]
     if len(by_name) < len(real) or len(set(names)) < len(names) or not set(names) <= set(by_name):
         return []
-    return [(source, by_name[source.path.stem]) for source in made]
+    return [(source, by_name[source.path.stem]) for source in generated]
 
 
-def _known(
-    eyes: Sequence[NamedEncoder],
-    shelf: ReferenceSet,
-    rows: Sequence[FilmSource],
+def _read_real(
+    encoders: Sequence[NamedEncoder],
+    references: ReferenceSet,
+    sources: Sequence[FilmSource],
     folder: Path,
     on_progress: OnProgress,
-) -> _Read:
-    """Read the real films, and put them on the shelf."""
-    parts: list[dict[str, np.ndarray]] = []
-    kept: list[tuple[FilmSource, str]] = []
-    for block in read_sources(rows, on_progress):
+) -> _FolderFilms:
+    """Read the real films, and add them to the reference set."""
+    features: list[dict[str, np.ndarray]] = []
+    owners: list[tuple[FilmSource, str]] = []
+    for block in read_sources(sources, on_progress):
         films = [film for _, film in block]
-        shelf.add(films)
-        parts.append(encode_films(eyes, [films]))
-        kept += [(source, patient_of(source, film)) for source, film in block]
-    return _as_read(kept, parts, len(rows), folder)
+        references.add(films)
+        features.append(encode_films(encoders, [films]))
+        owners += [(source, patient_of(source, film)) for source, film in block]
+    return _collect_films(owners, features, len(sources), folder)
 
 
-def _as_read(
-    kept: Sequence[tuple[FilmSource, str]],
-    parts: Sequence[Mapping[str, np.ndarray]],
+def _collect_films(
+    owners: Sequence[tuple[FilmSource, str]],
+    features: Sequence[Mapping[str, np.ndarray]],
     count: int,
     folder: Path,
-) -> _Read:
-    if not kept:
+) -> _FolderFilms:
+    if not owners:
         raise SettingsError(f"No film of {folder} can be read; name a folder of chest films.")
-    names = next(part for part in parts if part)
-    return _Read(
-        tuple(source for source, _ in kept),
-        tuple(patient for _, patient in kept),
-        {name: np.concatenate([part[name] for part in parts if part]) for name in names},
-        count - len(kept),
+    names = next(part for part in features if part)
+    return _FolderFilms(
+        tuple(source for source, _ in owners),
+        tuple(patient for _, patient in owners),
+        {name: np.concatenate([part[name] for part in features if part]) for name in names},
+        count - len(owners),
     )
 
 
-def _made(
+def _read_generated(
     assistant: Assistant,
-    eyes: Sequence[NamedEncoder],
-    shelf: ReferenceSet,
-    rows: Sequence[FilmSource],
+    encoders: Sequence[NamedEncoder],
+    references: ReferenceSet,
+    sources: Sequence[FilmSource],
     folder: Path,
     on_progress: OnProgress,
-) -> _Judged:
-    """Read the made films, and hold each against the shelf."""
-    parts: list[dict[str, np.ndarray]] = []
-    kept: list[tuple[FilmSource, str]] = []
-    seen: list[set[FindingSide]] = []
+) -> _GeneratedFolder:
+    """Read the generated films, and check each against the reference set."""
+    features: list[dict[str, np.ndarray]] = []
+    owners: list[tuple[FilmSource, str]] = []
+    probed: list[set[FindingSide]] = []
     checks: list[CopyCheck] = []
-    shown: list[GeneratedFilms] = []
+    examples: list[GeneratedFilm] = []
     marked = 0
-    for block in read_sources(rows, on_progress):
+    for block in read_sources(sources, on_progress):
         films = [film for _, film in block]
-        parts.append(encode_films(eyes, [films]))
-        kept += [(source, film.sha256) for source, film in block]
+        features.append(encode_films(encoders, [films]))
+        owners += [(source, film.sha256) for source, film in block]
         marked += sum("synthetic" in film.flags and bears_mark(film.pixels) for film in films)
-        checks += check_copies(assistant.backbone, [shelf], films) if films else []
-        there = probed_findings(assistant, films) if films else []
-        seen += [restrict_to(one, FINDINGS) for one in there or ()]
-        for (source, film), one in zip(block, there or [None] * len(block), strict=True):
-            if len(shown) < SHOWN:
-                shown.append(_as_made(source, film, one))
-    films = _as_read(kept, parts, len(rows), folder)
-    return _Judged(
+        checks += check_copies(assistant.backbone, [references], films) if films else []
+        block_findings = probed_findings(assistant, films) if films else []
+        probed += [restrict_to(claims, FINDINGS) for claims in block_findings or ()]
+        for (source, film), claims in zip(
+            block, block_findings or [None] * len(block), strict=True
+        ):
+            if len(examples) < SHOWN:
+                examples.append(_example_of(source, film, claims))
+    films = _collect_films(owners, features, len(sources), folder)
+    return _GeneratedFolder(
         films,
-        tuple(seen) if len(seen) == len(kept) else None,
+        tuple(probed) if len(probed) == len(owners) else None,
         tuple(checks),
-        tuple(shown),
+        tuple(examples),
         marked,
     )
 
 
-def _as_made(source: FilmSource, film: Film, seen: set[FindingSide] | None) -> GeneratedFilms:
-    asked, hedged = _asked(source)
-    return GeneratedFilms(
-        film, source.report, asked, hedged, None if seen is None else restrict_to(seen, FINDINGS)
+def _example_of(source: FilmSource, film: Film, probed: set[FindingSide] | None) -> GeneratedFilm:
+    requested, hedged = _requested_findings(source)
+    return GeneratedFilm(
+        film,
+        source.report,
+        requested,
+        hedged,
+        None if probed is None else restrict_to(probed, FINDINGS),
     )
 
 
-def _asked(source: FilmSource) -> tuple[set[FindingSide], set[FindingSide]]:
-    said = find_assertions(source.report)
-    return restrict_to(finding_sides(said), FINDINGS), restrict_to(
-        finding_sides(said, "uncertain"), FINDINGS
+def _requested_findings(source: FilmSource) -> tuple[set[FindingSide], set[FindingSide]]:
+    assertions = find_assertions(source.report)
+    return restrict_to(finding_sides(assertions), FINDINGS), restrict_to(
+        finding_sides(assertions, "uncertain"), FINDINGS
     )
 
 
-def _pixels(pairs: Sequence[tuple[FilmSource, FilmSource]], on_progress: OnProgress) -> PartResult:
-    """The pixel tier over pairs; a pair of which one film cannot be read is unscored."""
-    found: list[pixel.PixelScores] = []
-    people: list[str] = []
+def _compare_pixels(
+    pairs: Sequence[tuple[FilmSource, FilmSource]], on_progress: OnProgress
+) -> PartResult:
+    """The pixel tier over pairs; a pair is unscored if one of its films cannot be read."""
+    scores: list[pixel.PixelScores] = []
+    patients: list[str] = []
     cases: list[dict[str, Any]] = []
     resized = 0
-    for done, (made, real) in enumerate(pairs, start=1):
+    for done, (generated, real) in enumerate(pairs, start=1):
         on_progress(done, len(pairs))
         try:
-            film, copy = read_film(real.path), read_film(made.path)
+            film, copy = read_film(real.path), read_film(generated.path)
         except WetreadError:
             continue
         resized += film.pixels.shape != copy.pixels.shape
-        one, other = fit_to(film.pixels, copy.pixels)
-        found.append(pixel_scores(one, other))
-        people.append(patient_of(real, film))
+        film_pixels, copy_pixels = fit_to(film.pixels, copy.pixels)
+        scores.append(pixel_scores(film_pixels, copy_pixels))
+        patients.append(patient_of(real, film))
         if len(cases) < MAPS:
-            cases.append(map_errors(PAIRS, len(cases), one, other))
-    measured = pixel.measure(found, people, name=PAIRS, unscored=len(pairs) - len(found))
-    notes = dict(measured.notes)
+            cases.append(map_errors(PAIRS, len(cases), film_pixels, copy_pixels))
+    result = pixel.measure(scores, patients, name=PAIRS, unscored=len(pairs) - len(scores))
+    notes = dict(result.notes)
     if resized:
         notes[PAIRS] = f"in {resized} pairs the films differ in size: both were fitted to one"
-    return PartResult(measured.figures, cases, notes, counts=measured.counts)
+    return PartResult(result.figures, cases, notes, counts=result.counts)
 
 
-def _copies(made: _Judged) -> PartResult:
-    rows = [[check.verdict == "copy", 1] for check in made.checks if check.verdict != "unchecked"]
+def _count_copies(generated: _GeneratedFolder) -> PartResult:
+    rows = [
+        [check.verdict == "copy", 1] for check in generated.checks if check.verdict != "unchecked"
+    ]
     tally = FigureTable()
-    people = [str(i) for i in range(len(rows))]
-    missing = made.films.missing + len(made.checks) - len(rows)
-    tally.add(COPIES, np.array(rows, float).reshape(-1, 2), people, "ratio", unscored=missing)
+    patients = [str(i) for i in range(len(rows))]
+    missing = generated.films.unreadable + len(generated.checks) - len(rows)
+    tally.add(COPIES, np.array(rows, float).reshape(-1, 2), patients, "ratio", unscored=missing)
     return PartResult(tally.figures, counts=tally.counts)
 
 
-def _read_back(made: _Judged) -> PartResult:
-    """The findings of the prompts, where the table of the made films has any."""
-    sources = made.films.sources
-    told = [i for i, source in enumerate(sources) if source.report]
-    if not told:
+def _score_prompts(generated: _GeneratedFolder) -> PartResult:
+    """Score the findings of the prompts, where the table of the generated films has reports."""
+    sources = generated.films.sources
+    prompted = [i for i, source in enumerate(sources) if source.report]
+    if not prompted:
         return PartResult({})
-    wanted = [_asked(sources[i]) for i in told]
-    return task.read_back(
-        [asked for asked, _ in wanted],
-        [hedged for _, hedged in wanted],
-        None if made.seen is None else [made.seen[i] for i in told],
+    requests = [_requested_findings(sources[i]) for i in prompted]
+    return task.score_read_back(
+        [requested for requested, _ in requests],
+        [hedged for _, hedged in requests],
+        None if generated.probed is None else [generated.probed[i] for i in prompted],
         name="image",
-        patients=[str(i) for i in told],
+        patients=[str(i) for i in prompted],
     )
 
 
-def _learnt(made: _Read, real: _Read, encoder: str, seed: int) -> PartResult:
-    """Train on the made films and test on real ones, where both tables have labels."""
-    told = [findings_in(source.labels for source in part.sources) for part in (made, real)]
-    findings = tuple(sorted(told[0] & told[1]))
+def _train_on_generated(
+    generated: _FolderFilms, real: _FolderFilms, encoder: str, seed: int
+) -> PartResult:
+    """Train on the generated films and test on real ones, where both tables have labels."""
+    labelled = [
+        findings_of_labels(source.labels for source in part.sources) for part in (generated, real)
+    ]
+    findings = tuple(sorted(labelled[0] & labelled[1]))
     if not findings:
         return PartResult({})
-    synthetic, known = (_labelled(part, encoder, findings) for part in (made, real))
-    return task.train_on_synthetic(synthetic, *task.split_by_person(known, seed), seed=seed)
+    synthetic, real_labelled = (
+        _labelled_films(part, encoder, findings) for part in (generated, real)
+    )
+    return task.train_on_synthetic(synthetic, *task.split_by_person(real_labelled, seed), seed=seed)
 
 
-def _labelled(films: _Read, encoder: str, findings: tuple[str, ...]) -> LabelledFilms:
-    """The films with any label; one that is not labelled with a finding is without it."""
+def _labelled_films(films: _FolderFilms, encoder: str, findings: tuple[str, ...]) -> LabelledFilms:
+    """The films with any label; a film without the label of a finding counts as without it."""
     rows = [i for i, source in enumerate(films.sources) if source.labels]
     labels = labels_of([films.sources[i].labels for i in rows], findings)
-    people = tuple(films.patients[i] for i in rows)
-    return LabelledFilms(films.features[encoder][rows], labels, findings, people)
+    patients = tuple(films.patients[i] for i in rows)
+    return LabelledFilms(films.features[encoder][rows], labels, findings, patients)
 
 
-def _notes(made: _Judged, real: _Read) -> PartResult:
+def _note_films(generated: _GeneratedFolder, real: _FolderFilms) -> PartResult:
     notes: dict[str, str] = {}
-    if made.films.missing or real.missing:
+    if generated.films.unreadable or real.unreadable:
         notes["image"] = (
-            f"{made.films.missing} made films and {real.missing} real ones cannot be read"
+            f"{generated.films.unreadable} made films and {real.unreadable} real ones "
+            "cannot be read"
         )
-    if made.marked:
+    if generated.marked:
         notes["image, marks"] = (
-            f"{made.marked} of the made films bear the visible mark, which every encoder sees"
+            f"{generated.marked} of the made films bear the visible mark, which every encoder sees"
         )
     return PartResult({}, (), notes)

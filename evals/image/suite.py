@@ -1,7 +1,7 @@
-"""A backbone's own pictures in all three tiers: reconstructions and paintings of held-out phantoms.
+"""A backbone's pictures in all three tiers: reconstructions and paintings of held-out phantoms.
 
-What is asked of the painter are the impressions of phantoms that it has never seen; the real
-films are phantoms too, reduced to the size of a painting, so that sharpness does not tell.
+The prompts are the impressions of phantoms that the painter has never seen. The real films are
+phantoms too, downsampled to the size of a painting, so that sharpness does not tell them apart.
 """
 
 from __future__ import annotations
@@ -24,43 +24,43 @@ from evals.data.phantoms import (
     as_film,
     downsample_film,
     film_of,
-    phantoms,
+    make_phantoms,
     probed_findings,
     true_findings,
 )
 from evals.data.real_films import tables_in
 from evals.image import pixel, task
-from evals.image.encoders import encoders
+from evals.image.encoders import list_encoders
 from evals.image.pixel import PixelScores, pixel_scores
 from evals.image.real_transfer import transfer_to_real
 from evals.image.task import LabelledFilms
 from evals.image.tiers import (
     MAPS,
     SHOWN,
-    GeneratedFilms,
+    GeneratedFilm,
     ReferenceSet,
+    cases_of,
+    compare_features,
     encode_films,
-    features_compared,
     join_results,
     labels_of,
     map_errors,
-    shown_cases,
 )
 from evals.results import FigureTable, PartResult
 
-PAINTED = 150  # paintings, unless told
+PAINTINGS = 150  # paintings, by default
 RECONSTRUCTED = 60  # phantoms, at most
 RECONSTRUCTION = "image/reconstruction"
 CEILING = "image/findings of held-out phantoms read by the probe, micro-F1"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Real:
-    """A held-out phantom, as all parts need it."""
+class _PhantomFilm:
+    """A held-out phantom in the form that all parts need."""
 
     prompt: str
     film: Film  # at the size of a painting
-    there: set[FindingSide]
+    present: set[FindingSide]
     faint: set[FindingSide]
 
 
@@ -75,42 +75,58 @@ def measure(
 ) -> PartResult:
     """Measure `n` paintings of a site against twice as many other phantoms, in all tiers.
 
-    The first third of 3 n phantoms gives the prompts, and is what a classifier learns from that
-    is compared with one that learnt from the paintings; both are tested on the others, against
-    which features are compared too. With `data`, a folder of real films with labels or one that
-    holds such folders, a classifier that learnt from phantoms is compared on them with one that
-    learnt from half of them.
+    The first third of 3 n phantoms gives the prompts. One classifier is trained on these phantoms
+    and one on the paintings; both are tested on the other phantoms, against which the features
+    are compared too. `data` is a folder of real films with labels, or one that holds such
+    folders: there a classifier trained on phantoms is compared with one trained on half of the
+    real films.
     """
-    count = PAINTED if n is None else n
-    steps, eyes = 4 * count, encoders(assistant)
-    real, pixels = _phantoms(assistant, count, seed, site, lambda done: on_progress(done, steps))
-    made: list[GeneratedFilms] = []
-    for number, phantom in enumerate(real[:count]):
-        made.append(_painted(assistant, phantom.prompt, number, site))
+    count = PAINTINGS if n is None else n
+    steps, encoders = 4 * count, list_encoders(assistant)
+    references, reconstruction = _measure_reconstruction(
+        assistant, count, seed, site, lambda done: on_progress(done, steps)
+    )
+    paintings: list[GeneratedFilm] = []
+    for number, phantom in enumerate(references[:count]):
+        paintings.append(_paint_film(assistant, phantom.prompt, number, site))
         on_progress(3 * count + number + 1, steps)
-    ours = encode_films(eyes, batched([one.film for one in made]))
-    theirs = encode_films(eyes, batched([one.film for one in real]))
-    own = eyes[0].name
-    learnt = task.train_on_synthetic(
-        _labelled(ours[own], [one.asked | one.hedged for one in made], "painting"),
-        _labelled(theirs[own][:count], [one.there | one.faint for one in real[:count]], "asked"),
-        _labelled(theirs[own][count:], [one.there | one.faint for one in real[count:]], "other"),
+    painting_features = encode_films(encoders, batched([painting.film for painting in paintings]))
+    phantom_features = encode_films(encoders, batched([phantom.film for phantom in references]))
+    own_encoder = encoders[0].name
+    training = task.train_on_synthetic(
+        _labelled_films(
+            painting_features[own_encoder], [p.requested | p.hedged for p in paintings], "painting"
+        ),
+        _labelled_films(
+            phantom_features[own_encoder][:count],
+            [p.present | p.faint for p in references[:count]],
+            "asked",
+        ),
+        _labelled_films(
+            phantom_features[own_encoder][count:],
+            [p.present | p.faint for p in references[count:]],
+            "other",
+        ),
         seed=seed,
     )
-    others = {name: rows[count:] for name, rows in theirs.items()}
+    other_features = {name: rows[count:] for name, rows in phantom_features.items()}
     parts = [
-        _cases(assistant, made, real),
-        pixels,
-        features_compared(
-            eyes, others, ours, [str(i) for i in range(len(real) - count)], seed=seed
+        _example_cases(assistant, paintings, references),
+        reconstruction,
+        compare_features(
+            encoders,
+            other_features,
+            painting_features,
+            [str(i) for i in range(len(references) - count)],
+            seed=seed,
         ),
-        _read(assistant, made, real),
-        learnt,
+        _score_paintings(assistant, paintings, references),
+        training,
     ]
     for folder in [] if data is None else tables_in(data):
 
-        def step(done: int, of_all: int) -> None:
-            on_progress(steps + done, steps + of_all)
+        def step(done: int, total: int) -> None:
+            on_progress(steps + done, steps + total)
 
         parts.append(transfer_to_real(assistant, folder, n, seed, site, step))
     return join_results(
@@ -118,95 +134,105 @@ def measure(
     )
 
 
-def _phantoms(
-    assistant: Assistant, count: int, seed: int, site: str, step: Callable[[int], None]
-) -> tuple[list[_Real], PartResult]:
-    """3 n held-out phantoms, and how well the tokeniser gives the first of them back."""
-    real: list[_Real] = []
-    found: list[PixelScores] = []
+def _measure_reconstruction(
+    assistant: Assistant, count: int, seed: int, site: str, on_step: Callable[[int], None]
+) -> tuple[list[_PhantomFilm], PartResult]:
+    """Make 3 n held-out phantoms, and measure how well the tokeniser reconstructs the first."""
+    references: list[_PhantomFilm] = []
+    scores: list[PixelScores] = []
     cases: list[dict[str, Any]] = []
     size = 0
-    for block in batched(phantoms(seed, range(3 * count), site)):
+    for block in batched(make_phantoms(seed, range(3 * count), site)):
         films = [as_film(phantom) for phantom in block]
-        for film, back in zip(
-            films, _reconstructed(assistant, films, RECONSTRUCTED - len(real)), strict=False
+        for film, reconstructed in zip(
+            films,
+            _reconstruct_films(assistant, films, RECONSTRUCTED - len(references)),
+            strict=False,
         ):
-            size = len(back)
-            same = downsample_film(film.pixels, size)
-            found.append(pixel_scores(same, back))
+            size = len(reconstructed)
+            original = downsample_film(film.pixels, size)
+            scores.append(pixel_scores(original, reconstructed))
             if len(cases) < MAPS:
-                cases.append(map_errors(RECONSTRUCTION, len(cases), same, back))
-        real += [_as_real(phantom, size) for phantom in block]
-        step(len(real))
-    people = [str(i) for i in range(len(found))]
-    measured = pixel.measure(found, people, name=RECONSTRUCTION)
-    return real, join_results([measured, PartResult({}, cases)])
+                cases.append(map_errors(RECONSTRUCTION, len(cases), original, reconstructed))
+        references += [_reference_of(phantom, size) for phantom in block]
+        on_step(len(references))
+    patients = [str(i) for i in range(len(scores))]
+    result = pixel.measure(scores, patients, name=RECONSTRUCTION)
+    return references, join_results([result, PartResult({}, cases)])
 
 
-def _reconstructed(assistant: Assistant, films: Sequence[Film], most: int) -> list[np.ndarray]:
-    few = films[: max(0, most)]
-    return assistant.backbone.reconstruct(few) if few else []
+def _reconstruct_films(assistant: Assistant, films: Sequence[Film], limit: int) -> list[np.ndarray]:
+    selected = films[: max(0, limit)]
+    return assistant.backbone.reconstruct(selected) if selected else []
 
 
-def _as_real(phantom: Phantom, size: int) -> _Real:
-    small = film_of(downsample_film(as_film(phantom).pixels, size))
-    return _Real(
-        phantom.impression, small, true_findings(phantom), true_findings(phantom, "uncertain")
+def _reference_of(phantom: Phantom, size: int) -> _PhantomFilm:
+    film = film_of(downsample_film(as_film(phantom).pixels, size))
+    return _PhantomFilm(
+        phantom.impression, film, true_findings(phantom), true_findings(phantom, "uncertain")
     )
 
 
-def _painted(assistant: Assistant, prompt: str, number: int, site: str) -> GeneratedFilms:
-    """One painting, and what the probe sees in it."""
+def _paint_film(assistant: Assistant, prompt: str, number: int, site: str) -> GeneratedFilm:
+    """One painting, and the findings that the probe reads in it."""
     painting = assistant.paint(prompt, seed=number, site=site, mark=False)[0]
-    film, said = film_of(painting.pixels), find_assertions(prompt)
-    seen = probed_findings(assistant, [film])
-    return GeneratedFilms(
+    film, assertions = film_of(painting.pixels), find_assertions(prompt)
+    probed = probed_findings(assistant, [film])
+    return GeneratedFilm(
         film=film,
         prompt=prompt,
-        asked=restrict_to(finding_sides(said), FINDINGS),
-        hedged=restrict_to(finding_sides(said, "uncertain"), FINDINGS),
-        read=None if seen is None else restrict_to(seen[0], FINDINGS),
+        requested=restrict_to(finding_sides(assertions), FINDINGS),
+        hedged=restrict_to(finding_sides(assertions, "uncertain"), FINDINGS),
+        probed=None if probed is None else restrict_to(probed[0], FINDINGS),
     )
 
 
-def _cases(
-    assistant: Assistant, made: Sequence[GeneratedFilms], real: Sequence[_Real]
+def _example_cases(
+    assistant: Assistant, paintings: Sequence[GeneratedFilm], phantom_films: Sequence[_PhantomFilm]
 ) -> PartResult:
-    shelf = ReferenceSet(assistant)
-    shelf.add([one.film for one in real])
-    checks = check_copies(assistant.backbone, [shelf], [one.film for one in made[:SHOWN]])
+    references = ReferenceSet(assistant)
+    references.add([phantom.film for phantom in phantom_films])
+    checks = check_copies(
+        assistant.backbone, [references], [painting.film for painting in paintings[:SHOWN]]
+    )
     notes = {}
     if "image" not in assistant.backbone.tasks:
         notes["image"] = "this backbone has no image adapter, so that the base has painted"
-    return PartResult({}, shown_cases(made[:SHOWN], checks, shelf), notes)
+    return PartResult({}, cases_of(paintings[:SHOWN], checks, references), notes)
 
 
-def _read(
-    assistant: Assistant, made: Sequence[GeneratedFilms], real: Sequence[_Real]
+def _score_paintings(
+    assistant: Assistant, paintings: Sequence[GeneratedFilm], phantom_films: Sequence[_PhantomFilm]
 ) -> PartResult:
-    """What is read back, beside how well the probe reads films that surely show it."""
-    read = [one.read for one in made if one.read is not None]
-    people = [str(i) for i in range(len(made))]
-    back = task.read_back(
-        [one.asked for one in made],
-        [one.hedged for one in made],
-        read if len(read) == len(made) else None,
+    """Score the findings read back, and how well the probe reads the phantoms themselves."""
+    probed = [painting.probed for painting in paintings if painting.probed is not None]
+    patients = [str(i) for i in range(len(paintings))]
+    read_back = task.score_read_back(
+        [painting.requested for painting in paintings],
+        [painting.hedged for painting in paintings],
+        probed if len(probed) == len(paintings) else None,
         name="image",
-        patients=people,
+        patients=patients,
     )
     tally = FigureTable()
     rows: list[list[int]] = []
-    for block in batched(real):
-        for one, seen in zip(
+    for block in batched(phantom_films):
+        for phantom, claims in zip(
             block, probed_findings(assistant, [b.film for b in block]) or (), strict=False
         ):
-            rows.append(count_matches(restrict_to(seen, FINDINGS), one.there, one.faint))
+            rows.append(
+                count_matches(restrict_to(claims, FINDINGS), phantom.present, phantom.faint)
+            )
     if rows:
         tally.add(CEILING, rows, [str(i) for i in range(len(rows))], "f1")
-    return join_results([back, PartResult(tally.figures, counts=tally.counts)])
+    return join_results([read_back, PartResult(tally.figures, counts=tally.counts)])
 
 
-def _labelled(rows: np.ndarray, shown: Sequence[set[FindingSide]], name: str) -> LabelledFilms:
-    """Films as features with what they show, faint or not, whatever the side."""
-    labels = labels_of([{finding for finding, _ in claims} for claims in shown], FINDINGS)
-    return LabelledFilms(rows, labels, FINDINGS, tuple(f"{name} {i}" for i in range(len(rows))))
+def _labelled_films(
+    features: np.ndarray, findings: Sequence[set[FindingSide]], name: str
+) -> LabelledFilms:
+    """Films as features with the findings they show, faint or not, on any side."""
+    labels = labels_of([{finding for finding, _ in claims} for claims in findings], FINDINGS)
+    return LabelledFilms(
+        features, labels, FINDINGS, tuple(f"{name} {i}" for i in range(len(features)))
+    )

@@ -1,8 +1,8 @@
-"""The task tier: are made films good for what real ones are good for?
+"""The task tier: can generated films replace real ones in two tasks?
 
-Do they show what was asked, as a probe reads it; and does a classifier that learnt from them
-alone read real films as well as one that learnt from real films? It knows features, labels and
-claims, no films and no model.
+Does a probe find in them the findings that the prompt requested? And does a classifier trained on
+them alone read real films as well as one trained on real films? This module knows features,
+labels and claims, no films and no model.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ FOLDS = 5
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LabelledFilms:
-    """Films as features, with what they show and whose they are."""
+    """Films as features, with the findings they show and their patients."""
 
     features: np.ndarray  # float (N, P)
-    labels: np.ndarray  # bool (N, F): is the finding there?
+    labels: np.ndarray  # bool (N, F): is the finding present?
     findings: tuple[str, ...]  # (F,)
     patients: tuple[str, ...]  # (N,)
 
@@ -49,59 +49,65 @@ class LabelledFilms:
 
 
 def split_by_person(films: LabelledFilms, seed: int) -> tuple[LabelledFilms, LabelledFilms]:
-    """Two sets with about half of the patients each, at random; no patient is in both."""
+    """Split at random into two sets with about half of the patients each; none is in both."""
     names = np.unique(films.patients)
-    first = set(np.random.default_rng(seed).permutation(names)[: (len(names) + 1) // 2].tolist())
-    inside = np.array([patient in first for patient in films.patients], bool)
-    one, other = (_rows(films, np.flatnonzero(part)) for part in (inside, ~inside))
-    return one, other
+    first_half = set(
+        np.random.default_rng(seed).permutation(names)[: (len(names) + 1) // 2].tolist()
+    )
+    inside = np.array([patient in first_half for patient in films.patients], bool)
+    first_films, second_films = (
+        _select_films(films, np.flatnonzero(part)) for part in (inside, ~inside)
+    )
+    return first_films, second_films
 
 
-def _rows(films: LabelledFilms, rows: np.ndarray) -> LabelledFilms:
+def _select_films(films: LabelledFilms, rows: np.ndarray) -> LabelledFilms:
     patients = tuple(films.patients[i] for i in rows)
     return LabelledFilms(films.features[rows], films.labels[rows], films.findings, patients)
 
 
-def read_back(
-    asked: Sequence[set[FindingSide]],
+def score_read_back(
+    requested: Sequence[set[FindingSide]],
     hedged: Sequence[set[FindingSide]],
-    seen: Sequence[set[FindingSide]] | None,
+    probed: Sequence[set[FindingSide]] | None,
     *,
     name: str,
     patients: Sequence[str],
 ) -> PartResult:
-    """How much of what each picture was asked to show is seen in it, and how much beside.
+    """Score which requested claims the probe finds in each picture, and which others it finds.
 
-    A claim is a finding with its side; a hedged one is neither missed nor invented. The baseline
-    holds each picture against what the one before it was asked for. `seen` is None where there is
-    no probe, and all is unscored then.
+    A claim is a finding with its side; a hedged claim counts neither as missed nor as invented.
+    The baseline scores each request against the findings of the next picture. `probed` is None
+    where there is no probe; all is unscored then.
     """
     tally = FigureTable()
     micro = f"{name}/{READ.format('micro-F1')}"
-    if seen is None:
-        none = figure_of(None, 0, unscored=len(asked))
+    if probed is None:
+        none = figure_of(None, 0, unscored=len(requested))
         return PartResult({micro: none}, (), {micro: "this backbone has no probe"})
 
-    def rows(
-        shown: Sequence[set[FindingSide]], findings: Sequence[str] | None = None
+    def count_rows(
+        shown: Sequence[set[FindingSide]], only: Sequence[str] | None = None
     ) -> list[list[int]]:
-        found = []
-        for there, want, perhaps in zip(shown, asked, hedged, strict=True):
-            if findings is not None:
-                there, want = restrict_to(there, findings), restrict_to(want, findings)
-            found.append(count_matches(there, want, perhaps))
-        return found
+        counts = []
+        for claims, wanted, uncertain in zip(shown, requested, hedged, strict=True):
+            if only is not None:
+                claims, wanted = restrict_to(claims, only), restrict_to(wanted, only)
+            counts.append(count_matches(claims, wanted, uncertain))
+        return counts
 
-    kinds = sorted({finding for claims in asked for finding, _ in claims})
-    each = {kind: rows(seen, (kind,)) for kind in kinds}
-    for words, statistic in (("micro-F1", "f1"), ("precision", "precision"), ("recall", "recall")):
-        tally.add(f"{name}/{READ.format(words)}", rows(seen), patients, statistic)
-    if each:
-        together = np.concatenate([np.array(each[kind]) for kind in kinds], axis=1)
-        tally.add(f"{name}/{READ.format('macro-F1')}", together, patients, "macro_f1")
-    for kind in kinds:
-        tally.add(f"{name}/{READ.format(f'F1 {kind}')}", each[kind], patients, "f1")
-    tally.add(f"{name}/{SHUFFLED}", rows([*seen[1:], *seen[:1]]), patients, "f1")
+    requested_kinds = sorted({finding for claims in requested for finding, _ in claims})
+    rows_by_kind = {kind: count_rows(probed, (kind,)) for kind in requested_kinds}
+    for metric, statistic in (("micro-F1", "f1"), ("precision", "precision"), ("recall", "recall")):
+        tally.add(f"{name}/{READ.format(metric)}", count_rows(probed), patients, statistic)
+    if rows_by_kind:
+        grouped_rows = np.concatenate(
+            [np.array(rows_by_kind[kind]) for kind in requested_kinds], axis=1
+        )
+        tally.add(f"{name}/{READ.format('macro-F1')}", grouped_rows, patients, "macro_f1")
+    for kind in requested_kinds:
+        tally.add(f"{name}/{READ.format(f'F1 {kind}')}", rows_by_kind[kind], patients, "f1")
+    tally.add(f"{name}/{SHUFFLED}", count_rows([*probed[1:], *probed[:1]]), patients, "f1")
     return PartResult(tally.figures, counts=tally.counts)
 
 
@@ -114,35 +120,36 @@ def train_on_synthetic(
     seed: int = 0,
     unscored: int = 0,
 ) -> PartResult:
-    """Train on synthetic films, test on real ones, against training on real films.
+    """Train on synthetic films and test on real ones, against training on real films.
 
-    The frame of Esteban et al. 2017, "Real-valued (medical) time series generation", with one
-    logistic regression a finding on standardised features, its C chosen by cross-validation
-    within the training films, grouped by patient. Figures are AUROC, with bootstrap intervals by
-    patients of the test films, and the paired difference on the same films. A finding that all or
-    none of the films of one of the three sets show is unscored. Raises SettingsError where the
-    sets have other findings, or a patient is in both training and test.
+    The protocol is that of Esteban et al. 2017, "Real-valued (medical) time series generation",
+    with one logistic regression a finding on standardised features, its C chosen by
+    cross-validation within the training films, grouped by patient. Figures are AUROC, with
+    bootstrap intervals by patients of the test films, and the paired difference on the same
+    films. A finding that all or none of the films of one of the three sets show is unscored.
+    Raises SettingsError where the sets have other findings, or a patient is in both training and
+    test.
     """
     sets = (synthetic, real_train, real_test)
-    _check(*sets)
+    _check_sets(*sets)
     columns = range(len(real_test.findings))
     scored = [c for c in columns if all(0 < s.labels[:, c].sum() < len(s.labels) for s in sets)]
     shape = len(real_test.patients), len(scored)
-    said = [
-        _said(source, column, real_test, seed)
+    scores = [
+        _decision_scores(source, column, real_test, seed)
         for source in (synthetic, real_train)
         for column in scored
     ]
     truth = real_test.labels[:, scored].T
-    compared = _Compared(
-        np.array([*said, *truth], float).reshape(3 * shape[1], shape[0]).T,
+    comparison = _ClassifierComparison(
+        np.array([*scores, *truth], float).reshape(3 * shape[1], shape[0]).T,
         real_test.patients,
         tuple(real_test.findings[c] for c in scored),
         unscored,
     )
     figures: dict[str, Figure] = {}
-    for words in (MEAN, *real_test.findings):
-        figures |= compared.figures(name, words)
+    for label in (MEAN, *real_test.findings):
+        figures |= comparison.figures_of(name, label)
     note = "films with the finding in synthetic training, real training and real test: "
     note += ", ".join(
         f"{finding} {' / '.join(str(int(s.labels[:, c].sum())) for s in sets)}"
@@ -152,7 +159,7 @@ def train_on_synthetic(
     return PartResult(figures, (), {f"{name}/{SYNTHETIC.format(MEAN)}": note})
 
 
-def _check(synthetic: LabelledFilms, train: LabelledFilms, test: LabelledFilms) -> None:
+def _check_sets(synthetic: LabelledFilms, train: LabelledFilms, test: LabelledFilms) -> None:
     if not synthetic.findings == train.findings == test.findings:
         raise SettingsError("All three sets of films must be labelled with the same findings.")
     if both := set(train.patients) & set(test.patients):
@@ -163,31 +170,33 @@ def _check(synthetic: LabelledFilms, train: LabelledFilms, test: LabelledFilms) 
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Compared:
-    """What two classifiers say of the same test films, finding by finding."""
+class _ClassifierComparison:
+    """The scores of two classifiers on the same test films, finding by finding."""
 
     rows: np.ndarray  # (N, 3 F): scores by synthetic films, scores by real films, truth
     patients: tuple[str, ...]
     findings: tuple[str, ...]  # (F,): those that are scored
     unscored: int
 
-    def figures(self, name: str, words: str) -> dict[str, Figure]:
-        """The figures of one finding, or of the mean over all."""
-        columns = [c for c, f in enumerate(self.findings) if words in (f, MEAN)]
-        made: dict[str, Figure] = {}
-        for form, sources in ((SYNTHETIC, (0,)), (REAL, (1,)), (GAIN, (0, 1))):
-            statistic = partial(_area, columns=columns, sources=sources)
-            value, between = None, (None, None)
+    def figures_of(self, name: str, label: str) -> dict[str, Figure]:
+        """The figures of one finding, or of the mean over all (`label` is MEAN)."""
+        columns = [c for c, f in enumerate(self.findings) if label in (f, MEAN)]
+        figures: dict[str, Figure] = {}
+        for template, sources in ((SYNTHETIC, (0,)), (REAL, (1,)), (GAIN, (0, 1))):
+            statistic = partial(_mean_auroc, columns=columns, sources=sources)
+            value, interval = None, (None, None)
             if columns:
                 value = statistic(self.rows)
-                between = bootstrap_rows(self.rows, self.patients, statistic)
+                interval = bootstrap_rows(self.rows, self.patients, statistic)
             n = len(self.rows) if columns else 0
-            left = self.unscored + len(self.rows) - n
-            made[f"{name}/{form.format(words)}"] = figure_of(value, n, between, unscored=left)
-        return made
+            missing = self.unscored + len(self.rows) - n
+            figures[f"{name}/{template.format(label)}"] = figure_of(
+                value, n, interval, unscored=missing
+            )
+        return figures
 
 
-def _area(rows: np.ndarray, columns: Sequence[int], sources: Sequence[int]) -> float:
+def _mean_auroc(rows: np.ndarray, columns: Sequence[int], sources: Sequence[int]) -> float:
     """The mean AUROC over some findings by the first source, less that by the second.
 
     Findings that all or none of the rows show are left out; NaN where none is left.
@@ -203,8 +212,10 @@ def _area(rows: np.ndarray, columns: Sequence[int], sources: Sequence[int]) -> f
     return first - sum(others)
 
 
-def _said(source: LabelledFilms, column: int, test: LabelledFilms, seed: int) -> np.ndarray:
-    """How strongly a classifier that learnt from one set says a finding of the test films, (N,)."""
+def _decision_scores(
+    source: LabelledFilms, column: int, test: LabelledFilms, seed: int
+) -> np.ndarray:
+    """The decision scores (N,) of a classifier, trained on one set, for the test films."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import GridSearchCV
     from sklearn.pipeline import make_pipeline
@@ -212,25 +223,25 @@ def _said(source: LabelledFilms, column: int, test: LabelledFilms, seed: int) ->
 
     truth = source.labels[:, column]
     model = make_pipeline(StandardScaler(), LogisticRegression(C=USUAL, max_iter=2000))
-    if splits := _splits(truth, source.patients, seed):
+    if splits := _patient_folds(truth, source.patients, seed):
         grid = {"logisticregression__C": STRENGTHS}
         model = GridSearchCV(model, grid, scoring="roc_auc", cv=splits)
     return model.fit(source.features, truth).decision_function(test.features)
 
 
-def _splits(
+def _patient_folds(
     truth: np.ndarray, patients: Sequence[str], seed: int
 ) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Folds by patient with both classes in each part; none where a class has one patient."""
+    """Folds by patient with both classes in each part; none if a class has only one patient."""
     from sklearn.model_selection import StratifiedGroupKFold
 
-    people = np.asarray(patients)
-    folds = min(FOLDS, *(len(set(people[truth == there])) for there in (True, False)))
-    if folds < 2:
+    groups = np.asarray(patients)
+    fold_count = min(FOLDS, *(len(set(groups[truth == present])) for present in (True, False)))
+    if fold_count < 2:
         return []
-    found = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    splitter = StratifiedGroupKFold(fold_count, shuffle=True, random_state=seed)
     return [
         (train, test)
-        for train, test in found.split(people, truth, people)
+        for train, test in splitter.split(groups, truth, groups)
         if all(0 < truth[part].sum() < len(part) for part in (train, test))
     ]

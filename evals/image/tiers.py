@@ -1,4 +1,4 @@
-"""What the suite and the folders share: the tiers run, put together, and shown on the card."""
+"""What `suite` and `folders` share: run the tiers, join their results, list cases for the card."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from evals.image.encoders import NamedEncoder
 from evals.image.pixel import error_map
 from evals.results import PartResult, figure_of
 
-SHOWN = 12  # made films that the card shows
+SHOWN = 12  # generated films that the card shows
 MAPS = 4  # pairs of films that are kept with the map of their differences
 
 
 class ReferenceSet:
-    """Films in memory, to find the ones most like another by `assistant.painting.copy_check`."""
+    """Films in memory, in which `assistant.painting.copy_check` looks for the most similar one."""
 
     name = "real"
 
@@ -37,7 +37,7 @@ class ReferenceSet:
         self._embeddings: list[np.ndarray] = []
 
     def add(self, films: Sequence[Film]) -> None:
-        """Put films on the shelf; they are numbered as they come."""
+        """Add films; they are numbered in the order of adding."""
         for block in batched(films):
             self._pictures += [square(film.pixels, EDGE) for film in block]
             self._embeddings += [code.embedding for code in self._encoder.encode(block)]
@@ -53,14 +53,14 @@ class ReferenceSet:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class GeneratedFilms:
-    """A made film with what it was asked to show and what is seen in it."""
+class GeneratedFilm:
+    """A generated film with the findings requested and the findings probed in it."""
 
     film: Film
     prompt: str
-    asked: set[FindingSide]
+    requested: set[FindingSide]
     hedged: set[FindingSide]
-    read: set[FindingSide] | None  # None: there is no probe
+    probed: set[FindingSide] | None  # None: there is no probe
 
 
 def encode_films(
@@ -75,23 +75,23 @@ def encode_films(
     return {name: np.concatenate(parts) for name, parts in rows.items() if parts}
 
 
-def features_compared(
+def compare_features(
     encoders: Sequence[NamedEncoder],
     real: Mapping[str, np.ndarray],
-    made: Mapping[str, np.ndarray],
+    generated: Mapping[str, np.ndarray],
     patients: Sequence[str],
     *,
     seed: int,
     unscored: int = 0,
 ) -> PartResult:
-    """The feature tier by every encoder; one that is not to be had is unscored, with the reason."""
+    """The feature tier by every encoder; one that is not available is unscored, with the reason."""
     parts: list[PartResult] = []
     for encoder in encoders:
         if encoder.features is not None:
             parts.append(
                 feature.measure(
                     real[encoder.name],
-                    made[encoder.name],
+                    generated[encoder.name],
                     patients,
                     name="image",
                     encoder=encoder.name,
@@ -101,74 +101,77 @@ def features_compared(
             )
             continue
         fid = f"image/{feature.FID.format(encoder.name)}"
-        count = len(next(iter(made.values()), ())) + unscored
+        count = len(next(iter(generated.values()), ())) + unscored
         parts.append(
             PartResult({fid: figure_of(None, 0, unscored=count)}, (), {fid: encoder.missing})
         )
     return join_results(parts)
 
 
-def labels_of(told: Sequence[Iterable[str]], findings: Sequence[str]) -> np.ndarray:
-    """What the labels of films name, bool (N, F); a label is a key or a name in a data set."""
+def labels_of(film_labels: Sequence[Iterable[str]], findings: Sequence[str]) -> np.ndarray:
+    """Which findings the labels of each film name, bool (N, F).
+
+    A label is a key of the vocabulary, or the name of a finding in a data set.
+    """
     return np.array(
         [
-            [one in {finding_of_label(label) for label in labels} for one in findings]
-            for labels in told
+            [finding in {finding_of_label(label) for label in labels} for finding in findings]
+            for labels in film_labels
         ],
         bool,
-    ).reshape(len(told), len(findings))
+    ).reshape(len(film_labels), len(findings))
 
 
-def findings_in(told: Iterable[Iterable[str]]) -> set[str]:
+def findings_of_labels(film_labels: Iterable[Iterable[str]]) -> set[str]:
     """The findings that the labels of films name."""
-    keys = {finding_of_label(label) for labels in told for label in labels}
+    keys = {finding_of_label(label) for labels in film_labels for label in labels}
     return {key for key in keys if key is not None and key != NORMAL}
 
 
-def shown_cases(
-    made: Sequence[GeneratedFilms], checks: Sequence[CopyCheck], shelf: ReferenceSet
+def cases_of(
+    generated: Sequence[GeneratedFilm], checks: Sequence[CopyCheck], references: ReferenceSet
 ) -> list[dict[str, Any]]:
-    """Made films as the card shows them, each with the real film that is most like it."""
+    """Generated films as cases of the card, each with the real film most similar to it."""
     return [
         {
             "part": "image",
             "case": number,
-            "prompt": one.prompt,
-            "picture": uri(one.film.pixels, synthetic=True),
-            "nearest": None if check.film is None else uri(shelf.picture(check.film)),
+            "prompt": example.prompt,
+            "picture": data_uri_of(example.film.pixels, synthetic=True),
+            "nearest": None if check.film is None else data_uri_of(references.picture(check.film)),
             "similarity": check.similarity,
-            "asked": as_rows(one.asked),
-            "read": None if one.read is None else as_rows(one.read),
+            "asked": as_rows(example.requested),
+            "read": None if example.probed is None else as_rows(example.probed),
         }
-        for number, (one, check) in enumerate(zip(made, checks, strict=True))
+        for number, (example, check) in enumerate(zip(generated, checks, strict=True))
     ]
 
 
-def map_errors(part: str, number: int, film: np.ndarray, made: np.ndarray) -> dict[str, Any]:
+def map_errors(part: str, number: int, film: np.ndarray, generated: np.ndarray) -> dict[str, Any]:
     """A pair of films of one shape with the map of where they differ."""
     return {
         "part": part,
         "case": number,
-        "film": uri(film),
-        "made": uri(made, synthetic=True),
-        "error": uri(error_map(film, made)),
+        "film": data_uri_of(film),
+        "made": data_uri_of(generated, synthetic=True),
+        "error": data_uri_of(error_map(film, generated)),
     }
 
 
-def uri(pixels: np.ndarray, *, synthetic: bool = False) -> str:
+def data_uri_of(pixels: np.ndarray, *, synthetic: bool = False) -> str:
     """A film (H, W) in [0, 1] as a data URI of a PNG of 128 pixels a side."""
-    small = png(square(pixels, EDGE), synthetic=synthetic)
-    return "data:image/png;base64," + base64.b64encode(small).decode("ascii")
+    thumbnail = png(square(pixels, EDGE), synthetic=synthetic)
+    return "data:image/png;base64," + base64.b64encode(thumbnail).decode("ascii")
 
 
 def join_results(parts: Iterable[PartResult], material: str = "") -> PartResult:
-    """Several parts as one, in their order."""
-    told = list(parts)
+    """Join several parts into one, in their order."""
+    results = list(parts)
     return PartResult(
-        {name: one for part in told for name, one in part.figures.items()},
-        [case for part in told for case in part.cases],
-        {name: text for part in told for name, text in part.notes.items()},
+        {name: figure for part in results for name, figure in part.figures.items()},
+        [case for part in results for case in part.cases],
+        {name: text for part in results for name, text in part.notes.items()},
         material,
-        {name: counts for part in told for name, counts in part.counts.items()},
-        {name: plot for part in told for name, plot in part.plots.items()},
+        {name: counts for part in results for name, counts in part.counts.items()},
+        {name: plot for part in results for name, plot in part.plots.items()},
     )

@@ -1,7 +1,7 @@
-"""The bars of the embedded default, measured on phantoms that it has never seen.
+"""The bars of the default backbone, measured on phantoms that it has never seen.
 
 Each part is a module with a function `measure` that drives the assistant through its public
-methods and gives back figures; this one says which parts there are, and what they are held to.
+methods and returns figures; this module lists the parts and the bars of their figures.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ BARS: Mapping[str, Bar] = MappingProxyType(
 
 def check(parts: Sequence[str]) -> None:
     """SettingsError where a library that a part needs is not installed."""
-    # Said before an hour's work and not after it.
+    # Raised before an hour's work and not after it.
     if {"painting", "tokeniser"} & set(parts) and find_spec("torchmetrics") is None:
         raise SettingsError(
             "The parts painting and tokeniser need torchmetrics; install it with "

@@ -18,41 +18,41 @@ SPLITS = 40
 FLOOR_AT = 0.95
 
 
-def features(assistant: Assistant, films: list[Film]) -> np.ndarray:
-    """What the backbone's encoder sees of films, float32 (N, P), each of about unit spread."""
+def features_of(assistant: Assistant, films: list[Film]) -> np.ndarray:
+    """The features of films by the backbone's encoder, float32 (N, P), of about unit spread."""
     reference = assistant.backbone.reference
     rows = [code.profile for block in batched(films) for code in assistant.backbone.encode(block)]
     return (np.stack(rows) - reference["pool_mean"]) / reference["pool_scale"]
 
 
-def kid(real: np.ndarray, made: np.ndarray, seed: int = 0) -> tuple[float, float]:
+def kid(real: np.ndarray, generated: np.ndarray, seed: int = 0) -> tuple[float, float]:
     """KID of two sets of features (N, P) and its standard error, by torchmetrics.
 
-    The mean over subsets of half of the films: their spread is then the delete-half jackknife's
-    standard error (Shao and Wu 1989). KID is unbiased, so that it may be below zero (Binkowski
-    et al. 2018, "Demystifying MMD GANs").
+    It is the mean over subsets of half of the films, whose spread is then the standard error of
+    the delete-half jackknife (Shao and Wu 1989). KID is unbiased, so that it may be below zero
+    (Binkowski et al. 2018, "Demystifying MMD GANs").
     """
     from torchmetrics.image.kid import KernelInceptionDistance
 
-    half = min(len(real), len(made)) // 2
+    half = min(len(real), len(generated)) // 2
     with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
         warnings.simplefilter("ignore")  # of the memory that features take
         torch.manual_seed(seed)
         metric = KernelInceptionDistance(torch.nn.Identity(), SUBSETS, half)
         metric.update(torch.from_numpy(real).float(), real=True)
-        metric.update(torch.from_numpy(made).float(), real=False)
+        metric.update(torch.from_numpy(generated).float(), real=False)
         mean, spread = metric.compute()
     return float(mean), float(spread)
 
 
-def floor(real: np.ndarray, size: int, seed: int = 0) -> np.ndarray:
+def estimate_floor(real: np.ndarray, size: int, seed: int = 0) -> np.ndarray:
     """KID between two random sets of `size` out of the same real films (N, P), sorted, (SPLITS,).
 
-    What two sets from one source reach by chance.
+    It is what two sets from one source reach by chance.
     """
     rng = np.random.default_rng(seed)
-    found = []
+    values = []
     for split in range(SPLITS):
         order = rng.permutation(len(real))
-        found.append(kid(real[order[:size]], real[order[size : 2 * size]], split)[0])
-    return np.sort(found)
+        values.append(kid(real[order[:size]], real[order[size : 2 * size]], split)[0])
+    return np.sort(values)

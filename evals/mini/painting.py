@@ -1,4 +1,4 @@
-"""Paintings of held-out prompts: do they show what was asked, look like films, copy none?
+"""Paintings of held-out prompts: do they show the request, look like films and copy none?
 
 The probe that reads them shares no weights with the painter.
 """
@@ -22,14 +22,14 @@ from evals.data.phantoms import (
     as_film,
     downsample_film,
     film_of,
-    phantoms,
+    make_phantoms,
     probed_findings,
     true_findings,
 )
 from evals.mini import copies
-from evals.mini.kid import FEWEST, FLOOR_AT, features, floor, kid
+from evals.mini.kid import FEWEST, FLOOR_AT, estimate_floor, features_of, kid
 from evals.options import SuiteOptions
-from evals.results import Figure, PartResult, figure, figure_of
+from evals.results import Figure, PartResult, compute_figure, figure_of
 
 FILMS = 300
 READ = "painting/asked findings read back by the probe, micro-F1"
@@ -40,146 +40,161 @@ FLOOR = "painting/KID of held-out phantoms against others (floor)"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _PaintedSet:
-    """One painting, with the phantom whose impression it was asked to show."""
+class _PaintedPrompt:
+    """One painting, with the phantom whose impression was its prompt."""
 
     prompt: str
-    asked: set[FindingSide]
+    requested: set[FindingSide]
     hedged: set[FindingSide]
     pixels: np.ndarray
     phantom: np.ndarray
 
 
 def measure(assistant: Assistant, options: SuiteOptions, on_progress: OnProgress) -> PartResult:
-    """Paint the impressions of held-out phantoms, and compare with phantoms."""
-    n = options.films(FILMS)
-    made: list[_PaintedSet] = []
-    others: list[np.ndarray] = []
-    probe: list[list[int]] = []
-    for block in batched(phantoms(options.seed, range(2 * n), options.site)):
+    """Paint the impressions of held-out phantoms, and compare the paintings with phantoms."""
+    n = options.film_count(FILMS)
+    paintings: list[_PaintedPrompt] = []
+    other_pixels: list[np.ndarray] = []
+    probe_rows: list[list[int]] = []
+    for block in batched(make_phantoms(options.seed, range(2 * n), options.site)):
         for phantom in block:
-            if len(made) < n:
-                made.append(_painted(assistant, phantom, len(made), options.site))
+            if len(paintings) < n:
+                paintings.append(
+                    _paint_impression(assistant, phantom, len(paintings), options.site)
+                )
             else:
-                others.append(as_film(phantom).pixels)
-            on_progress(len(made) + len(others), 2 * n)
-        probe += _probed(assistant, block)
-    films = [film_of(m.pixels) for m in made]
-    size = len(made[0].pixels)
-    same = [film_of(downsample_film(m.phantom, size)) for m in made]
-    new = [film_of(downsample_film(pixels, size)) for pixels in others]
-    seen = _seen(assistant, films)
-    found = [
-        _read_back(made, seen, probe[:n]),
-        _distance(assistant, films, same, new),
-        copies.measure(assistant, options, films, same, on_progress),
+                other_pixels.append(as_film(phantom).pixels)
+            on_progress(len(paintings) + len(other_pixels), 2 * n)
+        probe_rows += _probe_rows(assistant, block)
+    films = [film_of(m.pixels) for m in paintings]
+    size = len(paintings[0].pixels)
+    original_films = [film_of(downsample_film(m.phantom, size)) for m in paintings]
+    other_films = [film_of(downsample_film(pixels, size)) for pixels in other_pixels]
+    probed = _probe_films(assistant, films)
+    results = [
+        _score_read_back(paintings, probed, probe_rows[:n]),
+        _measure_distance(assistant, films, original_films, other_films),
+        copies.measure(assistant, options, films, original_films, on_progress),
     ]
-    notes = {name: text for part in found for name, text in part.notes.items()}
+    notes = {name: text for part in results for name, text in part.notes.items()}
     if "image" not in assistant.backbone.tasks:
         notes["painting"] = "this backbone has no image adapter, so that the base has painted"
     return PartResult(
-        {name: f for part in found for name, f in part.figures.items()},
-        _cases(made, seen),
+        {name: f for part in results for name, f in part.figures.items()},
+        _list_cases(paintings, probed),
         notes,
         f"{n} impressions of held-out phantoms",
     )
 
 
-def _painted(assistant: Assistant, phantom: Phantom, number: int, site: str) -> _PaintedSet:
+def _paint_impression(
+    assistant: Assistant, phantom: Phantom, number: int, site: str
+) -> _PaintedPrompt:
     prompt = phantom.impression
-    said = find_assertions(prompt)
+    assertions = find_assertions(prompt)
     painting = assistant.paint(prompt, seed=number, site=site, mark=False)[0]
-    return _PaintedSet(
+    return _PaintedPrompt(
         prompt=prompt,
-        asked=restrict_to(finding_sides(said), FINDINGS),
-        hedged=restrict_to(finding_sides(said, "uncertain"), FINDINGS),
+        requested=restrict_to(finding_sides(assertions), FINDINGS),
+        hedged=restrict_to(finding_sides(assertions, "uncertain"), FINDINGS),
         pixels=painting.pixels,
         phantom=as_film(phantom).pixels,
     )
 
 
-def _seen(assistant: Assistant, films: Sequence[Film]) -> list[set[FindingSide]] | None:
-    found: list[set[FindingSide]] = []
+def _probe_films(assistant: Assistant, films: Sequence[Film]) -> list[set[FindingSide]] | None:
+    findings: list[set[FindingSide]] = []
     for block in batched(films):
-        seen = probed_findings(assistant, block)
-        if seen is None:
+        probed = probed_findings(assistant, block)
+        if probed is None:
             return None
-        found += [restrict_to(claims, FINDINGS) for claims in seen]
-    return found
+        findings += [restrict_to(claims, FINDINGS) for claims in probed]
+    return findings
 
 
-def _probed(assistant: Assistant, block: Sequence[Phantom]) -> list[list[int]]:
-    """How well the probe reads the phantoms themselves: what no painter can be held to surpass."""
-    seen = probed_findings(assistant, [as_film(phantom) for phantom in block])
-    if seen is None:
+def _probe_rows(assistant: Assistant, block: Sequence[Phantom]) -> list[list[int]]:
+    """Count what the probe reads right in the phantoms themselves: the ceiling of any painter."""
+    probed = probed_findings(assistant, [as_film(phantom) for phantom in block])
+    if probed is None:
         return []
     return [
         count_matches(
-            restrict_to(there, FINDINGS),
+            restrict_to(claims, FINDINGS),
             true_findings(phantom),
             true_findings(phantom, "uncertain"),
         )
-        for phantom, there in zip(block, seen, strict=True)
+        for phantom, claims in zip(block, probed, strict=True)
     ]
 
 
-def _read_back(
-    made: Sequence[_PaintedSet], seen: Sequence[set[FindingSide]] | None, probe: Sequence[list[int]]
+def _score_read_back(
+    paintings: Sequence[_PaintedPrompt],
+    probed: Sequence[set[FindingSide]] | None,
+    probe_rows: Sequence[list[int]],
 ) -> PartResult:
-    if seen is None:
-        missing = figure_of(None, 0, unscored=len(made))
+    if probed is None:
+        missing = figure_of(None, 0, unscored=len(paintings))
         none: dict[str, Figure] = dict.fromkeys((READ, PROBE, SHUFFLED), missing)
         return PartResult(none, (), {READ: "this backbone has no probe"})
 
-    def score(shown: Sequence[set[FindingSide]]) -> Figure:
-        rows = [count_matches(s, m.asked, m.hedged) for s, m in zip(shown, made, strict=True)]
-        return figure(np.array(rows), people, f1)
+    def score(findings: Sequence[set[FindingSide]]) -> Figure:
+        rows = [
+            count_matches(s, m.requested, m.hedged)
+            for s, m in zip(findings, paintings, strict=True)
+        ]
+        return compute_figure(np.array(rows), patients, f1)
 
-    people = [str(i) for i in range(len(made))]
+    patients = [str(i) for i in range(len(paintings))]
     return PartResult(
         {
-            READ: score(seen),
-            PROBE: figure(np.array(probe), people, f1),
-            SHUFFLED: score([*seen[1:], *seen[:1]]),
+            READ: score(probed),
+            PROBE: compute_figure(np.array(probe_rows), patients, f1),
+            SHUFFLED: score([*probed[1:], *probed[:1]]),
         }
     )
 
 
-def _distance(
-    assistant: Assistant, films: Sequence[Film], same: Sequence[Film], new: Sequence[Film]
+def _measure_distance(
+    assistant: Assistant,
+    painted_films: Sequence[Film],
+    original_films: Sequence[Film],
+    other_films: Sequence[Film],
 ) -> PartResult:
-    n = len(films)
+    n = len(painted_films)
     if n < FEWEST:
-        few = figure_of(None, 0, unscored=n)
-        return PartResult({KID: few, FLOOR: few}, (), {KID: f"takes at least {FEWEST} paintings"})
-    real = features(assistant, [*same, *new])
-    value, error = kid(real[n:], features(assistant, list(films)))
-    chance = floor(real, n)
-    limit = float(np.quantile(chance, FLOOR_AT))
-    between = (value - 1.96 * error, value + 1.96 * error)
+        unscored = figure_of(None, 0, unscored=n)
+        return PartResult(
+            {KID: unscored, FLOOR: unscored}, (), {KID: f"takes at least {FEWEST} paintings"}
+        )
+    real = features_of(assistant, [*original_films, *other_films])
+    value, error = kid(real[n:], features_of(assistant, list(painted_films)))
+    floor_values = estimate_floor(real, n)
+    limit = float(np.quantile(floor_values, FLOOR_AT))
+    interval = (value - 1.96 * error, value + 1.96 * error)
     identity = assistant.backbone.identity
     note = (
         f"features are the profile of {identity.name} {identity.revision[:12]}'s own encoder, "
-        f"on films of {len(films[0].pixels)} pixels; the floor is the {FLOOR_AT:.0%} point of "
-        f"{len(chance)} splits of {2 * n} phantoms into two sets of {n}, and the bar is twice that"
+        f"on films of {len(painted_films[0].pixels)} pixels; the floor is the {FLOOR_AT:.0%} point "
+        f"of {len(floor_values)} splits of {2 * n} phantoms into two sets of {n}, and the bar is "
+        "twice that"
     )
     figures = {
-        KID: figure_of(value, n, between, bar=2 * limit),
-        FLOOR: figure_of(limit, 2 * n, (float(chance[0]), float(chance[-1]))),
+        KID: figure_of(value, n, interval, bar=2 * limit),
+        FLOOR: figure_of(limit, 2 * n, (float(floor_values[0]), float(floor_values[-1]))),
     }
     return PartResult(figures, (), {KID: note})
 
 
-def _cases(
-    made: Sequence[_PaintedSet], seen: Sequence[set[FindingSide]] | None
+def _list_cases(
+    paintings: Sequence[_PaintedPrompt], probed: Sequence[set[FindingSide]] | None
 ) -> list[dict[str, Any]]:
     return [
         {
             "part": "painting",
             "case": number,
             "prompt": m.prompt,
-            "asked": as_rows(m.asked),
-            "seen": None if seen is None else as_rows(seen[number]),
+            "asked": as_rows(m.requested),
+            "seen": None if probed is None else as_rows(probed[number]),
         }
-        for number, m in enumerate(made)
+        for number, m in enumerate(paintings)
     ]

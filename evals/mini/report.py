@@ -1,8 +1,8 @@
-"""Drafts of held-out phantoms, scored by what they assert and not by their wording.
+"""Drafts of held-out phantoms, scored by their assertions and not by their wording.
 
-A finding so faint that a careful reader hedges is spared: a draft is neither held to it nor
-blamed for it. What a draft hedges counts as not said; a figure beside tells what it would be if
-it counted. An empty draft has missed all that is there.
+A finding so faint that a careful reader hedges is not scored: a draft neither has to assert it
+nor is it wrong if it does. A hedged finding of a draft counts as not asserted; a further figure
+counts it. An empty draft has missed all findings that are present.
 """
 
 from __future__ import annotations
@@ -21,98 +21,106 @@ from assistant.labeller.labeller import find_assertions
 from assistant.types import OnProgress, Report, Study
 from evals.bootstrap import f1, f1_gain, macro_f1, precision, ratio, recall
 from evals.counting import FindingSide, as_rows, count_matches, finding_sides, restrict_to
-from evals.data.phantoms import as_film, phantoms
+from evals.data.phantoms import as_film, make_phantoms
 from evals.options import SuiteOptions
-from evals.results import Figure, PartResult, figure
+from evals.results import Figure, PartResult, compute_figure
 
 FILMS = 1000
 BASE_FILMS = 300  # drafted a second time without the adapter
 Statistic = Callable[[np.ndarray], float]
-BESIDE = (*DISTRACTORS, *DEVICES)  # scored apart from the findings
+SCORED_APART = (*DISTRACTORS, *DEVICES)  # scored apart from the findings
 
 
 @dataclass(frozen=True, slots=True)
 class ReportRow:
-    """One film: what is there, and what a draft says."""
+    """One film: the findings that are present, and those that a draft asserts."""
 
-    sure: set[FindingSide]
+    present: set[FindingSide]
     faint: set[FindingSide]
-    said: set[FindingSide]
+    claimed: set[FindingSide]
     hedged: set[FindingSide]
     written: bool
     warned: bool
 
     def counts(self, finding: str | None = None) -> list[int]:
-        """Of one finding, or of all, inventions among them."""
-        said = self.said - restrict_to(self.said, BESIDE)
+        """Count the matches of one finding, or of all, with invented findings among them."""
+        claimed = self.claimed - restrict_to(self.claimed, SCORED_APART)
         if finding is None:
-            return count_matches(said, restrict_to(self.sure, FINDINGS), self.faint)
+            return count_matches(claimed, restrict_to(self.present, FINDINGS), self.faint)
         return count_matches(
-            restrict_to(said, (finding,)), restrict_to(self.sure, (finding,)), self.faint
+            restrict_to(claimed, (finding,)), restrict_to(self.present, (finding,)), self.faint
         )
 
 
 def measure(assistant: Assistant, options: SuiteOptions, on_progress: OnProgress) -> PartResult:
-    """Draft held-out phantoms with the adapter and some without it, and score what they say."""
-    n = options.films(FILMS)
-    adapted = "report" in assistant.backbone.tasks
-    base_n = min(n, BASE_FILMS) if adapted else 0
+    """Draft held-out phantoms with the adapter, some also without it, and score the drafts."""
+    n = options.film_count(FILMS)
+    has_adapter = "report" in assistant.backbone.tasks
+    base_n = min(n, BASE_FILMS) if has_adapter else 0
     rows: list[ReportRow] = []
-    base: list[ReportRow] = []
-    own: list[list[int]] = []
+    base_rows: list[ReportRow] = []
+    own_report_rows: list[list[int]] = []
     cases: list[dict[str, Any]] = []
-    for block in batched(phantoms(options.seed, range(n), options.site)):
-        for phantom, report in zip(block, _drafts(assistant, block, adapted), strict=True):
-            rows.append(_row(phantom, report))
-            own.append(_row(phantom, None).counts())
-            cases.append(_case(len(cases), rows[-1], report))
-        again = block[: max(0, base_n - len(base))]
-        for phantom, report in zip(again, _drafts(assistant, again, False), strict=True):
-            base.append(_row(phantom, report))
-        on_progress(len(rows) + len(base), n + base_n)
+    for block in batched(make_phantoms(options.seed, range(n), options.site)):
+        for phantom, report in zip(
+            block, _draft_phantoms(assistant, block, has_adapter), strict=True
+        ):
+            rows.append(_row_of(phantom, report))
+            own_report_rows.append(_row_of(phantom, None).counts())
+            cases.append(_case_of(len(cases), rows[-1], report))
+        base_block = block[: max(0, base_n - len(base_rows))]
+        for phantom, report in zip(
+            base_block, _draft_phantoms(assistant, base_block, False), strict=True
+        ):
+            base_rows.append(_row_of(phantom, report))
+        on_progress(len(rows) + len(base_rows), n + base_n)
     figures = _figures(rows)
-    people = [str(i) for i in range(n)]
-    figures["report/the phantoms' own reports, micro-F1"] = figure(np.array(own), people, f1)
-    figures |= _against_base(rows, base)
+    patients = [str(i) for i in range(n)]
+    figures["report/the phantoms' own reports, micro-F1"] = compute_figure(
+        np.array(own_report_rows), patients, f1
+    )
+    figures |= _compare_with_base(rows, base_rows)
     notes = {
         "report/the phantoms' own reports, micro-F1": "what the reader of reports loses itself"
     }
-    if not adapted:
+    if not has_adapter:
         reason = "this backbone has no report adapter, so that every draft is the base's"
         notes["report/adapter minus base, micro-F1"] = reason
     material = f"{n} phantoms, {base_n} of them without the adapter too"
     return PartResult(figures, cases, notes, material)
 
 
-def _drafts(assistant: Assistant, block: Sequence[Phantom], use_adapter: bool) -> Iterator[Report]:
+def _draft_phantoms(
+    assistant: Assistant, block: Sequence[Phantom], use_adapter: bool
+) -> Iterator[Report]:
     studies = [Study((as_film(phantom),), phantom.indication) for phantom in block]
     return assistant.draft_many(studies, neighbours=0, use_adapter=use_adapter)
 
 
-def _row(phantom: Phantom, report: Report | None) -> ReportRow:
-    """What a draft says of a phantom; without one, what its own report says."""
-    there = truth_assertions(phantom)
+def _row_of(phantom: Phantom, report: Report | None) -> ReportRow:
+    """The row of a phantom and its draft; without a draft, of the phantom's own report."""
+    truth = truth_assertions(phantom)
     if report is None:
-        said = list(find_assertions(phantom.report))
+        assertions = list(find_assertions(phantom.report))
     else:
-        said = [a for s in report.sentences for a in s.assertions]
+        assertions = [a for s in report.sentences for a in s.assertions]
     return ReportRow(
-        sure=finding_sides(there),
-        faint=finding_sides(there, "uncertain"),
-        said=finding_sides(said),
-        hedged=finding_sides(said, "uncertain"),
+        present=finding_sides(truth),
+        faint=finding_sides(truth, "uncertain"),
+        claimed=finding_sides(assertions),
+        hedged=finding_sides(assertions, "uncertain"),
         written=report is None or bool(report.sentences),
         warned=report is not None and report.gate.answer != "pass",
     )
 
 
-def _case(number: int, row: ReportRow, report: Report) -> dict[str, Any]:
+def _case_of(number: int, row: ReportRow, report: Report) -> dict[str, Any]:
     return {
         "part": "report",
         "case": number,
-        "truth": as_rows(row.sure),
+        "truth": as_rows(row.present),
         "faint": as_rows(row.faint),
-        "said": as_rows(row.said),
+        "said": as_rows(row.claimed),
         "hedged": as_rows(row.hedged),
         "gate": report.gate.answer,
         "draft": " ".join(s.text for s in report.sentences),
@@ -120,87 +128,92 @@ def _case(number: int, row: ReportRow, report: Report) -> dict[str, Any]:
 
 
 def _figures(rows: Sequence[ReportRow]) -> dict[str, Figure]:
-    people = [str(i) for i in range(len(rows))]
+    patients = [str(i) for i in range(len(rows))]
 
-    def of_rows(counts: Callable[[ReportRow], list[int]], statistic: Statistic) -> Figure:
-        return figure(np.array([counts(row) for row in rows]), people, statistic)
+    def score_rows(counts: Callable[[ReportRow], list[int]], statistic: Statistic) -> Figure:
+        return compute_figure(np.array([counts(row) for row in rows]), patients, statistic)
 
-    each = [[row.counts(finding) for finding in FINDINGS] for row in rows]
-    flat = np.array(each, float).reshape(len(rows), -1)
+    counts_by_finding = [[row.counts(finding) for finding in FINDINGS] for row in rows]
+    table = np.array(counts_by_finding, float).reshape(len(rows), -1)
     figures = {
-        "report/present findings with side, micro-F1": of_rows(ReportRow.counts, f1),
-        "report/present findings with side, macro-F1": figure(flat, people, macro_f1),
+        "report/present findings with side, micro-F1": score_rows(ReportRow.counts, f1),
+        "report/present findings with side, macro-F1": compute_figure(table, patients, macro_f1),
     }
-    for at, finding in enumerate(FINDINGS):
+    for index, finding in enumerate(FINDINGS):
         name = f"report/{finding_named(finding).name}, F1"
-        figures[name] = figure(flat[:, 3 * at : 3 * at + 3], people, f1)
+        figures[name] = compute_figure(table[:, 3 * index : 3 * index + 3], patients, f1)
     figures |= {
-        "report/wrong side among correct findings": of_rows(_sides, ratio),
-        "report/device recall": of_rows(_devices, recall),
-        "report/device precision": of_rows(_devices, precision),
-        "report/distractors, micro-F1": of_rows(_distractors, f1),
-        "report/hedged findings counted too, micro-F1": of_rows(_generous, f1),
-        "report/films with every finding right": of_rows(_exact, ratio),
-        "report/empty drafts": of_rows(lambda row: [not row.written, 1], ratio),
-        "gate/false warnings on known films": of_rows(lambda row: [row.warned, 1], ratio),
+        "report/wrong side among correct findings": score_rows(_count_sides, ratio),
+        "report/device recall": score_rows(_count_devices, recall),
+        "report/device precision": score_rows(_count_devices, precision),
+        "report/distractors, micro-F1": score_rows(_count_distractors, f1),
+        "report/hedged findings counted too, micro-F1": score_rows(_count_with_hedged, f1),
+        "report/films with every finding right": score_rows(_count_exact, ratio),
+        "report/empty drafts": score_rows(lambda row: [not row.written, 1], ratio),
+        "gate/false warnings on known films": score_rows(lambda row: [row.warned, 1], ratio),
     }
-    # What a system gets that does not look: another film's draft.
-    others = np.array(
+    # The score of a system that does not look at the film: another film's draft.
+    other_drafts = np.array(
         [
-            count_matches(restrict_to(a.said, FINDINGS), restrict_to(b.sure, FINDINGS), b.faint)
+            count_matches(
+                restrict_to(a.claimed, FINDINGS), restrict_to(b.present, FINDINGS), b.faint
+            )
             for a, b in zip([*rows[1:], *rows[:1]], rows, strict=True)
         ]
     )
-    figures["baseline/another film's draft, micro-F1"] = figure(others, people, f1)
+    figures["baseline/another film's draft, micro-F1"] = compute_figure(other_drafts, patients, f1)
     return figures
 
 
-def _against_base(rows: Sequence[ReportRow], base: Sequence[ReportRow]) -> dict[str, Figure]:
-    """The same films with and without the adapter, in pairs."""
-    pairs = [[*a.counts(), *b.counts()] for a, b in zip(rows, base, strict=False)]
-    counts = np.array(pairs, float).reshape(len(base), 6)
-    people, missing = [str(i) for i in range(len(base))], 0 if base else len(rows)
+def _compare_with_base(
+    rows: Sequence[ReportRow], base_rows: Sequence[ReportRow]
+) -> dict[str, Figure]:
+    """Compare drafts of the same films with and without the adapter, in pairs."""
+    pairs = [[*a.counts(), *b.counts()] for a, b in zip(rows, base_rows, strict=False)]
+    counts = np.array(pairs, float).reshape(len(base_rows), 6)
+    patients, missing = [str(i) for i in range(len(base_rows))], 0 if base_rows else len(rows)
 
-    def compared(columns: slice, statistic: Statistic) -> Figure:
-        return figure(counts[:, columns], people, statistic, unscored=missing)
+    def score_columns(columns: slice, statistic: Statistic) -> Figure:
+        return compute_figure(counts[:, columns], patients, statistic, unscored=missing)
 
     return {
-        "report/base without the adapter, micro-F1": compared(slice(3, 6), f1),
-        "report/adapter on the same films, micro-F1": compared(slice(0, 3), f1),
-        "report/adapter minus base, micro-F1": compared(slice(0, 6), f1_gain),
+        "report/base without the adapter, micro-F1": score_columns(slice(3, 6), f1),
+        "report/adapter on the same films, micro-F1": score_columns(slice(0, 3), f1),
+        "report/adapter minus base, micro-F1": score_columns(slice(0, 6), f1_gain),
     }
 
 
-def _sides(row: ReportRow) -> list[int]:
-    """Findings said on the wrong side only, and findings said that are there on some side."""
-    true = row.sure | row.faint
-    both = {f for f, s in restrict_to(row.said, FINDINGS) if s} & {f for f, s in true if s}
+def _count_sides(row: ReportRow) -> list[int]:
+    """Count the findings asserted on the wrong side only, and all that are present on some side."""
+    truth = row.present | row.faint
+    shared = {f for f, s in restrict_to(row.claimed, FINDINGS) if s} & {f for f, s in truth if s}
     wrong = sum(
-        not ({s for f, s in row.said if f == b} & {s for f, s in true if f == b}) for b in both
+        not ({s for f, s in row.claimed if f == b} & {s for f, s in truth if f == b})
+        for b in shared
     )
-    return [wrong, len(both)]
+    return [wrong, len(shared)]
 
 
-def _devices(row: ReportRow) -> list[int]:
-    """Devices by their kind; the side of a line or a drain is not scored."""
+def _count_devices(row: ReportRow) -> list[int]:
+    """Count the matches of devices by kind; the side of a line or a drain is not scored."""
 
     def kinds(found: set[FindingSide]) -> set[FindingSide]:
         return {(finding, None) for finding, _ in restrict_to(found, DEVICES)}
 
-    return count_matches(kinds(row.said), kinds(row.sure), kinds(row.faint))
+    return count_matches(kinds(row.claimed), kinds(row.present), kinds(row.faint))
 
 
-def _distractors(row: ReportRow) -> list[int]:
+def _count_distractors(row: ReportRow) -> list[int]:
     return count_matches(
-        restrict_to(row.said, DISTRACTORS), restrict_to(row.sure, DISTRACTORS), row.faint
+        restrict_to(row.claimed, DISTRACTORS), restrict_to(row.present, DISTRACTORS), row.faint
     )
 
 
-def _exact(row: ReportRow) -> list[int]:
+def _count_exact(row: ReportRow) -> list[int]:
     return [not any(row.counts()[1:]), 1]
 
 
-def _generous(row: ReportRow) -> list[int]:
-    """As if a hedged finding were said, and a faint one had to be."""
-    said = (row.said | row.hedged) - restrict_to(row.said | row.hedged, BESIDE)
-    return count_matches(said, restrict_to(row.sure | row.faint, FINDINGS))
+def _count_with_hedged(row: ReportRow) -> list[int]:
+    """Count hedged findings as asserted, and faint ones as required."""
+    claimed = (row.claimed | row.hedged) - restrict_to(row.claimed | row.hedged, SCORED_APART)
+    return count_matches(claimed, restrict_to(row.present | row.faint, FINDINGS))

@@ -1,4 +1,4 @@
-"""What is left of a film after the picture tokeniser: its pixels, and its smallest nodules."""
+"""What the picture tokeniser keeps of a film: its pixels, and its smallest nodules."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from assistant.iterables import batched
 from assistant.types import Film, OnProgress
 from evals.bootstrap import ratio
 from evals.counting import FindingSide
-from evals.data.phantoms import as_film, downsample_film, film_of, phantoms, probed_findings
+from evals.data.phantoms import as_film, downsample_film, film_of, make_phantoms, probed_findings
 from evals.options import SuiteOptions
-from evals.results import Figure, PartResult, figure
+from evals.results import Figure, PartResult, compute_figure
 
 FILMS = 200
 NODULES = 40  # films with a nodule of about 8 mm, which are rare
@@ -32,86 +32,90 @@ STILL = "tokeniser/8 mm nodules still read, of those read in the film"
 
 
 def measure(assistant: Assistant, options: SuiteOptions, on_progress: OnProgress) -> PartResult:
-    """Likeness of films and their reconstructions, and whether small nodules survive."""
-    n = options.films(FILMS)
-    small = small_nodules(options, min(NODULES, n))
-    total = n + len(small)
+    """Measure the similarity of reconstructions, and whether small nodules survive."""
+    n = options.film_count(FILMS)
+    nodule_numbers = find_small_nodules(options, min(NODULES, n))
+    total = n + len(nodule_numbers)
     rows: list[list[float]] = []
-    for block in batched(phantoms(options.seed, range(n), options.site)):
+    for block in batched(make_phantoms(options.seed, range(n), options.site)):
         films = [as_film(phantom) for phantom in block]
-        for film, made in zip(films, assistant.backbone.reconstruct(films), strict=True):
-            rows.append([*_likeness(downsample_film(film.pixels, len(made)), made), 1])
+        for film, reconstructed in zip(films, assistant.backbone.reconstruct(films), strict=True):
+            rows.append(
+                [*_similarity(downsample_film(film.pixels, len(reconstructed)), reconstructed), 1]
+            )
         on_progress(len(rows), total)
     counts = np.array(rows, float).reshape(len(rows), 3)
-    people = [str(i) for i in range(n)]
+    patients = [str(i) for i in range(n)]
     figures = {
-        PSNR: figure(counts[:, [0, 2]], people, ratio),
-        SSIM: figure(counts[:, [1, 2]], people, ratio),
+        PSNR: compute_figure(counts[:, [0, 2]], patients, ratio),
+        SSIM: compute_figure(counts[:, [1, 2]], patients, ratio),
     }
-    read = _nodules_read(assistant, options, small)
+    nodules = _probe_nodules(assistant, options, nodule_numbers)
     on_progress(total, total)
     notes = {}
-    if read is None:
+    if nodules is None:
         notes[STILL] = "this backbone has no probe to read the films with"
-    elif not read:
+    elif not nodules:
         notes[STILL] = f"no phantom among {SEARCHED} has such a nodule"
-    figures |= _nodule_figures(read, len(small))
-    return PartResult(figures, (), notes, f"{n} phantoms, and {len(small)} with an 8 mm nodule")
+    figures |= _nodule_figures(nodules, len(nodule_numbers))
+    return PartResult(
+        figures, (), notes, f"{n} phantoms, and {len(nodule_numbers)} with an 8 mm nodule"
+    )
 
 
-def small_nodules(options: SuiteOptions, most: int) -> list[int]:
-    """Numbers of test phantoms that are to have a nodule of about 8 mm.
+def find_small_nodules(options: SuiteOptions, limit: int) -> list[int]:
+    """Find the numbers of test phantoms whose pathology has a nodule of about 8 mm.
 
-    What a phantom has is drawn before anything is rendered, so that many can be looked through.
-    Whether it shows in the film is for the phantom to say.
+    The pathology of a phantom is drawn before anything is rendered, so that many can be searched.
+    Whether the nodule shows in the film is known only from the rendered phantom.
     """
     site, split = site_named(options.site), SPLITS.index("test")
-    found: list[int] = []
+    numbers: list[int] = []
     for number in range(SEARCHED):
-        if len(found) == most:
+        if len(numbers) == limit:
             break
         rng = np.random.default_rng([options.seed, split, ord(options.site), number])
-        sizes = [ill.size for ill in draw_pathology(rng, site.devices).of(NODULE)]
+        sizes = [lesion.size for lesion in draw_pathology(rng, site.devices).of(NODULE)]
         if any(SMALL_MM[0] <= size <= SMALL_MM[1] for size in sizes):
-            found.append(number)
-    return found
+            numbers.append(number)
+    return numbers
 
 
-def _likeness(film: np.ndarray, made: np.ndarray) -> tuple[float, float]:
+def _similarity(film: np.ndarray, reconstructed: np.ndarray) -> tuple[float, float]:
     """PSNR in dB and SSIM (Wang et al. 2004) of two pictures (H, W) in [0, 1]."""
     from torchmetrics.functional.image import (
         peak_signal_noise_ratio,
         structural_similarity_index_measure,
     )
 
-    a, b = (torch.from_numpy(np.array(p, np.float32))[None, None] for p in (made, film))
-    noise = float(peak_signal_noise_ratio(a, b, data_range=1.0))
-    alike = structural_similarity_index_measure(a, b, data_range=1.0)
-    return min(noise, 100.0) if not math.isnan(noise) else 0.0, float(torch.as_tensor(alike))
+    a, b = (torch.from_numpy(np.array(p, np.float32))[None, None] for p in (reconstructed, film))
+    psnr = float(peak_signal_noise_ratio(a, b, data_range=1.0))
+    ssim = structural_similarity_index_measure(a, b, data_range=1.0)
+    return min(psnr, 100.0) if not math.isnan(psnr) else 0.0, float(torch.as_tensor(ssim))
 
 
-def _nodules_read(
+def _probe_nodules(
     assistant: Assistant, options: SuiteOptions, numbers: Sequence[int]
 ) -> list[tuple[int, bool, bool]] | None:
-    """For each small nodule: its film, whether it is read there, and in the reconstruction."""
-    read: list[tuple[int, bool, bool]] = []
-    for block in batched(phantoms(options.seed, numbers, options.site)):
+    """For each small nodule: its film, and whether the probe reads it there and after."""
+    nodules: list[tuple[int, bool, bool]] = []
+    for block in batched(make_phantoms(options.seed, numbers, options.site)):
         films = [as_film(phantom) for phantom in block]
-        first = probed_findings(assistant, films)
-        made: list[Film] = [film_of(p) for p in assistant.backbone.reconstruct(films)]
-        second = probed_findings(assistant, made)
-        if first is None or second is None:
+        film_findings = probed_findings(assistant, films)
+        reconstructions: list[Film] = [film_of(p) for p in assistant.backbone.reconstruct(films)]
+        reconstruction_findings = probed_findings(assistant, reconstructions)
+        if film_findings is None or reconstruction_findings is None:
             return None
         for number, phantom, before, after in zip(
-            numbers[len(read) :], block, first, second, strict=False
+            numbers[len(nodules) :], block, film_findings, reconstruction_findings, strict=False
         ):
-            for claim in _small(phantom):
-                read.append((number, claim in before, claim in after))
-    return read
+            for claim in _small_nodules_of(phantom):
+                nodules.append((number, claim in before, claim in after))
+    return nodules
 
 
-def _small(phantom: Phantom) -> set[FindingSide]:
-    """The nodules of about 8 mm that a film does show, where no larger one is on that side."""
+def _small_nodules_of(phantom: Phantom) -> set[FindingSide]:
+    """The nodules of about 8 mm that show in a film, where no larger one is on that side."""
     sizes: dict[FindingSide, float] = {}
     for lesion in phantom.lesions:
         if lesion.finding == NODULE:
@@ -121,12 +125,14 @@ def _small(phantom: Phantom) -> set[FindingSide]:
     return {claim for claim, mm in sizes.items() if SMALL_MM[0] <= mm <= SMALL_MM[1]}
 
 
-def _nodule_figures(read: Sequence[tuple[int, bool, bool]] | None, films: int) -> dict[str, Figure]:
-    rows = np.array([[b, a, a and b, 1] for _, b, a in read or ()], float).reshape(-1, 4)
-    people = [str(number) for number, _, _ in read or ()]
-    missing = films if read is None else 0
+def _nodule_figures(
+    nodules: Sequence[tuple[int, bool, bool]] | None, films: int
+) -> dict[str, Figure]:
+    rows = np.array([[b, a, a and b, 1] for _, b, a in nodules or ()], float).reshape(-1, 4)
+    patients = [str(number) for number, _, _ in nodules or ()]
+    missing = films if nodules is None else 0
     return {
-        BEFORE: figure(rows[:, [0, 3]], people, ratio, unscored=missing),
-        AFTER: figure(rows[:, [1, 3]], people, ratio, unscored=missing),
-        STILL: figure(rows[:, [2, 0]], people, ratio, unscored=missing),
+        BEFORE: compute_figure(rows[:, [0, 3]], patients, ratio, unscored=missing),
+        AFTER: compute_figure(rows[:, [1, 3]], patients, ratio, unscored=missing),
+        STILL: compute_figure(rows[:, [2, 0]], patients, ratio, unscored=missing),
     }

@@ -1,6 +1,6 @@
-"""What two reports have in common and what not, claim by claim, of one case.
+"""Compares the two reports of one case claim by claim.
 
-Claims are those of the labeller. Pure functions of what was read; no figures are made here.
+The labeller finds the claims. These are pure functions of parsed reports; they make no figures.
 """
 
 from __future__ import annotations
@@ -17,9 +17,8 @@ from evals.report.parsed import ParsedReport
 from evals.report.significance import DEVICES
 
 Detail = Literal["finding", "side", "zone", "degree"]
-ClaimDetail = tuple[
-    str, ...
-]  # a finding; with detail its side ("" where none), and a zone or a degree
+# A finding; with detail its side ("" where none), and a zone or a degree.
+ClaimDetail = tuple[str, ...]
 StatedLength = tuple[str, float]  # unit and number; lengths in mm
 
 _UNIT = r"mm|cm|millimet(?:er|re)s?|centimet(?:er|re)s?|%|percent|ml|cc|degrees?|\u00b0"
@@ -31,111 +30,115 @@ _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _MM = {"mm": 1.0, "milli": 1.0, "cm": 10.0, "centi": 10.0}
 
 
-def finding_sides_claimed(
+def collect_claims(
     assertions: Iterable[Assertion], polarity: Polarity = "present", detail: Detail = "side"
 ) -> set[ClaimDetail]:
-    """The findings that are claimed with a polarity, each once, in the detail that is asked for.
+    """Return the findings claimed with a polarity, each once, in the requested detail.
 
-    `bilateral` counts as one claim a side. A claim that tells less is dropped where the same text
-    tells more of that finding; "no acute finding" is no finding.
+    `bilateral` counts as one claim a side. A less specific claim is dropped where the same text
+    says more about that finding; "no acute finding" is no finding.
     """
-    found: set[ClaimDetail] = set()
+    details: set[ClaimDetail] = set()
     for a in assertions:
         if a.polarity != polarity or a.finding == NORMAL:
             continue
-        kind = finding_named(a.finding)
-        side = (a.side or "") if kind.sided else ""
-        more = {"zone": a.zone if kind.zoned else None, "degree": a.degree}.get(detail) or ""
-        for one in (str(s) for s in each_side(side)):
+        entry = finding_named(a.finding)
+        side = (a.side or "") if entry.sided else ""
+        extra = {"zone": a.zone if entry.zoned else None, "degree": a.degree}.get(detail) or ""
+        for claimed_side in (str(s) for s in each_side(side)):
             if detail == "finding":
-                found.add((a.finding,))
+                details.add((a.finding,))
             elif detail == "side":
-                found.add((a.finding, one))
+                details.add((a.finding, claimed_side))
             else:
-                found.add((a.finding, one, more))
-    return {claim for claim in found if not any(_less(claim, other) for other in found)}
+                details.add((a.finding, claimed_side, extra))
+    return {
+        claim for claim in details if not any(_is_less_specific(claim, other) for other in details)
+    }
 
 
-def _less(claim: ClaimDetail, other: ClaimDetail) -> bool:
-    """Whether another claim is of the same finding and tells something that this one leaves out."""
+def _is_less_specific(claim: ClaimDetail, other: ClaimDetail) -> bool:
+    """Whether another claim is of the same finding and says something that this one leaves out."""
     return claim != other and all(
-        mine in ("", theirs) for mine, theirs in zip(claim, other, strict=True)
+        own in ("", more_specific) for own, more_specific in zip(claim, other, strict=True)
     )
 
 
-def counted(said: set[ClaimDetail], true: set[ClaimDetail]) -> list[int]:
+def count_claim_matches(claimed: set[ClaimDetail], true: set[ClaimDetail]) -> list[int]:
     """True positives, false positives, false negatives."""
-    return [len(said & true), len(said - true), len(true - said)]
+    return [len(claimed & true), len(claimed - true), len(true - claimed)]
 
 
-def one_only(claims: Sequence[Assertion], others: Sequence[Assertion]) -> list[str]:
-    """Findings that one report claims and the other does not even suspect, in a fixed order.
+def find_unmatched(claims: Sequence[Assertion], others: Sequence[Assertion]) -> list[str]:
+    """Return findings that one report claims and the other does not even suspect, sorted.
 
     With a reference first these are the omissions, with a candidate first the fabrications; a
     suspicion is neither. A finding on the wrong side is in neither list.
     """
     suspected = {a.finding for a in others if a.polarity != "absent"}
-    return sorted({f for (f,) in finding_sides_claimed(claims, detail="finding")} - suspected)
+    return sorted({f for (f,) in collect_claims(claims, detail="finding")} - suspected)
 
 
-def wrong_sides(claims: Sequence[Assertion], others: Sequence[Assertion]) -> tuple[list[str], int]:
-    """Findings that both reports claim with a side and never the same one; of how many."""
-    mine, theirs = _by_side(claims), _by_side(others)
-    both = mine.keys() & theirs.keys()
-    return sorted(f for f in both if not mine[f] & theirs[f]), len(both)
+def find_wrong_sides(
+    claims: Sequence[Assertion], others: Sequence[Assertion]
+) -> tuple[list[str], int]:
+    """Return findings that both reports claim on different sides, and how many both claim."""
+    own_sides, other_sides = _sides_by_finding(claims), _sides_by_finding(others)
+    shared = own_sides.keys() & other_sides.keys()
+    return sorted(f for f in shared if not own_sides[f] & other_sides[f]), len(shared)
 
 
-def _by_side(claims: Iterable[Assertion]) -> dict[str, set[str]]:
+def _sides_by_finding(claims: Iterable[Assertion]) -> dict[str, set[str]]:
     sides: dict[str, set[str]] = {}
-    for finding, side in finding_sides_claimed(claims):
+    for finding, side in collect_claims(claims):
         if side:
             sides.setdefault(finding, set()).add(side)
     return sides
 
 
-def comparing(reading: ParsedReport) -> int:
-    """How many sentences compare with an earlier film."""
-    return sum(is_comparison(sentence.text) for sentence in reading.sentences)
+def count_comparisons(report: ParsedReport) -> int:
+    """Count the sentences that compare with an earlier film."""
+    return sum(is_comparison(sentence.text) for sentence in report.sentences)
 
 
-def measurements(text: str) -> list[StatedLength]:
-    """Every number with a unit of measurement, lengths in mm; of "12 x 8 mm" both."""
-    found = []
+def find_measurements(text: str) -> list[StatedLength]:
+    """Find every number with a unit, lengths in mm; "12 x 8 mm" gives two."""
+    lengths = []
     for numbers, unit in _NUMBERS.findall(text):
         unit = unit.lower()
         factor = next((mm for name, mm in _MM.items() if unit.startswith(name)), None)
         name = "mm" if factor else {"percent": "%", "cc": "ml"}.get(unit, unit[:3])
-        found += [(name, float(n) * (factor or 1.0)) for n in _NUMBER.findall(numbers)]
-    return found
+        lengths += [(name, float(n) * (factor or 1.0)) for n in _NUMBER.findall(numbers)]
+    return lengths
 
 
-def invented_measurements(reference: str, candidate: str) -> tuple[list[StatedLength], int]:
-    """The candidate's measurements that the reference does not state, and how many it has in all.
+def find_invented_measurements(reference: str, candidate: str) -> tuple[list[StatedLength], int]:
+    """Return the candidate's measurements that the reference does not state, and its total.
 
     Lengths agree within half a millimetre.
     """
-    known, told = measurements(reference), measurements(candidate)
+    known, stated = find_measurements(reference), find_measurements(candidate)
     invented = [
         (unit, number)
-        for unit, number in told
+        for unit, number in stated
         if not any(unit == u and abs(number - n) <= 0.5 for u, n in known)
     ]
-    return invented, len(told)
+    return invented, len(stated)
 
 
-def size_errors(claims: Sequence[Assertion], others: Sequence[Assertion]) -> list[float]:
-    """By how many mm the sizes differ of findings that both reports measure, on a fitting side."""
-    made = []
-    sized = [a for a in claims if a.measurement_mm is not None and a.finding not in DEVICES]
-    for finding in dict.fromkeys(a.finding for a in sized):
-        gaps = [
+def measure_size_errors(claims: Sequence[Assertion], others: Sequence[Assertion]) -> list[float]:
+    """The difference in mm for each finding that both reports measure on an agreeing side."""
+    errors = []
+    measured = [a for a in claims if a.measurement_mm is not None and a.finding not in DEVICES]
+    for finding in dict.fromkeys(a.finding for a in measured):
+        differences = [
             abs((a.measurement_mm or 0.0) - b.measurement_mm)
-            for a in sized
+            for a in measured
             for b in others
             if a.finding == b.finding == finding
             and b.measurement_mm is not None
             and sides_agree(a.side, b.side)
         ]
-        if gaps:
-            made.append(min(gaps))
-    return made
+        if differences:
+            errors.append(min(differences))
+    return errors

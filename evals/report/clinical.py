@@ -1,8 +1,8 @@
-"""Figures of what a report claims against its reference: findings, places, degrees, inventions.
+"""Clinical figures of reports against references: findings, places, degrees, inventions.
 
-The claims are the labeller's (`docs/labeller.md` says what it cannot read); how two reports are
-held together is in `evals.report.claims`. A candidate without a word has missed all that the
-reference claims; a pair without a candidate never comes here.
+The labeller finds the claims (`docs/labeller.md` says what it cannot read), and
+`evals.report.claims` compares them. An empty candidate has missed all that the reference claims;
+a pair without a candidate never comes here.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from evals.report.claims import (
     ClaimDetail,
     Detail,
     StatedLength,
-    comparing,
-    counted,
-    finding_sides_claimed,
-    invented_measurements,
-    one_only,
-    size_errors,
-    wrong_sides,
+    collect_claims,
+    count_claim_matches,
+    count_comparisons,
+    find_invented_measurements,
+    find_unmatched,
+    find_wrong_sides,
+    measure_size_errors,
 )
-from evals.report.entailment import entailed
+from evals.report.entailment import count_entailed
 from evals.report.pairs import Pair
 from evals.report.parsed import ParsedReport
 from evals.report.significance import HARM, TIERS, Tier
-from evals.results import FigureTable, figure, figure_of
+from evals.results import FigureTable, compute_figure, figure_of
 
 WITH_SIDE = "clinical/present with side, micro-F1"
 POLARITIES: tuple[Polarity, ...] = ("present", "absent", "uncertain")
@@ -61,8 +61,8 @@ NOTES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Scored:
-    """A pair that can be scored, with both texts read."""
+class ScoredPair:
+    """A pair that can be scored, with both texts parsed."""
 
     pair: Pair
     reference: ParsedReport
@@ -71,92 +71,98 @@ class Scored:
 
 @dataclass(frozen=True, slots=True)
 class PairClaims:
-    """A pair with its claims held against each other, so that no figure does it again."""
+    """The claims of a pair, compared once for all figures."""
 
-    scored: Scored
+    scored: ScoredPair
     counts: Mapping[str, Sequence[int]]  # by what is counted, of `_COUNTED`
-    said: Mapping[Polarity, set[ClaimDetail]]  # the candidate's findings
-    true: Mapping[Polarity, set[ClaimDetail]]  # the reference's
+    candidate_findings: Mapping[Polarity, set[ClaimDetail]]  # by polarity
+    reference_findings: Mapping[Polarity, set[ClaimDetail]]  # by polarity
     omissions: tuple[str, ...]  # claimed by the reference, not even suspected by the candidate
     fabrications: tuple[str, ...]  # the other way round
-    wrong_side: tuple[str, ...]  # never on the same side
-    sided: int  # findings that both claim with a side
-    invented: tuple[StatedLength, ...]  # that the reference does not state
-    measured: int  # measurements of the candidate, in all
+    wrong_sides: tuple[str, ...]  # claimed by both, never on the same side
+    sided_count: int  # findings that both claim with a side
+    invented_measurements: tuple[StatedLength, ...]  # that the reference does not state
+    measurement_count: int  # measurements of the candidate, in all
 
 
-def hold_against(one: Scored) -> PairClaims:
-    """Hold the claims of a candidate against its reference's."""
-    theirs, ours = one.reference.claims, one.candidate.claims
-    said: dict[Polarity, set[ClaimDetail]] = {
-        p: finding_sides_claimed(ours, p, "finding") for p in POLARITIES
+def compare_claims(pair: ScoredPair) -> PairClaims:
+    """Compare the claims of a candidate with those of its reference."""
+    reference, candidate = pair.reference.claims, pair.candidate.claims
+    candidate_findings: dict[Polarity, set[ClaimDetail]] = {
+        p: collect_claims(candidate, p, "finding") for p in POLARITIES
     }
-    true: dict[Polarity, set[ClaimDetail]] = {
-        p: finding_sides_claimed(theirs, p, "finding") for p in POLARITIES
+    reference_findings: dict[Polarity, set[ClaimDetail]] = {
+        p: collect_claims(reference, p, "finding") for p in POLARITIES
     }
-    wrong, sided = wrong_sides(theirs, ours)
-    invented, measured = invented_measurements(one.reference.text, one.candidate.text)
+    wrong, sided = find_wrong_sides(reference, candidate)
+    invented, measured = find_invented_measurements(pair.reference.text, pair.candidate.text)
     return PairClaims(
-        scored=one,
+        scored=pair,
         counts={
-            name: counted(said[polarity], true[polarity])
+            name: count_claim_matches(candidate_findings[polarity], reference_findings[polarity])
             if detail == "finding"
-            else counted(
-                finding_sides_claimed(ours, polarity, detail),
-                finding_sides_claimed(theirs, polarity, detail),
+            else count_claim_matches(
+                collect_claims(candidate, polarity, detail),
+                collect_claims(reference, polarity, detail),
             )
             for name, (polarity, detail) in _COUNTED.items()
         },
-        said=said,
-        true=true,
-        omissions=tuple(one_only(theirs, ours)),
-        fabrications=tuple(one_only(ours, theirs)),
-        wrong_side=tuple(wrong),
-        sided=sided,
-        invented=tuple(invented),
-        measured=measured,
+        candidate_findings=candidate_findings,
+        reference_findings=reference_findings,
+        omissions=tuple(find_unmatched(reference, candidate)),
+        fabrications=tuple(find_unmatched(candidate, reference)),
+        wrong_sides=tuple(wrong),
+        sided_count=sided,
+        invented_measurements=tuple(invented),
+        measurement_count=measured,
     )
 
 
-def present_with_side(one: Scored) -> list[int]:
-    """True positives, false positives and false negatives among the findings with their side."""
-    return counted(
-        finding_sides_claimed(one.candidate.claims), finding_sides_claimed(one.reference.claims)
+def count_present_with_side(pair: ScoredPair) -> list[int]:
+    """True positives, false positives and false negatives of present findings with their side."""
+    return count_claim_matches(
+        collect_claims(pair.candidate.claims), collect_claims(pair.reference.claims)
     )
 
 
-def clinical_figures(
-    tally: FigureTable, held: Sequence[PairClaims], patients: Sequence[str], unscored: int
+def add_clinical_figures(
+    tally: FigureTable, compared: Sequence[PairClaims], patients: Sequence[str], unscored: int
 ) -> None:
     """Add the clinical figures of all pairs."""
     for name in _COUNTED:
-        for statistic, shown in (("precision", "precision"), ("recall", "recall"), ("f1", "F1")):
-            rows = [one.counts[name] for one in held]
+        for statistic, label in (("precision", "precision"), ("recall", "recall"), ("f1", "F1")):
+            rows = [pair.counts[name] for pair in compared]
             tally.add(
-                f"clinical/{name}, micro-{shown}", rows, patients, statistic, unscored=unscored
+                f"clinical/{name}, micro-{label}", rows, patients, statistic, unscored=unscored
             )
     for polarity in POLARITIES:
-        _per_finding(tally, held, polarity, patients, unscored)
-    _errors(tally, held, patients, unscored)
-    _inventions(tally, held, patients, unscored)
-    _logical(tally, held, patients, unscored)
+        _add_figures_by_finding(tally, compared, polarity, patients, unscored)
+    _add_error_figures(tally, compared, patients, unscored)
+    _add_invention_figures(tally, compared, patients, unscored)
+    _add_logical_figures(tally, compared, patients, unscored)
 
 
-def _per_finding(
+def _add_figures_by_finding(
     tally: FigureTable,
-    held: Sequence[PairClaims],
+    compared: Sequence[PairClaims],
     polarity: Polarity,
     patients: Sequence[str],
     unscored: int,
 ) -> None:
-    """F1 of every finding that either report names, of present ones precision and recall too."""
-    said = np.array([[(k,) in one.said[polarity] for k in _KEYS] for one in held], float)
-    true = np.array([[(k,) in one.true[polarity] for k in _KEYS] for one in held], float)
-    table = np.stack([said * true, said * (1 - true), true * (1 - said)], axis=2)
+    """Add F1 of every finding that either report names; precision and recall of present ones."""
+    candidate = np.array(
+        [[(k,) in pair.candidate_findings[polarity] for k in _KEYS] for pair in compared], float
+    )
+    reference = np.array(
+        [[(k,) in pair.reference_findings[polarity] for k in _KEYS] for pair in compared], float
+    )
+    table = np.stack(
+        [candidate * reference, candidate * (1 - reference), reference * (1 - candidate)], axis=2
+    )
     used = np.flatnonzero(table.sum(axis=(0, 2)))
-    flat = table[:, used].reshape(len(held), -1)
+    flat = table[:, used].reshape(len(compared), -1)
     # Without its counts: every finding's are kept below.
-    tally.figures[f"clinical/{polarity}, macro-F1"] = figure(
+    tally.figures[f"clinical/{polarity}, macro-F1"] = compute_figure(
         flat, patients, STATISTICS["macro_f1"], unscored=unscored
     )
     for number in used:
@@ -166,70 +172,86 @@ def _per_finding(
         tally.add(f"{name}, F1", rows, patients, "f1", unscored=unscored)
         if polarity == "present":
             for statistic in ("precision", "recall"):
-                tally.figures[f"{name}, {statistic}"] = figure(
+                tally.figures[f"{name}, {statistic}"] = compute_figure(
                     rows, patients, STATISTICS[statistic], unscored=unscored
                 )
 
 
-def _errors(
-    tally: FigureTable, held: Sequence[PairClaims], patients: Sequence[str], unscored: int
+def _add_error_figures(
+    tally: FigureTable, compared: Sequence[PairClaims], patients: Sequence[str], unscored: int
 ) -> None:
-    """Omissions and fabrications apart, as they are and by what they may do, and wrong sides."""
+    """Add omissions and fabrications, plain and weighted by harm, and wrong sides."""
     lists = {
-        "omissions": [one.omissions for one in held],
-        "fabrications": [one.fabrications for one in held],
+        "omissions": [pair.omissions for pair in compared],
+        "fabrications": [pair.fabrications for pair in compared],
     }
-    for name, found in lists.items():
-        plain = [[len(findings), 1] for findings in found]
-        harm = [[sum(HARM[TIERS[f]] for f in findings), 1] for findings in found]
+    for name, findings_of_pairs in lists.items():
+        plain = [[len(findings), 1] for findings in findings_of_pairs]
+        harm = [[sum(HARM[TIERS[f]] for f in findings), 1] for findings in findings_of_pairs]
         tally.add(f"clinical/{name} a report", plain, patients, "mean", unscored=unscored)
         tally.add(f"clinical/{name} a report, weighted", harm, patients, "mean", unscored=unscored)
     for tier in _TIERS:
         rows = [
             [
-                sum(TIERS[f] == tier for f in one.omissions),
-                sum(TIERS[f] == tier for (f,) in one.true["present"]),
+                sum(TIERS[f] == tier for f in pair.omissions),
+                sum(TIERS[f] == tier for (f,) in pair.reference_findings["present"]),
             ]
-            for one in held
+            for pair in compared
         ]
         tally.add(f"clinical/{tier} findings omitted", rows, patients, "ratio", unscored=unscored)
-    sides = [[len(one.wrong_side), one.sided] for one in held]
+    sides = [[len(pair.wrong_sides), pair.sided_count] for pair in compared]
     tally.add("clinical/wrong side", sides, patients, "ratio", unscored=unscored)
 
 
-def _inventions(
-    tally: FigureTable, held: Sequence[PairClaims], patients: Sequence[str], unscored: int
+def _add_invention_figures(
+    tally: FigureTable, compared: Sequence[PairClaims], patients: Sequence[str], unscored: int
 ) -> None:
-    """Comparisons without a prior, measurements from nowhere, and how far sizes are off."""
-    alone = [
-        (comparing(one.scored.candidate), patient)
-        for one, patient in zip(held, patients, strict=True)
-        if not one.scored.pair.prior.strip()
+    """Add comparisons without a prior, invented measurements and size errors."""
+    without_prior = [
+        (count_comparisons(pair.scored.candidate), patient)
+        for pair, patient in zip(compared, patients, strict=True)
+        if not pair.scored.pair.prior.strip()
     ]
-    people, missing = [patient for _, patient in alone], unscored + len(held) - len(alone)
+    kept_patients = [patient for _, patient in without_prior]
+    missing = unscored + len(compared) - len(without_prior)
     for name, rows in (
-        ("sentences that compare without a prior, a report", [[n, 1] for n, _ in alone]),
-        ("reports that compare without a prior", [[n > 0, 1] for n, _ in alone]),
+        ("sentences that compare without a prior, a report", [[n, 1] for n, _ in without_prior]),
+        ("reports that compare without a prior", [[n > 0, 1] for n, _ in without_prior]),
     ):
         if rows:
-            tally.add(f"clinical/{name}", rows, people, "mean", unscored=missing)
+            tally.add(f"clinical/{name}", rows, kept_patients, "mean", unscored=missing)
         else:
             tally.figures[f"clinical/{name}"] = figure_of(None, 0, unscored=missing)
-    sizes = [size_errors(o.scored.reference.claims, o.scored.candidate.claims) for o in held]
+    sizes = [
+        measure_size_errors(pair.scored.reference.claims, pair.scored.candidate.claims)
+        for pair in compared
+    ]
     for name, rows, statistic in (
-        ("measurements invented", [[len(o.invented), o.measured] for o in held], "ratio"),
-        ("reports with an invented measurement", [[bool(o.invented), 1] for o in held], "mean"),
-        ("measurement error, mm", [[sum(off), len(off)] for off in sizes], "ratio"),
+        (
+            "measurements invented",
+            [[len(pair.invented_measurements), pair.measurement_count] for pair in compared],
+            "ratio",
+        ),
+        (
+            "reports with an invented measurement",
+            [[bool(pair.invented_measurements), 1] for pair in compared],
+            "mean",
+        ),
+        ("measurement error, mm", [[sum(errors), len(errors)] for errors in sizes], "ratio"),
     ):
         tally.add(f"clinical/{name}", rows, patients, statistic, unscored=unscored)
 
 
-def _logical(
-    tally: FigureTable, held: Sequence[PairClaims], patients: Sequence[str], unscored: int
+def _add_logical_figures(
+    tally: FigureTable, compared: Sequence[PairClaims], patients: Sequence[str], unscored: int
 ) -> None:
-    """Logical precision and recall over all claims; see `evals.report.entailment`."""
-    both = [(one.scored.reference.claims, one.scored.candidate.claims) for one in held]
-    precise = [[entailed(ours, theirs), len(ours)] for theirs, ours in both]
-    complete = [[entailed(theirs, ours), len(theirs)] for theirs, ours in both]
-    tally.add("logical/precision", precise, patients, "ratio", unscored=unscored)
-    tally.add("logical/recall", complete, patients, "ratio", unscored=unscored)
+    """Add logical precision and recall over all claims; see `evals.report.entailment`."""
+    claims = [(pair.scored.reference.claims, pair.scored.candidate.claims) for pair in compared]
+    precision = [
+        [count_entailed(candidate, reference), len(candidate)] for reference, candidate in claims
+    ]
+    recall = [
+        [count_entailed(reference, candidate), len(reference)] for reference, candidate in claims
+    ]
+    tally.add("logical/precision", precision, patients, "ratio", unscored=unscored)
+    tally.add("logical/recall", recall, patients, "ratio", unscored=unscored)

@@ -5,9 +5,9 @@ doi:10.1016/j.patter.2023.100802) six of them counted, for pairs of reports, six
 a false finding, an omitted finding, a wrong place, a wrong severity, a comparison that the
 reference does not make, and a change that is left out. The score falls with the weighted sum E
 of such errors as 1 / (1 + E / 2). It is a sum and no ratio: a report with four errors is worse
-than one with two whether there were five findings to tell or fifty, and that is how errors were
+than one with two whether there were five findings to report or fifty, and that is how errors were
 counted. All constants are frozen. They were set by reasoning, which stands beside each, and tried
-on made-up pairs of our own; no radiologist's rating was seen, and none was fitted.
+on made-up pairs of our own; no radiologist's rating was used, and none was fitted.
 
 What is right by design:
 
@@ -28,7 +28,7 @@ from typing import Literal, get_args
 
 from assistant.chest.places import MID
 from evals.report.parsed import ReportParser
-from evals.report.significance import TIERS, Tier, nearness
+from evals.report.significance import TIERS, Tier, finding_similarity
 from evals.report.summary import FindingStatement, Summary, summarise
 
 FaultKind = Literal[
@@ -49,7 +49,7 @@ CERTAINTY = 0.4  # claimed here and only suspected there
 EXTENT = (0.8, 1.0, 1.15)  # small, moderate, large: a trace is missed without much harm
 DENIED = 1.1  # said to be absent outright: worse than silence, but one error
 # A sign and what it is taken for are one statement, and an error in it is little more than one;
-# kindred findings of other sentences are so in the measure of their nearness.
+# related findings of other sentences are so in the measure of their similarity.
 SAME_STATEMENT, SAME_FAMILY = 0.75, 0.6
 
 OTHER_SIDE = 1.0  # a wrong place is an error of its own; less than an invention and an omission
@@ -57,7 +57,7 @@ ONE_OF_TWO_SIDES = 0.5
 SIDE_LEFT_OUT, SIDE_ADDED = 0.25, 0.1  # detail that the reference does not give may be right
 FAR_ZONE, NEXT_ZONE, ZONE_LEFT_OUT, ZONE_ADDED = 0.6, 0.2, 0.1, 0.05
 ONE_DEGREE, TWO_DEGREES = 0.4, 0.8
-DEGREE_UNTOLD = (0.1, 0.2, 0.3)  # by the degree that is told on one side only
+DEGREE_ON_ONE_SIDE = (0.1, 0.2, 0.3)  # by the degree that only one report gives
 SIZE, SIZE_MARGIN = 0.4, 0.25  # beyond a quarter (and 3 mm) two sizes are not the same
 OPPOSITE_CHANGE, OTHER_CHANGE = 1.0, 0.6
 CHANGE_ADDED, CHANGE_LEFT_OUT = 0.5, 0.5
@@ -65,7 +65,7 @@ CHANGE_OF_IT = 0.2  # a finding that only one report has, and calls new or chang
 STABILITY_ADDED, STABILITY_LEFT_OUT = 0.2, 0.1  # "unchanged" is a comparison, but no change
 SAME_DIRECTION = 0.2  # new and larger
 MALPOSITION = 1.0  # that a tube lies wrong is what the film was taken for
-SILENCE = 1.0  # a candidate without any claim has not said that the film is normal
+SILENCE = 1.0  # a candidate without any claim does not say that the film is normal
 WORD = 0.05  # a word that only one report has: some twenty make an error
 
 _WORSE, _BETTER = frozenset(("larger", "new")), frozenset(("smaller", "resolved"))
@@ -80,120 +80,135 @@ class Fault:
     weight: float
 
 
-def composite(reference: str, candidate: str, reader: ReportParser | None = None) -> float:
+def composite_score(reference: str, candidate: str, parser: ReportParser | None = None) -> float:
     """The composite clinical score of a candidate, in [0, 1]; 1 is a report without an error.
 
     A candidate without a word scores 0 where the reference has one. Never raises.
     """
     if not candidate.strip():
         return 0.0 if reference.strip() else 1.0
-    return score(faults(reference, candidate, reader))
+    return score_faults(find_faults(reference, candidate, parser))
 
 
-def score(found: Iterable[Fault]) -> float:
+def score_faults(faults: Iterable[Fault]) -> float:
     """The score in (0, 1] that the errors of a candidate with any word leave."""
-    return 1.0 / (1.0 + sum(fault.weight for fault in found) / HALVED_BY)
+    return 1.0 / (1.0 + sum(fault.weight for fault in faults) / HALVED_BY)
 
 
-def faults(reference: str, candidate: str, reader: ReportParser | None = None) -> tuple[Fault, ...]:
-    """The errors of a candidate report against a reference, each with its kind and weight."""
-    reader = reader or ReportParser()
-    return between(summarise(reference, reader), summarise(candidate, reader))
+def find_faults(
+    reference: str, candidate: str, parser: ReportParser | None = None
+) -> tuple[Fault, ...]:
+    """Return the errors of a candidate against a reference, each with its kind and weight."""
+    parser = parser or ReportParser()
+    return compare_summaries(summarise(reference, parser), summarise(candidate, parser))
 
 
-def between(theirs: Summary, ours: Summary) -> tuple[Fault, ...]:
-    """The errors of our report against their reference, as `faults`, of what was read already."""
-    both = sorted(theirs.seen.keys() & ours.seen.keys())
-    found = [fault for f in both for fault in _details(theirs.seen[f], ours.seen[f])]
-    found = _once(found, theirs.seen)
-    found += _alone(theirs, ours, "omitted finding")
-    found += _alone(ours, theirs, "false finding")
-    found += _resolved(theirs, ours)
-    found += _tones(theirs, ours)
-    if theirs.speaks and not theirs.seen and not ours.speaks:
-        found.append(Fault("silence", "", SILENCE))
-    found.append(Fault("wording", "", WORD * len(theirs.words ^ ours.words)))
-    return tuple(fault for fault in found if fault.weight > 0)
+def compare_summaries(reference: Summary, candidate: Summary) -> tuple[Fault, ...]:
+    """Return the errors of a candidate against a reference, as `find_faults`, from summaries."""
+    shared = sorted(reference.statements.keys() & candidate.statements.keys())
+    faults = [
+        fault
+        for f in shared
+        for fault in _find_detail_faults(reference.statements[f], candidate.statements[f])
+    ]
+    faults = _discount_overlaps(faults, reference.statements)
+    faults += _find_unmatched(reference, candidate, "omitted finding")
+    faults += _find_unmatched(candidate, reference, "false finding")
+    faults += _find_resolution_faults(reference, candidate)
+    faults += _find_global_change_faults(reference, candidate)
+    if reference.has_claims and not reference.statements and not candidate.has_claims:
+        faults.append(Fault("silence", "", SILENCE))
+    faults.append(Fault("wording", "", WORD * len(reference.words ^ candidate.words)))
+    return tuple(fault for fault in faults if fault.weight > 0)
 
 
-def _weight(said: FindingStatement) -> float:
-    """What it counts to leave a finding out, or to invent it."""
-    extent = 1.0 if said.degree is None else EXTENT[said.degree]
-    return WEIGHT[TIERS[said.finding]] * extent * (1.0 if said.sure else SUSPECTED)
+def _finding_weight_of(statement: FindingStatement) -> float:
+    """The weight of leaving a finding out, or of inventing it."""
+    extent = 1.0 if statement.degree is None else EXTENT[statement.degree]
+    return WEIGHT[TIERS[statement.finding]] * extent * (1.0 if statement.certain else SUSPECTED)
 
 
-def _alone(one: Summary, other: Summary, kind: FaultKind) -> list[Fault]:
-    """What only one of two reports claims, less what the other says in other words."""
-    made: list[Fault] = []
-    for finding, said in one.seen.items():
-        if finding in other.seen:
+def _find_unmatched(claiming: Summary, other: Summary, kind: FaultKind) -> list[Fault]:
+    """Find what only one report claims, less what the other says in other words."""
+    faults: list[Fault] = []
+    for finding, statement in claiming.statements.items():
+        if finding in other.statements:
             continue
-        covered = max((_likeness(said, near) for near in other.seen.values()), default=0.0)
-        if not said.partners.isdisjoint(other.seen):
-            covered = max(covered, SAME_STATEMENT)
-        weight = _weight(said) * (1 - covered)
-        if finding in other.denied and _meet(said.sides, other.denied[finding]):
-            weight *= DENIED
-        made.append(Fault(kind, finding, weight))
-        if said.change not in (None, "unchanged"):
-            made.append(Fault("comparison", finding, CHANGE_OF_IT * WEIGHT[TIERS[finding]]))
-        if said.faulty:
-            made.append(Fault("device position", finding, MALPOSITION))
-    return _once(made, one.seen)
-
-
-def _once(found: Iterable[Fault], seen: Mapping[str, FindingStatement]) -> list[Fault]:
-    """Errors of one kind in kindred findings: the gravest whole, of the others what is new."""
-    made: list[Fault] = []
-    for fault in sorted(found, key=lambda f: (-f.weight, f.finding)):
-        again = max(
-            (_shared(seen[fault.finding], f.finding) for f in made if f.kind == fault.kind),
+        similarity = max(
+            (_similarity_of(statement, neighbour) for neighbour in other.statements.values()),
             default=0.0,
         )
-        made.append(Fault(fault.kind, fault.finding, fault.weight * (1 - again)))
-    return made
+        if not statement.partners.isdisjoint(other.statements):
+            similarity = max(similarity, SAME_STATEMENT)
+        weight = _finding_weight_of(statement) * (1 - similarity)
+        if finding in other.denied and _do_sides_meet(statement.sides, other.denied[finding]):
+            weight *= DENIED
+        faults.append(Fault(kind, finding, weight))
+        if statement.change not in (None, "unchanged"):
+            faults.append(Fault("comparison", finding, CHANGE_OF_IT * WEIGHT[TIERS[finding]]))
+        if statement.malpositioned:
+            faults.append(Fault("device position", finding, MALPOSITION))
+    return _discount_overlaps(faults, claiming.statements)
 
 
-def _shared(said: FindingStatement, counted: str) -> float:
-    """How much of an error in a finding is that in another, counted already."""
-    if counted in said.partners:
+def _discount_overlaps(
+    faults: Iterable[Fault], statements: Mapping[str, FindingStatement]
+) -> list[Fault]:
+    """Discount errors of one kind in related findings: only the gravest counts in full."""
+    discounted: list[Fault] = []
+    for fault in sorted(faults, key=lambda f: (-f.weight, f.finding)):
+        overlap = max(
+            (
+                _overlap_of(statements[fault.finding], f.finding)
+                for f in discounted
+                if f.kind == fault.kind
+            ),
+            default=0.0,
+        )
+        discounted.append(Fault(fault.kind, fault.finding, fault.weight * (1 - overlap)))
+    return discounted
+
+
+def _overlap_of(statement: FindingStatement, counted_finding: str) -> float:
+    """The share of an error that an error in another finding has counted already."""
+    if counted_finding in statement.partners:
         return SAME_STATEMENT
-    return SAME_FAMILY * nearness(said.finding, counted)
+    return SAME_FAMILY * finding_similarity(statement.finding, counted_finding)
 
 
-def _likeness(one: FindingStatement, other: FindingStatement) -> float:
-    """How far another statement says the same in other words; little of it on another side."""
-    near = nearness(one.finding, other.finding)
-    return near if _meet(one.sides, other.sides) else near / 3
+def _similarity_of(first: FindingStatement, second: FindingStatement) -> float:
+    """How far two statements say the same, in [0, 1]; a third of it on another side."""
+    similarity = finding_similarity(first.finding, second.finding)
+    return similarity if _do_sides_meet(first.sides, second.sides) else similarity / 3
 
 
-def _meet(one: frozenset[str], other: frozenset[str]) -> bool:
-    return not one or not other or bool(one & other)
+def _do_sides_meet(first: frozenset[str], second: frozenset[str]) -> bool:
+    return not first or not second or bool(first & second)
 
 
-def _details(ref: FindingStatement, cand: FindingStatement) -> list[Fault]:
-    """The errors in what is said of a finding that both reports claim.
+def _find_detail_faults(ref: FindingStatement, cand: FindingStatement) -> list[Fault]:
+    """Find the errors in the details of a finding that both reports claim.
 
-    Together no more than leaving it out and inventing another.
+    Together they weigh no more than leaving it out and inventing another.
     """
-    made = [
-        Fault("wrong certainty", ref.finding, 0.0 if ref.sure == cand.sure else CERTAINTY),
-        Fault("wrong place", ref.finding, _place(ref, cand)),
-        Fault("wrong severity", ref.finding, _severity(ref, cand)),
-        Fault("comparison", ref.finding, _change(ref.change, cand.change)),
+    faults = [
+        Fault("wrong certainty", ref.finding, 0.0 if ref.certain == cand.certain else CERTAINTY),
+        Fault("wrong place", ref.finding, _weigh_place(ref, cand)),
+        Fault("wrong severity", ref.finding, _weigh_severity(ref, cand)),
+        Fault("comparison", ref.finding, _weigh_change(ref.change, cand.change)),
     ]
     scale = WEIGHT[TIERS[ref.finding]]
-    made = [Fault(f.kind, f.finding, f.weight * scale) for f in made]
-    total, limit = sum(f.weight for f in made), 2 * scale
+    faults = [Fault(f.kind, f.finding, f.weight * scale) for f in faults]
+    total, limit = sum(f.weight for f in faults), 2 * scale
     if total > limit:
-        made = [Fault(f.kind, f.finding, f.weight * limit / total) for f in made]
-    if ref.faulty != cand.faulty:
-        made.append(Fault("device position", ref.finding, MALPOSITION))
-    return made
+        faults = [Fault(f.kind, f.finding, f.weight * limit / total) for f in faults]
+    if ref.malpositioned != cand.malpositioned:
+        faults.append(Fault("device position", ref.finding, MALPOSITION))
+    return faults
 
 
-def _place(ref: FindingStatement, cand: FindingStatement) -> float:
-    if not _meet(ref.sides, cand.sides):
+def _weigh_place(ref: FindingStatement, cand: FindingStatement) -> float:
+    if not _do_sides_meet(ref.sides, cand.sides):
         return OTHER_SIDE
     side = 0.0
     if not cand.sides:
@@ -208,12 +223,12 @@ def _place(ref: FindingStatement, cand: FindingStatement) -> float:
     return side + (FAR_ZONE if apart else NEXT_ZONE)
 
 
-def _severity(ref: FindingStatement, cand: FindingStatement) -> float:
+def _weigh_severity(ref: FindingStatement, cand: FindingStatement) -> float:
     worst = 0.0
     if ref.degree != cand.degree:
         if ref.degree is None or cand.degree is None:
-            told = cand.degree if ref.degree is None else ref.degree
-            worst = DEGREE_UNTOLD[told or 0]
+            degree = cand.degree if ref.degree is None else ref.degree
+            worst = DEGREE_ON_ONE_SIDE[degree or 0]
         else:
             worst = ONE_DEGREE if abs(ref.degree - cand.degree) == 1 else TWO_DEGREES
     if ref.size_mm is not None and cand.size_mm is not None:
@@ -223,56 +238,56 @@ def _severity(ref: FindingStatement, cand: FindingStatement) -> float:
     return worst
 
 
-def _change(ref: str | None, cand: str | None) -> float:
-    """What it counts to tell another change of a finding, or none, or one too many."""
+def _weigh_change(ref: str | None, cand: str | None) -> float:
+    """The weight of a change that differs, is left out or is added."""
     if ref == cand:
         return 0.0
     if ref is None:
         return STABILITY_ADDED if cand == "unchanged" else CHANGE_ADDED
     if cand is None:
         return STABILITY_LEFT_OUT if ref == "unchanged" else CHANGE_LEFT_OUT
-    both = {ref, cand}
-    if both <= _WORSE or both <= _BETTER:
+    changes = {ref, cand}
+    if changes <= _WORSE or changes <= _BETTER:
         return SAME_DIRECTION
-    return OTHER_CHANGE if "unchanged" in both else OPPOSITE_CHANGE
+    return OTHER_CHANGE if "unchanged" in changes else OPPOSITE_CHANGE
 
 
-def _resolved(theirs: Summary, ours: Summary) -> list[Fault]:
-    """What one report says is gone and the other does not: a change left out, or added."""
-    made = []
-    for finding in sorted(theirs.resolved ^ ours.resolved):
-        other = ours if finding in theirs.resolved else theirs
-        if finding in other.seen:
+def _find_resolution_faults(reference: Summary, candidate: Summary) -> list[Fault]:
+    """Find what only one report says has resolved: a change left out, or added."""
+    faults = []
+    for finding in sorted(reference.resolved ^ candidate.resolved):
+        other = candidate if finding in reference.resolved else reference
+        if finding in other.statements:
             continue  # counted as omitted or false already
-        told = CHANGE_LEFT_OUT if finding in theirs.resolved else CHANGE_ADDED
-        halved = 0.5 if finding in other.denied else 1.0  # the film's state is told alike
-        made.append(Fault("comparison", finding, told * halved * WEIGHT[TIERS[finding]]))
-    return made
+        weight = CHANGE_LEFT_OUT if finding in reference.resolved else CHANGE_ADDED
+        factor = 0.5 if finding in other.denied else 1.0  # both agree on the current state
+        faults.append(Fault("comparison", finding, weight * factor * WEIGHT[TIERS[finding]]))
+    return faults
 
 
-def _tones(theirs: Summary, ours: Summary) -> list[Fault]:
-    """Changes told of the film as a whole, where the other report tells no such change of it."""
-    made = []
-    for tone in sorted(ours.tones):
-        if tone not in theirs.tones | _changes(theirs):
-            added = STABILITY_ADDED if tone == "unchanged" else CHANGE_ADDED
-            made.append(Fault("comparison", "", added))
-    for tone in sorted(theirs.tones):
-        if tone not in ours.tones | _changes(ours):
-            left_out = STABILITY_LEFT_OUT if tone == "unchanged" else CHANGE_LEFT_OUT
-            made.append(Fault("comparison", "", left_out))
-    return made
+def _find_global_change_faults(reference: Summary, candidate: Summary) -> list[Fault]:
+    """Find changes of the film as a whole that only one report states."""
+    faults = []
+    for change in sorted(candidate.global_changes):
+        if change not in reference.global_changes | _changes_of(reference):
+            added = STABILITY_ADDED if change == "unchanged" else CHANGE_ADDED
+            faults.append(Fault("comparison", "", added))
+    for change in sorted(reference.global_changes):
+        if change not in candidate.global_changes | _changes_of(candidate):
+            left_out = STABILITY_LEFT_OUT if change == "unchanged" else CHANGE_LEFT_OUT
+            faults.append(Fault("comparison", "", left_out))
+    return faults
 
 
-def _changes(summary: Summary) -> set[str]:
-    told = {said.change for said in summary.seen.values() if said.change}
-    told |= {"smaller"} if summary.resolved or "resolved" in told else set()
-    return told | ({"larger"} if "new" in told else set())
+def _changes_of(summary: Summary) -> set[str]:
+    changes = {statement.change for statement in summary.statements.values() if statement.change}
+    changes |= {"smaller"} if summary.resolved or "resolved" in changes else set()
+    return changes | ({"larger"} if "new" in changes else set())
 
 
-def by_kind(found: Iterable[Fault]) -> dict[FaultKind, float]:
-    """The weighted errors of each kind, in the order of `KINDS`."""
+def sum_by_kind(faults: Iterable[Fault]) -> dict[FaultKind, float]:
+    """Sum the weighted errors of each kind, in the order of `KINDS`."""
     sums: dict[FaultKind, float] = dict.fromkeys(KINDS, 0.0)
-    for fault in found:
+    for fault in faults:
         sums[fault.kind] += fault.weight
     return sums

@@ -22,47 +22,50 @@ _IS_A = dict(BROADER) | {
 }
 
 
-def logical(reference: str, candidate: str) -> tuple[float, float]:
+def logical_scores_of(reference: str, candidate: str) -> tuple[float, float]:
     """Logical precision and recall of a candidate, in [0, 1]; NaN for a text without claims."""
-    theirs, ours = find_assertions(reference), find_assertions(candidate)
-    precise, complete = entailed(ours, theirs), entailed(theirs, ours)
+    reference_claims, candidate_claims = find_assertions(reference), find_assertions(candidate)
+    precise_count, complete_count = (
+        count_entailed(candidate_claims, reference_claims),
+        count_entailed(reference_claims, candidate_claims),
+    )
     return (
-        precise / len(ours) if ours else float("nan"),
-        complete / len(theirs) if theirs else float("nan"),
+        precise_count / len(candidate_claims) if candidate_claims else float("nan"),
+        complete_count / len(reference_claims) if reference_claims else float("nan"),
     )
 
 
-def entailed(claims: Sequence[Assertion], premises: Sequence[Assertion]) -> int:
-    """How many claims follow from the premises."""
-    return sum(follows(claim, premises) for claim in claims)
+def count_entailed(claims: Sequence[Assertion], premises: Sequence[Assertion]) -> int:
+    """Count the claims that follow from the premises."""
+    return sum(is_entailed(claim, premises) for claim in claims)
 
 
-def follows(claim: Assertion, premises: Sequence[Assertion]) -> bool:
+def is_entailed(claim: Assertion, premises: Sequence[Assertion]) -> bool:
     """Whether a claim follows from what another report says.
 
-    A finding follows from the same or a more particular one (its side, zone, degree and change
-    told alike, or not told by the claim), a suspicion from a suspicion or a certainty, a denial
+    A finding follows from the same or a more particular one (with the same side, zone, degree
+    and change, or none in the claim), a suspicion from a suspicion or a certainty, a denial
     from one that is the same or wider, and the denial of an acute finding from "no acute
     disease". That a film is normal follows from a report that says so, or names no abnormality.
     """
     if claim.finding == NORMAL:
-        abnormal = any(_abnormal(premise) for premise in premises)
+        abnormal = any(_is_abnormal(premise) for premise in premises)
         return bool(premises) and abnormal == (claim.polarity == "absent")
     if claim.polarity == "absent":
         normal = any(p.finding == NORMAL and p.polarity == "present" for p in premises)
         acute = TIERS[claim.finding] in ("urgent", "significant")
         return (normal and acute) or any(_denies(premise, claim) for premise in premises)
-    return any(_shows(premise, claim) for premise in premises)
+    return any(_affirms(premise, claim) for premise in premises)
 
 
-def _abnormal(claim: Assertion) -> bool:
-    """Whether a claim is of something that a film without acute disease does not show."""
+def _is_abnormal(claim: Assertion) -> bool:
+    """Whether a claim is of something that is not on a film without acute disease."""
     if claim.polarity == "absent" or claim.finding == NORMAL:
         return False
     return TIERS[claim.finding] in ("urgent", "significant")
 
 
-def _shows(premise: Assertion, claim: Assertion) -> bool:
+def _affirms(premise: Assertion, claim: Assertion) -> bool:
     if premise.polarity == "absent" or premise.finding == NORMAL:
         return False
     sure_enough = premise.polarity == "present" or claim.polarity == "uncertain"
@@ -89,7 +92,7 @@ def _denies(premise: Assertion, claim: Assertion) -> bool:
 
 
 def _covers(side: str | None, claimed: str | None) -> bool:
-    """Whether what is on one side, or on both, is on the side that is claimed."""
+    """Whether a side, or both, includes the claimed side."""
     if claimed is None:
         return True
     return side is not None and set(each_side(claimed)) <= set(each_side(side))

@@ -1,7 +1,7 @@
-"""Scores by other people's models: each through its own package, with weights from a local path.
+"""Scores by published neural models, each through its own package, with weights from a local path.
 
-Nothing is downloaded. Without the package, the weights or a way to hand the weights over, a score
-has no value and its note says why; it is never zero. None of these packages is a dependency.
+Nothing is downloaded. Without the package, the weights or a way to pass the weights, a score has
+no value and its note says why; it is never zero. None of these packages is a dependency.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from assistant.errors import SettingsError
 from evals.report.pairs import Pair
 from evals.results import FigureTable, figure_of
 
-Score = Callable[[Path, Sequence[Pair]], list[float | None]]
-# What a package may raise over weights that are not its own, or another version of a library.
+ComputeScore = Callable[[Path, Sequence[Pair]], list[float | None]]
+# Errors that a package may raise for weights that are not its own, or with other libraries.
 BROKEN = (
     ImportError, OSError, RuntimeError, ValueError, TypeError, KeyError, AttributeError,
     AssertionError, IndexError, NotImplementedError, ArithmeticError,
@@ -24,18 +24,18 @@ BROKEN = (
 
 
 @dataclass(frozen=True, slots=True)
-class Neural:
-    """One score: where it comes from and what it takes."""
+class NeuralScore:
+    """One score: its package, the weights it needs and how to compute it."""
 
     name: str
     package: str  # on the package index
     module: str
-    needs: str  # what the path must lead to
-    score: Score | None  # of every pair; None: it cannot be called with weights of a path
-    why: str = ""  # it cannot
+    required_weights: str  # what the path must lead to, in words
+    compute: ComputeScore | None  # None: it cannot use weights from a path
+    reason: str = ""  # why it cannot
 
 
-def _bertscore(path: Path, pairs: Sequence[Pair]) -> list[float | None]:
+def _compute_bertscore(path: Path, pairs: Sequence[Pair]) -> list[float | None]:
     """Zhang et al. 2020, arXiv:1904.09675: F1, last layer, neither weighted nor rescaled."""
     from bert_score import BERTScorer  # type: ignore[import-not-found]
     from transformers import AutoConfig
@@ -44,16 +44,16 @@ def _bertscore(path: Path, pairs: Sequence[Pair]) -> list[float | None]:
     scorer = BERTScorer(model_type=str(path), num_layers=layers, device="cpu")
     # An empty text has 0 by the package's own rule, but its tokens fail with new transformers.
     values: list[float | None] = [0.0] * len(pairs)
-    told = [i for i, p in enumerate(pairs) if p.candidate and p.candidate.strip()]
-    if told:
-        texts = [(pairs[i].candidate, pairs[i].reference) for i in told]
+    with_text = [i for i, p in enumerate(pairs) if p.candidate and p.candidate.strip()]
+    if with_text:
+        texts = [(pairs[i].candidate, pairs[i].reference) for i in with_text]
         _, _, f1 = scorer.score([text for text, _ in texts], [text for _, text in texts])
-        for i, value in zip(told, f1.tolist(), strict=True):
+        for i, value in zip(with_text, f1.tolist(), strict=True):
             values[i] = value
     return values
 
 
-def _radgraph(path: Path, pairs: Sequence[Pair]) -> list[float | None]:
+def _compute_radgraph(path: Path, pairs: Sequence[Pair]) -> list[float | None]:
     """Delbrouck et al. 2022: F1 with the reward `partial`.
 
     `path` is the model's own folder, whose name is the model's. The package looks for the text
@@ -70,30 +70,36 @@ def _radgraph(path: Path, pairs: Sequence[Pair]) -> list[float | None]:
     return [float(value) for value in scorer(refs=refs, hyps=hyps)[1]]
 
 
-def _crimson(path: Path, pairs: Sequence[Pair]) -> list[float | None]:
+def _compute_crimson(path: Path, pairs: Sequence[Pair]) -> list[float | None]:
     """Baharoon et al. 2026, arXiv:2603.06183; from -1 to 1, None where the model's answer fails."""
     from CRIMSON import CRIMSONScore  # type: ignore[import-not-found]
 
-    found = CRIMSONScore(api="hf", model_name=str(path)).evaluate_batch(
+    answers = CRIMSONScore(api="hf", model_name=str(path)).evaluate_batch(
         [p.reference for p in pairs],
         [p.candidate or "" for p in pairs],
         [{"Indication": p.indication} if p.indication else None for p in pairs],
     )
-    return [None if one is None else float(one["crimson_score"]) for one in found]
+    return [None if answer is None else float(answer["crimson_score"]) for answer in answers]
 
 
 SCORES = (
-    Neural("BERTScore", "bert-score", "bert_score", "a transformers encoder's folder", _bertscore),
-    Neural(
-        "RadGraph-F1", "radgraph", "radgraph",
-        "the folder radgraph-xl (or radgraph) with config.json and weights.th", _radgraph,
+    NeuralScore(
+        "BERTScore", "bert-score", "bert_score",
+        "a transformers encoder's folder", _compute_bertscore,
     ),
-    Neural("CRIMSON", "crimson-score", "CRIMSON", "a folder of its language model", _crimson),
-    Neural(
+    NeuralScore(
+        "RadGraph-F1", "radgraph", "radgraph",
+        "the folder radgraph-xl (or radgraph) with config.json and weights.th", _compute_radgraph,
+    ),
+    NeuralScore(
+        "CRIMSON", "crimson-score", "CRIMSON",
+        "a folder of its language model", _compute_crimson,
+    ),
+    NeuralScore(
         "CheXbert-F1", "f1chexbert", "f1chexbert", "chexbert.pth", None,
         "f1chexbert 0.0.2 takes no path of its weights",
     ),
-    Neural(
+    NeuralScore(
         "GREEN", "green-score", "green_score", "a folder of its language model", None,
         "green-score 0.0.12 installs for Python 3.12.1 only, and runs on a GPU",
     ),
@@ -101,7 +107,7 @@ SCORES = (
 NAMES = tuple(score.name for score in SCORES)
 
 
-def neural_figures(
+def add_neural_figures(
     tally: FigureTable,
     pairs: Sequence[Pair],
     patients: Sequence[str],
@@ -118,13 +124,13 @@ def neural_figures(
         if not path.exists():
             raise SettingsError(f"{path} does not exist; name the weights of {name}.")
     notes = {}
-    for one in SCORES:
-        figure = f"neural/{one.name}"
-        found, why = _values(one, pairs, weights.get(one.name))
-        known = [(value, p) for value, p in zip(found, patients, strict=True) if value is not None]
+    for score in SCORES:
+        figure = f"neural/{score.name}"
+        values, reason = _compute_values(score, pairs, weights.get(score.name))
+        known = [(value, p) for value, p in zip(values, patients, strict=True) if value is not None]
         if not known:
             tally.figures[figure] = figure_of(None, 0, unscored=len(pairs) + unscored)
-            notes[figure] = f"unavailable: {why or 'no pair could be scored'}"
+            notes[figure] = f"unavailable: {reason or 'no pair could be scored'}"
             continue
         rows = [[value, 1] for value, _ in known]
         missing = unscored + len(pairs) - len(known)
@@ -132,20 +138,23 @@ def neural_figures(
     return notes
 
 
-def _values(
-    one: Neural, pairs: Sequence[Pair], path: Path | None
+def _compute_values(
+    score: NeuralScore, pairs: Sequence[Pair], path: Path | None
 ) -> tuple[list[float | None], str]:
-    """The score of every pair, or none and why not."""
+    """Return the score of every pair and an empty reason, or no scores and the reason."""
     nothing: list[float | None] = [None] * len(pairs)
-    if one.score is None:
-        return nothing, one.why
+    if score.compute is None:
+        return nothing, score.reason
     if path is None:
-        return nothing, f"no weights were named; it needs {one.needs}, and {one.package}"
-    if find_spec(one.module) is None:
-        return nothing, f"install {one.package} (pip install {one.package})"
+        return (
+            nothing,
+            f"no weights were named; it needs {score.required_weights}, and {score.package}",
+        )
+    if find_spec(score.module) is None:
+        return nothing, f"install {score.package} (pip install {score.package})"
     if not pairs:
         return nothing, "there is no pair to score"
     try:
-        return one.score(path, pairs), ""
+        return score.compute(path, pairs), ""
     except BROKEN as error:
-        return nothing, f"{one.package} fails with {path.name}: {type(error).__name__}: {error}"
+        return nothing, f"{score.package} fails with {path.name}: {type(error).__name__}: {error}"

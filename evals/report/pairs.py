@@ -1,7 +1,7 @@
-"""Pairs of reports to be scored: a reference, and what a system wrote in its place.
+"""Pairs of reports to be scored: a reference, and the report of a system.
 
-It reads outputs made anywhere, as lines of JSON. What a report says is not known here. Patients
-become numbers as they are read, in the order of the file: their ids go nowhere.
+This module reads the outputs of any system from lines of JSON, and knows nothing of what a report
+says. It replaces patient ids by numbers, in the order of the file; the ids go no further.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ PREDICTION = ("prediction", "report", "candidate", "text")  # the first of these
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One case: what its radiologist wrote, and what a system did."""
+    """One case: the radiologist's report and the system's."""
 
     case: str
     patient: str  # films of one patient are not independent; no id
@@ -30,13 +30,13 @@ class Pair:
     prior: str = ""  # the report of the earlier film that the system was given; empty: none
 
     @property
-    def scored(self) -> bool:
+    def can_be_scored(self) -> bool:
         """Whether there is anything to score: an output, and a reference that says something."""
         return self.candidate is not None and bool(self.reference.strip())
 
 
 def read_predictions(path: Path, data: Path | None = None) -> tuple[Pair, ...]:
-    """The pairs of a file of JSON lines, in its order.
+    """Read the pairs of a file of JSON lines, in its order.
 
     A line has `case`, `reference` and `prediction` (or `report`, `candidate` or `text`; null or
     missing is no output), perhaps `patient`, `indication` and `prior`. A line of `wetread batch`
@@ -44,44 +44,49 @@ def read_predictions(path: Path, data: Path | None = None) -> tuple[Pair, ...]:
     its `case`, in the table of the folder `data`, and its patient. Raises SettingsError naming
     the line that does not hold, LibraryError for a table that cannot be read.
     """
-    known = {} if data is None else _references(data)
+    references = {} if data is None else _read_references(data)
     numbers: dict[str, str] = {}
-    made: list[Pair] = []
-    seen: set[str] = set()
-    for number, line in _lines(path):
+    pairs: list[Pair] = []
+    cases: set[str] = set()
+    for number, line in _read_lines(path):
         where = f"{path}, line {number}"
-        case = _text(line, "case", where) or _text(line, "image", where)
+        case = _text_field_of(line, "case", where) or _text_field_of(line, "image", where)
         if not case:
             raise SettingsError(f'{where}: there is no case; give each line a "case" or "image".')
-        if case in seen:
+        if case in cases:
             raise SettingsError(f"{where}: the case {case!r} was there before; give each one line.")
-        seen.add(case)
-        reference, patient = _text(line, "reference", where), _text(line, "patient", where)
+        cases.add(case)
+        reference, patient = (
+            _text_field_of(line, "reference", where),
+            _text_field_of(line, "patient", where),
+        )
         if reference is None:
-            if case not in known:
+            if case not in references:
                 raise SettingsError(
                     f'{where}: there is no reference for {case!r}; give the line a "reference", '
                     "or name the folder whose table has its report with --data."
                 )
-            reference, theirs = known[case]
-            patient = patient or theirs
-        made.append(
+            reference, table_patient = references[case]
+            patient = patient or table_patient
+        pairs.append(
             Pair(
                 case=case,
                 # A case of an unknown patient is a patient of its own.
                 patient=numbers.setdefault(patient or f"case {case}", str(len(numbers) + 1)),
                 reference=reference,
-                candidate=_drafted(line, where) if "image" in line else _prediction(line, where),
-                indication=_text(line, "indication", where) or "",
-                prior=_text(line, "prior", where) or "",
+                candidate=_draft_text_of(line, where)
+                if "image" in line
+                else _prediction_text_of(line, where),
+                indication=_text_field_of(line, "indication", where) or "",
+                prior=_text_field_of(line, "prior", where) or "",
             )
         )
-    if not made:
+    if not pairs:
         raise SettingsError(f"{path} has no lines; write one line of JSON for each case.")
-    return tuple(made)
+    return tuple(pairs)
 
 
-def _lines(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
+def _read_lines(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
@@ -93,18 +98,18 @@ def _lines(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
         if not line.strip():
             continue
         try:
-            found = json.loads(line)
+            record = json.loads(line)
         except (ValueError, RecursionError):
             raise SettingsError(
                 f"{path}, line {number} is not JSON; write one object a line."
             ) from None
-        if not isinstance(found, dict):
+        if not isinstance(record, dict):
             raise SettingsError(f"{path}, line {number} is no object; write one object a line.")
-        yield number, found
+        yield number, record
 
 
-def _text(line: Mapping[str, Any], key: str, where: str) -> str | None:
-    """What a line has under a key; numbers may name a case or a patient."""
+def _text_field_of(line: Mapping[str, Any], key: str, where: str) -> str | None:
+    """The text of a line under a key; a case or patient may be a number."""
     value = line.get(key)
     if isinstance(value, int) and not isinstance(value, bool) and key in ("case", "patient"):
         return str(value)
@@ -113,19 +118,19 @@ def _text(line: Mapping[str, Any], key: str, where: str) -> str | None:
     return value
 
 
-def _prediction(line: Mapping[str, Any], where: str) -> str | None:
+def _prediction_text_of(line: Mapping[str, Any], where: str) -> str | None:
     key = next((key for key in PREDICTION if key in line), None)
-    return None if key is None else _text(line, key, where)
+    return None if key is None else _text_field_of(line, key, where)
 
 
-def _drafted(line: Mapping[str, Any], where: str) -> str | None:
-    """The text of a draft as `wetread batch` writes it, without what it withholds.
+def _draft_text_of(line: Mapping[str, Any], where: str) -> str | None:
+    """The text of a draft from `wetread batch`, without the withheld sentences.
 
-    A film that could not be read or that the gate refused has none.
+    None where the film could not be read or the gate refused it.
     """
     draft = line.get("draft")
     if draft is None:
-        return _prediction(line, where)
+        return _prediction_text_of(line, where)
     try:
         if draft["gate"]["answer"] == "refuse":
             return None
@@ -141,11 +146,11 @@ def _drafted(line: Mapping[str, Any], where: str) -> str | None:
     return "\n".join(f"{name.capitalize()}: {text}" for name, text in sections.items() if text)
 
 
-def _references(data: Path) -> dict[str, tuple[str, str | None]]:
-    """The report and the patient of every film of a folder's table, by its path and by its name."""
+def _read_references(data: Path) -> dict[str, tuple[str, str | None]]:
+    """Return report and patient of every film in a folder's table, by its path and by its name."""
     manifest = read_manifest(data)
-    found: dict[str, tuple[str, str | None]] = {}
+    references: dict[str, tuple[str, str | None]] = {}
     for row in manifest.rows:
         for name in (row.image.relative_to(manifest.folder).as_posix(), row.image.stem):
-            found.setdefault(name, (row.report, row.patient))
-    return found
+            references.setdefault(name, (row.report, row.patient))
+    return references

@@ -1,6 +1,6 @@
-"""A report as the scorers see it: its sentences with their claims, read once however often used.
+"""A parsed report: its sentences with their claims.
 
-It keeps what it has read for as long as the reader lives, which is one run.
+The parser caches every report for as long as it lives, which is one run.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from assistant.types import Assertion
 
 @dataclass(frozen=True, slots=True)
 class ParsedReport:
-    """One text taken apart."""
+    """One report text, parsed into sentences."""
 
     text: str
     sentences: tuple[ParsedSentence, ...]
@@ -25,14 +25,14 @@ class ParsedReport:
 
 
 class ReportParser:
-    """Reads texts, each only once."""
+    """Parses texts, each only once."""
 
     def __init__(self) -> None:
-        self._known: dict[str, ParsedReport] = {}
+        self._cache: dict[str, ParsedReport] = {}
 
     def __call__(self, text: str) -> ParsedReport:
-        """Take a text apart; never raises."""
-        found = self._known.get(text)
-        if found is None:
-            found = self._known[text] = ParsedReport(text, parse_sentences(text))
-        return found
+        """Parse a text; never raises."""
+        parsed = self._cache.get(text)
+        if parsed is None:
+            parsed = self._cache[text] = ParsedReport(text, parse_sentences(text))
+        return parsed

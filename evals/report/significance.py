@@ -1,4 +1,4 @@
-"""How much findings matter to a patient, and which of them are names for nearly the same thing.
+"""How much findings matter to a patient, and how similar two findings are.
 
 Frozen tables about keys of the vocabulary, and no code that reads text. The tiers follow what
 radiologists are asked for when they weigh errors: urgent is what someone must act on at once,
@@ -34,7 +34,7 @@ DEVICES = (
 )  # fmt: skip
 
 
-def _tier(key: str) -> Tier:
+def _tier_of(key: str) -> Tier:
     if key in _URGENT:
         return "urgent"
     if key in DEVICES:
@@ -43,7 +43,7 @@ def _tier(key: str) -> Tier:
 
 
 TIERS: Mapping[str, Tier] = MappingProxyType(
-    {finding.key: _tier(finding.key) for finding in FINDINGS if finding.key != NORMAL}
+    {finding.key: _tier_of(finding.key) for finding in FINDINGS if finding.key != NORMAL}
 )
 
 # What an omission or an invention weighs when errors are weighed by what they may do to the
@@ -56,7 +56,7 @@ HARM: Mapping[Tier, float] = MappingProxyType(
 # infiltrate is a pneumonia in other words), middling where one is the sign and the other a
 # cause of it (opacity, pneumonia) or the next step on one scale (congestion, oedema), low
 # where they only share a place.
-_KIN = (
+_SIMILAR = (
     ("consolidation", "pneumonia", 0.8),
     ("consolidation", "infiltration", 0.8),
     ("infiltration", "pneumonia", 0.8),
@@ -106,9 +106,9 @@ _KIN = (
     ("degenerative_spine", "scoliosis", 0.3),
     *((device, "support_device", 0.6) for device in DEVICES if device != "support_device"),
 )
-_NEAR = MappingProxyType({frozenset((a, b)): near for a, b, near in _KIN})
+_SIMILARITIES = MappingProxyType({frozenset((a, b)): near for a, b, near in _SIMILAR})
 
 
-def nearness(one: str, other: str) -> float:
+def finding_similarity(finding: str, other: str) -> float:
     """How nearly two findings say the same, in [0, 1]; 1 for the same key, 0 for strangers."""
-    return 1.0 if one == other else _NEAR.get(frozenset((one, other)), 0.0)
+    return 1.0 if finding == other else _SIMILARITIES.get(frozenset((finding, other)), 0.0)

@@ -1,6 +1,6 @@
-"""Pairs of reports in, scores out: text, clinical, composite, neural, and the baselines beside.
+"""Scores pairs of reports: text, clinical, composite and neural figures, and the baselines.
 
-It knows no model and no film: the pairs may be Wetread's own or come from anywhere.
+This module knows no model and no film: the pairs may come from Wetread or any other system.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from evals.report import clinical
 from evals.report.baselines import (
     FREQUENT,
     PERMUTED,
-    baseline_figures,
-    most_frequent,
-    permuted,
+    add_baseline_figures,
+    most_frequent_report_of,
+    permute_candidates,
 )
-from evals.report.clinical import PairClaims, Scored, clinical_figures, hold_against
-from evals.report.composite import KINDS, Fault, between, by_kind, score
-from evals.report.neural import neural_figures
+from evals.report.clinical import PairClaims, ScoredPair, add_clinical_figures, compare_claims
+from evals.report.composite import KINDS, Fault, compare_summaries, score_faults, sum_by_kind
+from evals.report.neural import add_neural_figures
 from evals.report.pairs import Pair
 from evals.report.parsed import ReportParser
 from evals.report.summary import Summary, summarise
-from evals.report.text import text_figures
+from evals.report.text import add_text_figures
 from evals.results import FigureTable, PartResult
 
 MEAN = "composite/mean"
@@ -37,41 +37,43 @@ _NOTES: dict[str, str] = {
     MEAN: "1 / (1 + E / 2) of the weighted errors E of a report; see evals/report/composite.py",
     "composite/weighted errors a report": "false or omitted findings count about 1 each",
 }
-_NONE: Mapping[str, Any] = MappingProxyType({})
+_NO_ENTRIES: Mapping[str, Any] = MappingProxyType({})
 
 
-class _Composer:
-    """Composite errors of pairs, with what a report says put together once a text."""
+class _CompositeScorer:
+    """Computes composite errors of pairs; it summarises each text once."""
 
     def __init__(self) -> None:
-        self.reader = ReportParser()
+        self.parser = ReportParser()
         self._summaries: dict[str, Summary] = {}
 
-    def scored(self, pair: Pair, candidate: str | None) -> Scored | None:
-        """A pair with a candidate, read; None where there is nothing to score."""
+    def parse_pair(self, pair: Pair, candidate: str | None) -> ScoredPair | None:
+        """Parse a pair with this candidate; None where there is nothing to score."""
         pair = replace(pair, candidate=candidate)
-        if candidate is None or not pair.scored:
+        if candidate is None or not pair.can_be_scored:
             return None
-        return Scored(pair, self.reader(pair.reference), self.reader(candidate))
+        return ScoredPair(pair, self.parser(pair.reference), self.parser(candidate))
 
-    def faults(self, one: Scored) -> tuple[Fault, ...]:
-        return between(self._summary(one.reference.text), self._summary(one.candidate.text))
+    def find_faults(self, pair: ScoredPair) -> tuple[Fault, ...]:
+        return compare_summaries(
+            self._summary_of(pair.reference.text), self._summary_of(pair.candidate.text)
+        )
 
-    def composite(self, one: Scored, found: Sequence[Fault] | None = None) -> float:
-        found = self.faults(one) if found is None else found
-        return score(found) if one.candidate.text.strip() else 0.0
+    def score(self, pair: ScoredPair, faults: Sequence[Fault] | None = None) -> float:
+        faults = self.find_faults(pair) if faults is None else faults
+        return score_faults(faults) if pair.candidate.text.strip() else 0.0
 
-    def _summary(self, text: str) -> Summary:
+    def _summary_of(self, text: str) -> Summary:
         if text not in self._summaries:
-            self._summaries[text] = summarise(text, self.reader)
+            self._summaries[text] = summarise(text, self.parser)
         return self._summaries[text]
 
 
 def score_pairs(
     pairs: Sequence[Pair],
     *,
-    baselines: Mapping[str, Sequence[str | None]] = _NONE,
-    weights: Mapping[str, Path] = _NONE,
+    baselines: Mapping[str, Sequence[str | None]] = _NO_ENTRIES,
+    weights: Mapping[str, Path] = _NO_ENTRIES,
     seed: int = 0,
     on_progress: OnProgress = lambda done, total: None,
 ) -> PartResult:
@@ -83,82 +85,86 @@ def score_pairs(
     SettingsError where no pair can be scored, a baseline has another length, or weights do not
     exist.
     """
-    _check(pairs, baselines)
-    composer = _Composer()
-    taken: list[int] = []
-    scored: list[Scored] = []
+    _check_lengths(pairs, baselines)
+    scorer = _CompositeScorer()
+    scored_indices: list[int] = []
+    scored: list[ScoredPair] = []
     for number, pair in enumerate(pairs):
-        one = composer.scored(pair, pair.candidate)
-        if one is not None:
-            taken.append(number)
-            scored.append(one)
+        scored_pair = scorer.parse_pair(pair, pair.candidate)
+        if scored_pair is not None:
+            scored_indices.append(number)
+            scored.append(scored_pair)
         on_progress(number + 1, len(pairs))
     if not scored:
         raise SettingsError(
             f"None of the {len(pairs)} pairs has both a reference and an output; nothing is scored."
         )
-    patients, unscored = [one.pair.patient for one in scored], len(pairs) - len(scored)
-    chosen = [one.pair for one in scored]
-    texts = [(one.reference.text, one.candidate.text) for one in scored]
-    found = [composer.faults(one) for one in scored]
-    values = [composer.composite(one, faults) for one, faults in zip(scored, found, strict=True)]
-    held = [hold_against(one) for one in scored]
+    patients, unscored = [pair.pair.patient for pair in scored], len(pairs) - len(scored)
+    pairs_scored = [pair.pair for pair in scored]
+    texts = [(pair.reference.text, pair.candidate.text) for pair in scored]
+    faults_of_pairs = [scorer.find_faults(pair) for pair in scored]
+    composite_scores = [
+        scorer.score(pair, faults) for pair, faults in zip(scored, faults_of_pairs, strict=True)
+    ]
+    compared = [compare_claims(pair) for pair in scored]
     tally = FigureTable()
-    notes = _composite_figures(tally, found, values, patients, unscored)
-    clinical_figures(tally, held, patients, unscored)
+    notes = _add_composite_figures(tally, faults_of_pairs, composite_scores, patients, unscored)
+    add_clinical_figures(tally, compared, patients, unscored)
     notes |= clinical.NOTES
-    notes |= text_figures(tally, texts, patients, unscored)
-    notes |= neural_figures(tally, chosen, patients, unscored, weights)
-    theirs = {name: [told[i] for i in taken] for name, told in baselines.items()}
-    others = _others(composer, scored, theirs, seed)
-    notes |= baseline_figures(tally, scored, others, patients, unscored, values, composer.composite)
+    notes |= add_text_figures(tally, texts, patients, unscored)
+    notes |= add_neural_figures(tally, pairs_scored, patients, unscored, weights)
+    candidates = {name: [texts[i] for i in scored_indices] for name, texts in baselines.items()}
+    others = _parse_baselines(scorer, scored, candidates, seed)
+    notes |= add_baseline_figures(
+        tally, scored, others, patients, unscored, composite_scores, scorer.score
+    )
     return PartResult(
         tally.figures,
-        [_case(*row) for row in zip(held, found, values, strict=True)],
+        [_case_of(*row) for row in zip(compared, faults_of_pairs, composite_scores, strict=True)],
         {name: note for name, note in notes.items() if name in tally.figures},
         f"{len(scored)} pairs of reports of {len(set(patients))} patients, {unscored} unscored",
         tally.counts,
-        _plots(tally, values),
+        _plots_of(tally, composite_scores),
     )
 
 
-def _check(pairs: Sequence[Pair], baselines: Mapping[str, Sequence[str | None]]) -> None:
-    for name, told in baselines.items():
-        if len(told) != len(pairs):
+def _check_lengths(pairs: Sequence[Pair], baselines: Mapping[str, Sequence[str | None]]) -> None:
+    for name, candidates in baselines.items():
+        if len(candidates) != len(pairs):
             raise SettingsError(
-                f"The baseline {name!r} has {len(told)} reports for {len(pairs)} pairs; "
+                f"The baseline {name!r} has {len(candidates)} reports for {len(pairs)} pairs; "
                 "give one for each, in their order."
             )
 
 
-def _others(
-    composer: _Composer,
-    scored: Sequence[Scored],
+def _parse_baselines(
+    scorer: _CompositeScorer,
+    scored: Sequence[ScoredPair],
     baselines: Mapping[str, Sequence[str | None]],
     seed: int,
-) -> dict[str, list[Scored | None]]:
-    """The same pairs with each baseline's candidates in place of the system's."""
-    told = {
-        FREQUENT: [most_frequent(scored)] * len(scored),
-        PERMUTED: permuted(scored, seed),
+) -> dict[str, list[ScoredPair | None]]:
+    """Parse the same pairs with each baseline's candidates in place of the system's."""
+    candidates = {
+        FREQUENT: [most_frequent_report_of(scored)] * len(scored),
+        PERMUTED: permute_candidates(scored, seed),
         **baselines,
     }
     return {
-        name: [composer.scored(o.pair, text) for o, text in zip(scored, texts, strict=True)]
-        for name, texts in told.items()
+        name: [scorer.parse_pair(s.pair, text) for s, text in zip(scored, texts, strict=True)]
+        for name, texts in candidates.items()
     }
 
 
-def _composite_figures(
+def _add_composite_figures(
     tally: FigureTable,
-    found: Sequence[Sequence[Fault]],
-    values: Sequence[float],
+    faults_of_pairs: Sequence[Sequence[Fault]],
+    composite_scores: Sequence[float],
     patients: Sequence[str],
     unscored: int,
 ) -> dict[str, str]:
-    """The mean score, and what took from it: weighted errors a report, in all and by kind."""
-    tally.add(MEAN, [[value, 1] for value in values], patients, "mean", unscored=unscored)
-    kinds = [by_kind(faults) for faults in found]
+    """Add the mean score and the weighted errors a report, in all and by kind."""
+    tally.add(MEAN, [[value, 1] for value in composite_scores], patients, "mean", unscored=unscored)
+    kinds = [sum_by_kind(faults) for faults in faults_of_pairs]
     sums = {"weighted errors": [sum(kind.values()) for kind in kinds]}
     sums |= {kind: [faults[kind] for faults in kinds] for kind in KINDS}
     for name, weighted in sums.items():
@@ -167,38 +173,40 @@ def _composite_figures(
     return dict(_NOTES)
 
 
-def _case(held: PairClaims, found: Sequence[Fault], value: float) -> dict[str, Any]:
-    def names(findings: Sequence[str]) -> list[str]:
+def _case_of(claims: PairClaims, faults: Sequence[Fault], composite_score: float) -> dict[str, Any]:
+    def names_of(findings: Sequence[str]) -> list[str]:
         return [finding_named(finding).name for finding in findings]
 
-    pair = held.scored.pair
+    pair = claims.scored.pair
     return {
         "part": "report",
         "case": pair.case,
         "patient": pair.patient,
-        "composite": round(value, 6),
+        "composite": round(composite_score, 6),
         "errors": [
-            {"kind": f.kind, "finding": f.finding, "weight": round(f.weight, 4)} for f in found
+            {"kind": f.kind, "finding": f.finding, "weight": round(f.weight, 4)} for f in faults
         ],
-        "omissions": names(held.omissions),
-        "fabrications": names(held.fabrications),
-        "wrong_side": names(held.wrong_side),
-        "invented_measurements": [f"{number:g} {unit}" for unit, number in held.invented],
+        "omissions": names_of(claims.omissions),
+        "fabrications": names_of(claims.fabrications),
+        "wrong_side": names_of(claims.wrong_sides),
+        "invented_measurements": [
+            f"{number:g} {unit}" for unit, number in claims.invented_measurements
+        ],
         "reference": pair.reference,
         "draft": pair.candidate,
     }
 
 
-def _plots(tally: FigureTable, values: Sequence[float]) -> dict[str, plot_data.Plot]:
+def _plots_of(tally: FigureTable, composite_scores: Sequence[float]) -> dict[str, plot_data.Plot]:
     known = {finding_named(key).name for key in clinical.TIERS}
-    found = {
+    figures = {
         name: tally.figures[f"clinical/{name}, F1"]
         for name in sorted(known)
         if f"clinical/{name}, F1" in tally.figures
     }
     return {
-        "report/F1 by finding": plot_data.bar_plot("F1 of present findings", "F1", found),
-        "report/composite": plot_data.histogram(
-            values, [i / 20 for i in range(21)], title="Composite score of each report"
+        "report/F1 by finding": plot_data.bar_plot("F1 of present findings", "F1", figures),
+        "report/composite": plot_data.histogram_plot(
+            composite_scores, [i / 20 for i in range(21)], title="Composite score of each report"
         ),
     }

@@ -1,8 +1,8 @@
-"""Does the gate refuse what is no film to read, name what is to be put right, and let films pass?
+"""Does the gate refuse non-films, name the right correction, and let frontal chest films pass?
 
 Blanks and noise are made here; photographs come from the packages that Wetread needs anyway;
-lateral films and other body parts are drawn, from a stream that training never saw. Real films
-come from a folder, where one is given.
+lateral films and other body parts are drawn from a random stream that training never saw. Real
+films come from a folder, where one is given.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from assistant.intake.orientation import CORRECTIONS, correct_film
 from assistant.iterables import batched
 from assistant.types import Film, Gate
 from evals.bootstrap import ratio
-from evals.data.phantoms import as_film, film_of, phantoms
+from evals.data.phantoms import as_film, film_of, make_phantoms
 from evals.data.real_films import tables_in
-from evals.results import Bar, Figure, PartResult, figure, figure_of
+from evals.results import Bar, Figure, PartResult, compute_figure, figure_of
 from retrieval import read_folder
 
 USUAL, HELD_OUT = 200, 1000  # films of a kind; phantoms of site A
@@ -38,7 +38,7 @@ BARS = {
     **{f"{kind}/refused": Bar("at least", 0.99) for kind in KINDS},
     WRONG: Bar("at most", 0.01),
 }
-# Pictures in packages: not one of them has been trained on.
+# Pictures in packages: none of them is in the training data.
 _PICTURES = (
     ("sklearn", "datasets/images/china.jpg"),
     ("sklearn", "datasets/images/flower.jpg"),
@@ -48,7 +48,7 @@ _PICTURES = (
     ("gradio", "media_assets/images/lion.jpg"),
     ("gradio", "media_assets/images/tower.jpg"),
 )
-# What a film has to undergo to lie in a way that a correction puts right.
+# By correction, the change to a film that the correction reverses.
 SPOILS = {
     "rotate 90": "rotate 270",
     "rotate 180": "rotate 180",
@@ -58,7 +58,7 @@ SPOILS = {
     "invert and rotate 180": "invert and rotate 180",
     "invert and rotate 270": "invert and rotate 90",
 }
-NamedFilm = tuple[str, Film]  # what the interval is drawn over, and the film
+NamedFilm = tuple[str, Film]  # the unit that the interval resamples, and the film
 
 
 def measure(
@@ -69,7 +69,7 @@ def measure(
     seed: int,
     on_progress: Callable[[int, int], None],
 ) -> PartResult:
-    """Judge `n` films of each kind, or as many as each holds right, and those of `data`.
+    """Judge `n` films of each kind, or the default number of each, and those of `data`.
 
     `data` is a folder with a table of films, or one that holds such folders.
     """
@@ -77,50 +77,54 @@ def measure(
     figures: dict[str, Figure] = {}
     notes: dict[str, str] = {}
     cases: list[dict[str, Any]] = []
-    made: dict[str, Iterator[NamedFilm]] = {
+    films_by_kind: dict[str, Iterator[NamedFilm]] = {
         "blank": _blanks(seed, usual),
         "noise": _noise(seed, usual),
         "photograph": _photographs(seed, usual),
-        "non-chest": _elsewhere(seed, usual),
+        "non-chest": _other_body_parts(seed, usual),
         "lateral": _laterals(seed, usual),
     }
     folders = [] if data is None else tables_in(data)
-    total = len(made) + len(SITES) + 1 + len(folders)
-    for done, (kind, films) in enumerate(made.items(), start=1):
-        gates = _judged(assistant, films, kind, cases)
+    total = len(films_by_kind) + len(SITES) + 1 + len(folders)
+    for done, (kind, films) in enumerate(films_by_kind.items(), start=1):
+        gates = _judge_films(assistant, films, kind, cases)
         figures[f"{kind}/refused"] = _share(gates, lambda gate: gate.answer == "refuse", usual)
         on_progress(done, total)
     if missing := usual - figures["photograph/refused"]["n"]:
         notes["photograph/refused"] = f"{missing} crops of pictures that are not installed"
     for site in SITES:
         count = held_out if site == "A" else usual
-        films = ((str(i), as_film(p)) for i, p in enumerate(phantoms(seed, range(count), site)))
-        gates = _judged(assistant, films, f"phantoms of site {site}", cases)
+        films = (
+            (str(i), as_film(p)) for i, p in enumerate(make_phantoms(seed, range(count), site))
+        )
+        gates = _judge_films(assistant, films, f"phantoms of site {site}", cases)
         name = f"phantoms of site {site}"
         figures[f"{name}/refused"] = _share(gates, lambda gate: gate.answer == "refuse", count)
         figures[f"{name}/passed"] = _share(gates, lambda gate: gate.answer == "pass", count)
-        on_progress(len(made) + 1 + list(SITES).index(site), total)
-    figures |= _corrections(assistant, [as_film(p) for p in phantoms(seed, range(usual))], cases)
-    on_progress(len(made) + len(SITES) + 1, total)
+        on_progress(len(films_by_kind) + 1 + list(SITES).index(site), total)
+    figures |= _score_corrections(
+        assistant, [as_film(p) for p in make_phantoms(seed, range(usual))], cases
+    )
+    on_progress(len(films_by_kind) + len(SITES) + 1, total)
     for done, folder in enumerate(folders, start=total - len(folders) + 1):
-        figures |= _real(assistant, folder, n, cases)
+        figures |= _judge_folder(assistant, folder, n, cases)
         on_progress(done, total)
     material = f"{usual} films a kind, {held_out} phantoms of site A"
     return PartResult(figures, cases, notes, material)
 
 
-def _judged(
+def _judge_films(
     assistant: Assistant, films: Iterable[NamedFilm], kind: str, cases: list[dict[str, Any]]
 ) -> list[tuple[str, Gate]]:
-    """What the gate says of films, each with what the interval is drawn over."""
+    """Judge films; each gate comes with the unit that the interval resamples."""
     backbone = assistant.backbone
-    said = []
+    gates = []
     for block in batched(films):
         for (name, film), code in zip(
             block, backbone.encode([film for _, film in block]), strict=True
         ):
             gate = judge_film(backbone.reference, code.profile, backbone.card["knows"], film)
-            said.append((name, gate))
+            gates.append((name, gate))
             cases.append(
                 {
                     "part": kind,
@@ -131,36 +135,38 @@ def _judged(
                     "correction": gate.correction,
                 }
             )
-    return said
+    return gates
 
 
-def _share(said: list[tuple[str, Gate]], holds: Callable[[Gate], bool], asked: int) -> Figure:
-    """The share of films of which something holds; those that could not be had are unscored."""
-    counts = np.array([[holds(gate), 1] for _, gate in said], float).reshape(len(said), 2)
-    return figure(counts, [name for name, _ in said], ratio, unscored=asked - len(said))
+def _share(gates: list[tuple[str, Gate]], holds: Callable[[Gate], bool], requested: int) -> Figure:
+    """The share of films for which `holds` is true; films that are not available are unscored."""
+    counts = np.array([[holds(gate), 1] for _, gate in gates], float).reshape(len(gates), 2)
+    return compute_figure(
+        counts, [name for name, _ in gates], ratio, unscored=requested - len(gates)
+    )
 
 
-def _corrections(
+def _score_corrections(
     assistant: Assistant, films: list[Film], cases: list[dict[str, Any]]
 ) -> dict[str, Figure]:
-    """Films turned and inverted: how often the right correction is named."""
+    """Score how often the gate names the right correction of turned and inverted films."""
     figures = {}
     for correction in CORRECTIONS:
-        spoilt = [(film.sha256, correct_film(film, SPOILS[correction])) for film in films]
-        said = _judged(assistant, spoilt, f"needs: {correction}", cases)
+        spoiled = [(film.sha256, correct_film(film, SPOILS[correction])) for film in films]
+        gates = _judge_films(assistant, spoiled, f"needs: {correction}", cases)
         figures[f"turned/{correction} is named"] = _share(
-            said, lambda gate, right=correction: gate.correction == right, len(films)
+            gates, lambda gate, right=correction: gate.correction == right, len(films)
         )
         figures[f"turned/{correction}, refused"] = _share(
-            said, lambda gate: gate.answer == "refuse", len(films)
+            gates, lambda gate: gate.answer == "refuse", len(films)
         )
     return figures
 
 
-def _real(
+def _judge_folder(
     assistant: Assistant, data: Path, n: int | None, cases: list[dict[str, Any]]
 ) -> dict[str, Figure]:
-    """Films of a folder as they lie, and each once more in one of the seven wrong ways."""
+    """Judge the films of a folder as they are, and again with one of the seven wrong changes."""
     rows = read_folder(data)[:n]
     films: list[NamedFilm] = []
     for row in rows:
@@ -170,30 +176,37 @@ def _real(
             cases.append({"part": data.name, "refused": str(error)})
             continue
         films.append((row.patient or film.sha256, film))
-    said = _judged(assistant, films, data.name, cases)
-    wrong = [CORRECTIONS[i % len(CORRECTIONS)] for i in range(len(films))]
-    spoilt = (
-        (name, correct_film(film, SPOILS[way]))
-        for (name, film), way in zip(films, wrong, strict=True)
+    gates = _judge_films(assistant, films, data.name, cases)
+    corrections = [CORRECTIONS[i % len(CORRECTIONS)] for i in range(len(films))]
+    spoiled = (
+        (name, correct_film(film, SPOILS[correction]))
+        for (name, film), correction in zip(films, corrections, strict=True)
     )
-    turned = _judged(assistant, spoilt, f"{data.name}, turned", cases)
-    right = np.array(
-        [[gate.correction == way, 1] for (_, gate), way in zip(turned, wrong, strict=True)], float
-    ).reshape(len(turned), 2)
-    passed = _share(said, lambda gate: gate.answer == "pass", len(rows))
+    spoiled_gates = _judge_films(assistant, spoiled, f"{data.name}, turned", cases)
+    named_counts = np.array(
+        [
+            [gate.correction == correction, 1]
+            for (_, gate), correction in zip(spoiled_gates, corrections, strict=True)
+        ],
+        float,
+    ).reshape(len(spoiled_gates), 2)
+    passed = _share(gates, lambda gate: gate.answer == "pass", len(rows))
     return {
         f"{data.name}/passed as within what it knows": {**passed, "bar": 0.01},
-        f"{data.name}/refused": _share(said, lambda gate: gate.answer == "refuse", len(rows)),
-        f"{data.name}/turned, right correction named": figure(
-            right, [name for name, _ in turned], ratio, unscored=len(rows) - len(turned)
+        f"{data.name}/refused": _share(gates, lambda gate: gate.answer == "refuse", len(rows)),
+        f"{data.name}/turned, right correction named": compute_figure(
+            named_counts,
+            [name for name, _ in spoiled_gates],
+            ratio,
+            unscored=len(rows) - len(spoiled_gates),
         )
-        if turned
+        if spoiled_gates
         else figure_of(None, 0, unscored=len(rows)),
     }
 
 
 def _blanks(seed: int, count: int) -> Iterator[NamedFilm]:
-    """One grey, with the faint noise that a detector has, and at times a marker's bright corner."""
+    """Films of one grey with faint detector noise and, at times, the bright box of a marker."""
     for number in range(count):
         rng = np.random.default_rng([seed, 1, number])
         pixels = np.full((256, 256), rng.random()) + rng.normal(0, 0.002, (256, 256))
@@ -215,8 +228,10 @@ def _noise(seed: int, count: int) -> Iterator[NamedFilm]:
 
 
 def _photographs(seed: int, count: int) -> Iterator[NamedFilm]:
-    """Crops of photographs as grey films, in turn from each of the pictures that are there."""
-    pictures = [(name, path) for package, name in _PICTURES if (path := _file(package, name))]
+    """Crops of photographs as grey films, in turn from each of the installed pictures."""
+    pictures = [
+        (name, path) for package, name in _PICTURES if (path := _packaged_file(package, name))
+    ]
     greys = [(name, np.asarray(Image.open(path).convert("L"))) for name, path in pictures]
     for number in range(count):
         # The number of a picture that is missing is left out, not given to another.
@@ -226,11 +241,11 @@ def _photographs(seed: int, count: int) -> Iterator[NamedFilm]:
                 yield name, _crop(np.random.default_rng([seed, 3, number]), grey)
 
 
-def _file(package: str, name: str) -> Path | None:
-    """A file inside an installed package, without loading the package; None if it is not there."""
-    found = importlib.util.find_spec(package)
-    homes = [Path(home) / name for home in (found and found.submodule_search_locations) or ()]
-    return next((home for home in homes if home.is_file()), None)
+def _packaged_file(package: str, name: str) -> Path | None:
+    """A file inside an installed package, without loading the package; None if there is none."""
+    spec = importlib.util.find_spec(package)
+    paths = [Path(path) / name for path in (spec and spec.submodule_search_locations) or ()]
+    return next((path for path in paths if path.is_file()), None)
 
 
 def _crop(rng: np.random.Generator, grey: np.ndarray) -> Film:
@@ -243,7 +258,7 @@ def _crop(rng: np.random.Generator, grey: np.ndarray) -> Film:
     return film_of(part[:, ::-1] if rng.random() < 0.5 else part)
 
 
-def _elsewhere(seed: int, count: int) -> Iterator[NamedFilm]:
+def _other_body_parts(seed: int, count: int) -> Iterator[NamedFilm]:
     for number in range(count):
         site = tuple(SITES)[number % len(SITES)]
         part, film = make_other_body_part(seed, number, site, "test")

@@ -1,7 +1,7 @@
-"""The labeller on real reports: right against their annotators, fast, and better than keywords?
+"""The labeller on real reports: does it agree with annotators, is it fast, does it beat keywords?
 
-A report counts as naming a finding where one sentence asserts it as present; hedges and denials
-count as not. The reports are the Open-i collection's; nothing of them is kept but their ids.
+A report names a finding if one sentence asserts it as present; hedges and denials do not count.
+The reports are those of the Open-i collection; only their ids are kept.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from assistant.labeller.labeller import find_assertions
 from evals.bootstrap import f1, f1_gain, precision, ratio, recall
 from evals.data import openi
 from evals.data.openi import Collection, LabelledReport
-from evals.results import Bar, Figure, PartResult, figure, figure_of, median
+from evals.results import Bar, Figure, PartResult, compute_figure, figure_of, median_of
 from evals.suites import negex
 
 BARS = {
@@ -26,7 +26,7 @@ BARS = {
 }
 PASSES = 5
 _HALVES = ("held-out half", "development half")
-_SEEN = (
+_IN_SAMPLE = (
     "in-sample: earlier development looked at the labels of all reports; the held-out half "
     "(by hash of the id) was not read while mending since"
 )
@@ -41,19 +41,21 @@ def measure(*, data: Path, n: int | None, on_progress: Callable[[int, int], None
     reports a second. The cases name the reports on which labeller and annotators differ, for
     reading, by id and half. Raises SettingsError where the folder has no such reports.
     """
-    found = openi.read_openi(data)
-    chosen = found.reports[:n]
+    collection = openi.read_openi(data)
+    chosen = collection.reports[:n]
     scored = [report for report in chosen if report.text]
-    blank = [report for report in chosen if not report.text]
-    missing = len(blank) + (found.missing if n is None else 0)
-    ours, hedged, speeds = _labelled(scored, on_progress)
-    figures: dict[str, Figure] = _quality("labeller", found, scored, ours, blank, missing)
-    for column, key in found.labels:
-        counts = _counts(scored, ours, (key,))
+    empty = [report for report in chosen if not report.text]
+    missing = len(empty) + (collection.missing if n is None else 0)
+    present, hedged, speeds = _label_reports(scored, on_progress)
+    figures: dict[str, Figure] = _quality_figures(
+        "labeller", collection, scored, present, empty, missing
+    )
+    for column, key in collection.labels:
+        counts = _count_reports(scored, present, (key,))
         names = [report.name for report in scored]
-        figures[f"labeller/F1 {column}"] = figure(counts, names, f1, unscored=missing)
-    known = frozenset(key for _, key in found.labels)
-    figures["labeller/findings only hedged that the gold labels count as present"] = figure(
+        figures[f"labeller/F1 {column}"] = compute_figure(counts, names, f1, unscored=missing)
+    known = frozenset(key for _, key in collection.labels)
+    figures["labeller/findings only hedged that the gold labels count as present"] = compute_figure(
         np.array(
             [(len(h & r.findings), len(h & known)) for r, h in zip(scored, hedged, strict=True)]
         ),
@@ -61,44 +63,46 @@ def measure(*, data: Path, n: int | None, on_progress: Callable[[int, int], None
         ratio,
         unscored=missing,
     )
-    figures["labeller/reports a second on one core"] = median(speeds)
-    notes = {"labeller/micro-F1": _SEEN, "labeller/reports a second on one core": _SPEED}
-    for column in found.empty:
+    figures["labeller/reports a second on one core"] = median_of(speeds)
+    notes = {"labeller/micro-F1": _IN_SAMPLE, "labeller/reports a second on one core": _SPEED}
+    for column in collection.empty:
         figures[f"labeller/F1 {column}"] = figure_of(None, 0, unscored=len(chosen))
         notes[f"labeller/F1 {column}"] = "unscored: the gold column names no report"
-    figures |= _baseline(found, scored, ours, blank, missing, notes)
-    cases = _differing(scored, ours, known)
+    figures |= _compare_with_keywords(collection, scored, present, empty, missing, notes)
+    cases = _list_disagreements(scored, present, known)
     return PartResult(
         figures, cases, notes, f"Open-i reports with gold labels, {len(scored)} scored"
     )
 
 
-def _labelled(
+def _label_reports(
     reports: Sequence[LabelledReport], on_progress: Callable[[int, int], None]
 ) -> tuple[list[frozenset[str]], list[frozenset[str]], list[float]]:
-    """The findings present in every report, those only hedged, and the speed of every pass."""
-    found: list[frozenset[str]] = []
+    """Label every report: findings present, findings only hedged, and the speed of every pass."""
+    present: list[frozenset[str]] = []
     hedged: list[frozenset[str]] = []
     speeds = []
     for done in range(PASSES):
         start = time.process_time()
         claims = [find_assertions(report.text) for report in reports]
-        taken = time.process_time() - start
-        if reports and taken > 0:
-            speeds.append(len(reports) / taken)
-        found = [frozenset(c.finding for c in some if c.polarity == "present") for some in claims]
+        elapsed = time.process_time() - start
+        if reports and elapsed > 0:
+            speeds.append(len(reports) / elapsed)
+        present = [
+            frozenset(c.finding for c in group if c.polarity == "present") for group in claims
+        ]
         hedged = [
-            frozenset(c.finding for c in some if c.polarity == "uncertain") - sure
-            for some, sure in zip(claims, found, strict=True)
+            frozenset(c.finding for c in group if c.polarity == "uncertain") - sure
+            for group, sure in zip(claims, present, strict=True)
         ]
         on_progress(done + 1, PASSES)
-    return found, hedged, speeds
+    return present, hedged, speeds
 
 
-def _differing(
-    reports: Sequence[LabelledReport], said: Sequence[frozenset[str]], known: frozenset[str]
+def _list_disagreements(
+    reports: Sequence[LabelledReport], present: Sequence[frozenset[str]], known: frozenset[str]
 ) -> list[dict[str, Any]]:
-    """The reports to read: what was said there against the labels, and what was missed."""
+    """List the reports with findings that the labels do not have, or that were missed."""
     return [
         {
             "report": r.name,
@@ -106,68 +110,70 @@ def _differing(
             "extra": sorted((s - r.findings) & known),
             "missed": sorted(r.findings - s),
         }
-        for r, s in zip(reports, said, strict=True)
+        for r, s in zip(reports, present, strict=True)
         if s & known != r.findings
     ]
 
 
-def _quality(
-    who: str,
-    found: Collection,
+def _quality_figures(
+    system: str,
+    collection: Collection,
     reports: Sequence[LabelledReport],
-    said: Sequence[frozenset[str]],
-    blank: Sequence[LabelledReport],
+    present: Sequence[frozenset[str]],
+    empty: Sequence[LabelledReport],
     missing: int,
 ) -> dict[str, Figure]:
     """Micro-F1, precision and recall over all reports, and micro-F1 of both halves."""
-    counts = _counts(reports, said, [key for _, key in found.labels])
+    counts = _count_reports(reports, present, [key for _, key in collection.labels])
     names = [report.name for report in reports]
     figures = {
-        f"{who}/micro-{name}": figure(counts, names, statistic, unscored=missing)
+        f"{system}/micro-{name}": compute_figure(counts, names, statistic, unscored=missing)
         for name, statistic in (("F1", f1), ("precision", precision), ("recall", recall))
     }
     for half in _HALVES:
         held_out = half == _HALVES[0]
-        mine = [i for i, r in enumerate(reports) if r.held_out == held_out]
-        figures[f"{who}/micro-F1, {half}"] = figure(
-            counts[mine],
-            [names[i] for i in mine],
+        rows = [i for i, r in enumerate(reports) if r.held_out == held_out]
+        figures[f"{system}/micro-F1, {half}"] = compute_figure(
+            counts[rows],
+            [names[i] for i in rows],
             f1,
-            unscored=sum(r.held_out == held_out for r in blank),
+            unscored=sum(r.held_out == held_out for r in empty),
         )
     return figures
 
 
-def _counts(
-    reports: Sequence[LabelledReport], said: Sequence[frozenset[str]], keys: Sequence[str]
+def _count_reports(
+    reports: Sequence[LabelledReport], present: Sequence[frozenset[str]], keys: Sequence[str]
 ) -> np.ndarray:
-    """(N, 3): findings of each report that were said rightly, said wrongly, and missed."""
+    """Count true positives, false positives and misses of each report, (N, 3)."""
     known = frozenset(keys)
     rows = [
         (len(s & r.findings & known), len((s - r.findings) & known), len((r.findings - s) & known))
-        for r, s in zip(reports, said, strict=True)
+        for r, s in zip(reports, present, strict=True)
     ]
     return np.array(rows, int).reshape(-1, 3)
 
 
-def _baseline(
-    found: Collection,
+def _compare_with_keywords(
+    collection: Collection,
     reports: Sequence[LabelledReport],
-    ours: Sequence[frozenset[str]],
-    blank: Sequence[LabelledReport],
+    present: Sequence[frozenset[str]],
+    empty: Sequence[LabelledReport],
     missing: int,
     notes: dict[str, str],
 ) -> dict[str, Figure]:
     """The figures of keywords with negspacy, and how far the labeller is above them."""
-    who, gain = "keywords and negspacy", "labeller/micro-F1 above keywords and negspacy"
-    if not negex.available():
-        names = [f"{who}/micro-F1", gain]
+    system, gain = "keywords and negspacy", "labeller/micro-F1 above keywords and negspacy"
+    if not negex.is_available():
+        names = [f"{system}/micro-F1", gain]
         notes.update(dict.fromkeys(names, f"unscored, {negex.UNAVAILABLE}"))
         return {name: figure_of(None, 0, unscored=len(reports) + missing) for name in names}
-    theirs = negex.findings_in([report.text for report in reports])
-    keys = [key for _, key in found.labels]
-    both = np.hstack([_counts(reports, ours, keys), _counts(reports, theirs, keys)])
+    baseline = negex.findings_in([report.text for report in reports])
+    keys = [key for _, key in collection.labels]
+    paired_counts = np.hstack(
+        [_count_reports(reports, present, keys), _count_reports(reports, baseline, keys)]
+    )
     names = [report.name for report in reports]
-    return _quality(who, found, reports, theirs, blank, missing) | {
-        gain: figure(both, names, f1_gain, unscored=missing)
+    return _quality_figures(system, collection, reports, baseline, empty, missing) | {
+        gain: compute_figure(paired_counts, names, f1_gain, unscored=missing)
     }

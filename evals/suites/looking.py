@@ -1,10 +1,10 @@
-"""Does the writer look at the film? Its drafts of the right film against those of wrong ones.
+"""Does the writer look at the film? Drafts of the right film are compared with those of wrong ones.
 
-A blank film, noise, another patient's film and the mirrored film must not give the right film's
-draft; a mirrored film must swap the sides; and wrong similar cases must not bring in errors. The
-gate is told to let every film through, so that it cannot take the credit. Only drafts with a
-finding count where drafts are compared, and with a one-sided one where the film is mirrored: that
-two healthy patients get the same draft is right, and so is that of a large heart in a mirror.
+A blank film, noise, another patient's film and the mirrored film must not get the draft of the
+right film; a mirrored film must swap the sides; and wrong similar cases must not add errors. The
+gate lets every film through, so that it cannot take the credit. Only drafts with a finding are
+compared, and with a one-sided finding where the film is mirrored: two healthy patients may get
+the same draft, and so may a large heart and its mirror image.
 """
 
 from __future__ import annotations
@@ -21,12 +21,15 @@ from assistant.chest.truth_check import is_false
 from assistant.types import Film, Report, Sentence
 from evals.bootstrap import ratio
 from evals.counting import FindingSide, finding_sides
-from evals.data.phantoms import as_film, film_of, phantoms
+from evals.data.phantoms import as_film, film_of, make_phantoms
 from evals.data.temporary_library import new_cases, temporary_library
-from evals.results import Bar, Figure, PartResult, figure
+from evals.results import Bar, Figure, PartResult, compute_figure
 
 FILMS = 120
-CASES, A_FILM = 300, 10  # of the library whose reports are exchanged: in all, and for each film
+LIBRARY_CASES, CASES_PER_FILM = (
+    300,
+    10,
+)  # cases whose reports are exchanged: in all, and for each film
 WRONG = ("blank", "noise", "another patient's", "mirrored")
 SAME = "same draft for a film that is {} as for the right one"
 SWAPPED = "one-sided findings that change sides with a mirrored film"
@@ -41,34 +44,40 @@ BARS = {
 def measure(
     assistant: Assistant, *, n: int | None, seed: int, on_progress: Callable[[int, int], None]
 ) -> PartResult:
-    """Draft `n` held-out phantoms of site A, and the same with what is wrong in place of it."""
+    """Draft `n` held-out phantoms of site A, and again with wrong films or wrong cases."""
     count = FILMS if n is None else n
-    made = list(phantoms(seed, range(count)))
-    films = [as_film(phantom) for phantom in made]
+    test_phantoms = list(make_phantoms(seed, range(count)))
+    films = [as_film(phantom) for phantom in test_phantoms]
     total = count * (len(WRONG) + 2)
-    right = _drafts(assistant, films, on_progress, 0, total)
-    said = [_said(report) for report in right]
-    wrong: dict[str, list[Film]] = {
+    right_reports = _draft_films(assistant, films, on_progress, 0, total)
+    findings = [_asserted_findings(report) for report in right_reports]
+    wrong_films: dict[str, list[Film]] = {
         "blank": [film_of(np.zeros_like(films[0].pixels))] * count,
         "noise": [_noise(seed, i, films[0].pixels.shape) for i in range(count)],
         "another patient's": [*films[1:], films[0]],
         "mirrored": [film_of(film.pixels[:, ::-1]) for film in films],
     }
     figures: dict[str, Figure] = {}
-    for at, (kind, others) in enumerate(wrong.items(), start=1):
-        found = _drafts(assistant, others, on_progress, at * count, total)
-        pairs = zip(right, found, strict=True)
-        told = [_one_sided(one) if kind == "mirrored" else one for one in said]
-        same = [[_words(a) == _words(b), 1] for (a, b), t in zip(pairs, told, strict=True) if t]
-        people = [str(i) for i in range(count) if told[i]]
-        figures[SAME.format(kind)] = _share(same, people, count - len(same))
+    for index, (kind, replaced) in enumerate(wrong_films.items(), start=1):
+        reports = _draft_films(assistant, replaced, on_progress, index * count, total)
+        pairs = zip(right_reports, reports, strict=True)
+        compared = [_one_sided(claims) if kind == "mirrored" else claims for claims in findings]
+        same_rows = [
+            [_sentence_texts(a) == _sentence_texts(b), 1]
+            for (a, b), t in zip(pairs, compared, strict=True)
+            if t
+        ]
+        patients = [str(i) for i in range(count) if compared[i]]
+        figures[SAME.format(kind)] = _share(same_rows, patients, count - len(same_rows))
         if kind == "mirrored":
-            figures[SWAPPED] = _swapped(said, [_said(report) for report in found])
-    figures[MISLED] = _misled(assistant, made, films, seed, on_progress, total)
+            figures[SWAPPED] = _score_swapped(
+                findings, [_asserted_findings(report) for report in reports]
+            )
+    figures[MISLED] = _score_misled(assistant, test_phantoms, films, seed, on_progress, total)
     return PartResult(figures, (), {}, f"{count} phantoms of site A, seed {seed}, split test")
 
 
-def _drafts(assistant: Assistant, films: Sequence[Film], on_progress, done: int, total: int):
+def _draft_films(assistant: Assistant, films: Sequence[Film], on_progress, done: int, total: int):
     reports = []
     for report in assistant.draft_many(films, neighbours=0, anyway=True):
         reports.append(report)
@@ -76,14 +85,14 @@ def _drafts(assistant: Assistant, films: Sequence[Film], on_progress, done: int,
     return reports
 
 
-def _said(report: Report) -> set[FindingSide]:
+def _asserted_findings(report: Report) -> set[FindingSide]:
     """The findings that a draft asserts, with their sides."""
-    told = [a for s in report.sentences for a in s.assertions if a.finding in FINDINGS]
-    return finding_sides(told)
+    assertions = [a for s in report.sentences for a in s.assertions if a.finding in FINDINGS]
+    return finding_sides(assertions)
 
 
-def _words(report: Report) -> list[str]:
-    """All that a draft says, what is withheld too."""
+def _sentence_texts(report: Report) -> list[str]:
+    """The text of every sentence of a draft, withheld ones too."""
     return [sentence.text for sentence in report.sentences]
 
 
@@ -91,62 +100,66 @@ def _noise(seed: int, number: int, shape: tuple[int, ...]) -> Film:
     return film_of(np.random.default_rng([seed, 11, number]).random(shape))
 
 
-def _swapped(said: Sequence[set[FindingSide]], mirrored: Sequence[set[FindingSide]]) -> Figure:
-    """The share of findings, on one side only, that the mirrored film has on the other only."""
-    counts, people = [], []
-    for number, (before, after) in enumerate(zip(said, mirrored, strict=True)):
+def _score_swapped(
+    findings: Sequence[set[FindingSide]], mirrored: Sequence[set[FindingSide]]
+) -> Figure:
+    """The share of one-sided findings that the mirrored film has on the other side only."""
+    counts, patients = [], []
+    for number, (before, after) in enumerate(zip(findings, mirrored, strict=True)):
         for finding, side in sorted(_one_sided(before), key=str):
-            other = OTHER_SIDE[side or ""]
-            counts.append([(finding, other) in after and (finding, side) not in after, 1])
-            people.append(str(number))
-    return _share(counts, people)
+            opposite = OTHER_SIDE[side or ""]
+            counts.append([(finding, opposite) in after and (finding, side) not in after, 1])
+            patients.append(str(number))
+    return _share(counts, patients)
 
 
-def _one_sided(said: set[FindingSide]) -> set[FindingSide]:
+def _one_sided(claims: set[FindingSide]) -> set[FindingSide]:
     """The findings that are on one side only."""
-    return {(f, s) for f, s in said if s in OTHER_SIDE and (f, OTHER_SIDE[s]) not in said}
+    return {(f, s) for f, s in claims if s in OTHER_SIDE and (f, OTHER_SIDE[s]) not in claims}
 
 
-def _misled(
+def _score_misled(
     assistant: Assistant,
-    made: Sequence[Phantom],
+    test_phantoms: Sequence[Phantom],
     films: Sequence[Film],
     seed: int,
     on_progress,
     total,
 ) -> Figure:
-    """Sentences, false and unflagged, that a draft has with wrong similar cases only."""
+    """The share of sentences that are false, unflagged and only there with wrong similar cases."""
     counts: list[list[int]] = []
-    people: list[str] = []
+    patients: list[str] = []
     drafts: list[list[Report]] = []
-    count = min(CASES, A_FILM * len(films))
-    learnt = phantoms(seed, range(count), split="train")
-    cases = list(new_cases(assistant, ((as_film(p), p.report) for p in learnt)))
+    count = min(LIBRARY_CASES, CASES_PER_FILM * len(films))
+    training_phantoms = make_phantoms(seed, range(count), split="train")
+    cases = list(new_cases(assistant, ((as_film(p), p.report) for p in training_phantoms)))
     order = np.random.default_rng(seed).permutation(len(cases))
     exchanged = [
         replace(case, report=cases[i].report) for case, i in zip(cases, order, strict=True)
     ]
-    for shuffled, known in ((False, cases), (True, exchanged)):
-        with temporary_library(assistant, known) as library:
-            told = Assistant(assistant.backbone, library)
-            drafts.append(list(told.draft_many(films, anyway=True)))
+    for shuffled, library_cases in ((False, cases), (True, exchanged)):
+        with temporary_library(assistant, library_cases) as library:
+            writer = Assistant(assistant.backbone, library)
+            drafts.append(list(writer.draft_many(films, anyway=True)))
         on_progress(total - len(films) * (not shuffled), total)
-    for number, (phantom, right, wrong) in enumerate(zip(made, *drafts, strict=True)):
-        before = {s.text for s in right.sentences}
-        for sentence in wrong.sentences:
-            bad = sentence.text not in before and _shown_false(sentence, phantom)
-            counts.append([bad, 1])
-            people.append(str(number))
-    return _share(counts, people)
+    for number, (phantom, right_report, wrong_report) in enumerate(
+        zip(test_phantoms, *drafts, strict=True)
+    ):
+        right_texts = {s.text for s in right_report.sentences}
+        for sentence in wrong_report.sentences:
+            misled = sentence.text not in right_texts and _shown_false(sentence, phantom)
+            counts.append([misled, 1])
+            patients.append(str(number))
+    return _share(counts, patients)
 
 
 def _shown_false(sentence: Sentence, phantom: Phantom) -> bool:
     """Whether a sentence is false for a phantom and bears no mark of risk."""
-    known = truth_assertions(phantom)
-    wrong = any(is_false(claim, known, complete=True) for claim in sentence.assertions)
-    return wrong and sentence.action in (None, "keep")
+    truth = truth_assertions(phantom)
+    is_wrong = any(is_false(claim, truth, complete=True) for claim in sentence.assertions)
+    return is_wrong and sentence.action in (None, "keep")
 
 
-def _share(counts: Sequence[Sequence[float]], people: Sequence[str], unscored: int = 0) -> Figure:
+def _share(counts: Sequence[Sequence[float]], patients: Sequence[str], unscored: int = 0) -> Figure:
     rows = np.array(counts, float).reshape(-1, 2)
-    return figure(rows, people, ratio, unscored=unscored)
+    return compute_figure(rows, patients, ratio, unscored=unscored)

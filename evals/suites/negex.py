@@ -1,6 +1,6 @@
-"""The plain way to label a report: keywords, and NegEx as negspacy has it.
+"""The baseline of the labeller: keywords, and NegEx as negspacy implements it.
 
-What the labeller is held against. Package negspacy (extra `labeller`), on a blank English
+It needs the package negspacy (extra `labeller`), on a blank English
 pipeline of spaCy; no trained model. Chapman et al. 2001, doi:10.1006/jbin.2001.1029.
 """
 
@@ -14,13 +14,13 @@ from assistant.chest.keywords import KEYWORDS
 UNAVAILABLE = "unavailable: install negspacy (pip install 'wetread[labeller]')"
 
 
-def available() -> bool:
+def is_available() -> bool:
     """Whether the package is installed."""
     return find_spec("negspacy") is not None
 
 
 def findings_in(texts: Sequence[str]) -> list[frozenset[str]]:
-    """The findings that each text names without denying them; call it only where available."""
+    """The findings that each text names without denying them; call it only if `is_available()`."""
     # Importing `negation` registers the component "negex".
     import spacy  # pyright: ignore[reportMissingImports]
     from negspacy import negation  # noqa: F401 # pyright: ignore[reportMissingImports]

@@ -1,7 +1,7 @@
-"""Real films: is each one read or refused, and does its draft carry the warning it must?
+"""Real films: is each one read or refused, and does its draft carry the required warning?
 
-`mini` knows phantoms only, so that on a patient's film the right answer of the gate is a
-warning. The films come from a folder with a table; nothing of them is kept.
+`mini` knows phantoms only, so that the right answer of the gate on a patient's film is a
+warning. The films come from a folder with a table; none of them is kept.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from assistant import Assistant, WetreadError
 from assistant.intake import read_film
 from assistant.types import Film
 from evals.bootstrap import ratio
-from evals.results import PartResult, figure
+from evals.results import PartResult, compute_figure
 from retrieval import read_folder
 
 BATCH = 16
@@ -25,9 +25,9 @@ BATCH = 16
 def measure(
     assistant: Assistant, *, data: Path, n: int | None, on_progress: Callable[[int, int], None]
 ) -> PartResult:
-    """Draft the first `n` films of a folder, all where it is None.
+    """Draft the first `n` films of a folder, or all if it is None.
 
-    A film that intake refuses is counted as unscored, with its sentence in the cases.
+    A film that intake refuses counts as unscored, with the error sentence in the cases.
     """
     rows = read_folder(data)[:n]
     warned, empty, patients = [], [], []
@@ -52,9 +52,11 @@ def measure(
         on_progress(min(start + BATCH, len(rows)), len(rows))
     missing = len(rows) - len(warned)
     figures = {
-        f"{data.name}/drafts that carry the warning": figure(
+        f"{data.name}/drafts that carry the warning": compute_figure(
             np.array(warned), patients, ratio, unscored=missing, bar=0.99
         ),
-        f"{data.name}/empty drafts": figure(np.array(empty), patients, ratio, unscored=missing),
+        f"{data.name}/empty drafts": compute_figure(
+            np.array(empty), patients, ratio, unscored=missing
+        ),
     }
     return PartResult(figures, cases, {}, f"folder {data.name}, {len(cases)} films")

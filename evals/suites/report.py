@@ -1,6 +1,6 @@
-"""The backbone's own drafts, held against the reports of their films, and against baselines.
+"""The backbone's drafts, scored against the reports of their films, and against baselines.
 
-A system is worth its cost where it beats what needs no film, or no adapter, or no retrieval.
+A system is worth its cost if it beats the baselines without film, adapter or retrieval.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from assistant.intake.png import png
 from assistant.intake.resize import square
 from assistant.iterables import batched
 from assistant.types import Film, OnProgress, Study
-from evals.data.phantoms import as_film, phantoms
+from evals.data.phantoms import as_film, make_phantoms
 from evals.data.real_films import has_table
 from evals.data.temporary_library import new_cases, temporary_library
 from evals.report.pairs import Pair, read_predictions
@@ -54,74 +54,89 @@ def measure(
 ) -> PartResult:
     """Draft `n` held-out phantoms of site A, or the films of a folder that have reports.
 
-    Phantoms are drafted with a library of training phantoms; films of a folder with one of the
-    other patients' films in it. A folder of such folders is for other suites, whose films need no
-    reports, and phantoms are drafted.
+    Phantoms are drafted with a library of training phantoms; films of a folder with a library of
+    the other patients' films in it. A folder of such folders is for other suites, whose films
+    need no reports: phantoms are drafted then.
     """
     count = n or FILMS
     if data is None or not has_table(data):
-        told = [
+        reported = [
             ReportedFilm(as_film(p), f"phantom-{i}", p.report, p.indication)
-            for i, p in enumerate(phantoms(seed, range(count)))
+            for i, p in enumerate(make_phantoms(seed, range(count)))
         ]
-        shelf = [
+        library_films = [
             ReportedFilm(as_film(p), f"training-{i}", p.report)
-            for i, p in enumerate(phantoms(seed, range(min(KNOWN, 10 * count)), split="train"))
+            for i, p in enumerate(make_phantoms(seed, range(min(KNOWN, 10 * count)), split="train"))
         ]
-        material = f"{len(told)} phantoms, with a library of {len(shelf)} training phantoms"
+        material = (
+            f"{len(reported)} phantoms, with a library of {len(library_films)} training phantoms"
+        )
     else:
-        told = _of_folder(data, n)
-        shelf, material = told, f"{len(told)} films of {data.name} with their reports"
-    near = _nearest(assistant, told, shelf)
-    studies = [Study((one.film,), one.indication) for one in told]
-    known = new_cases(assistant, ((one.film, one.report) for one in shelf))
-    with temporary_library(assistant, known) as library:
-        bare = Assistant(assistant.backbone)
-        texts = _drafted(Assistant(assistant.backbone, library), studies, _kin(told, shelf), True)
+        reported = _read_reported(data, n)
+        library_films, material = (
+            reported,
+            f"{len(reported)} films of {data.name} with their reports",
+        )
+    nearest = _nearest_reports(assistant, reported, library_films)
+    studies = [Study((film.film,), film.indication) for film in reported]
+    cases = new_cases(assistant, ((film.film, film.report) for film in library_films))
+    with temporary_library(assistant, cases) as library:
+        plain_writer = Assistant(assistant.backbone)
+        texts = _draft_texts(
+            Assistant(assistant.backbone, library),
+            studies,
+            _same_patient_cases(reported, library_films),
+            True,
+        )
         on_progress(1, 3)
-        alone = _drafted(bare, studies, [()] * len(told), True)
+        without_retrieval = _draft_texts(plain_writer, studies, [()] * len(reported), True)
         on_progress(2, 3)
-        base = _drafted(bare, studies, [()] * len(told), False)
+        without_adapter = _draft_texts(plain_writer, studies, [()] * len(reported), False)
         on_progress(3, 3)
     pairs = [
-        Pair(case=f"{i}", patient=one.patient, reference=one.report, candidate=text,
-             indication=one.indication)
-        for i, (one, text) in enumerate(zip(told, texts, strict=True))
+        Pair(case=f"{i}", patient=film.patient, reference=film.report, candidate=text,
+             indication=film.indication)
+        for i, (film, text) in enumerate(zip(reported, texts, strict=True))
     ]  # fmt: skip
-    others = {NEAREST: near, ALONE: alone, BASE: base}
-    found = score_pairs(pairs, baselines=others, weights=weights, seed=seed)
-    return replace(found, material=material, cases=_with_films(found.cases, told))
+    baselines = {NEAREST: nearest, ALONE: without_retrieval, BASE: without_adapter}
+    result = score_pairs(pairs, baselines=baselines, weights=weights, seed=seed)
+    return replace(result, material=material, cases=_add_pictures(result.cases, reported))
 
 
-def _with_films(
-    cases: Sequence[Mapping[str, Any]], told: Sequence[ReportedFilm]
+def _add_pictures(
+    cases: Sequence[Mapping[str, Any]], reported: Sequence[ReportedFilm]
 ) -> list[dict[str, Any]]:
-    """The cases, the best and the worst of them with a small picture of their film."""
+    """The cases, with a thumbnail of the film for the best and the worst of them."""
     order = sorted(range(len(cases)), key=lambda i: cases[i]["composite"])
-    shown = {*order[:PICTURED], *order[-PICTURED:]}
+    pictured = {*order[:PICTURED], *order[-PICTURED:]}
     return [
-        {**case, "picture": uri(told[int(case["case"])].film)} if i in shown else dict(case)
+        {**case, "picture": thumbnail_uri_of(reported[int(case["case"])].film)}
+        if i in pictured
+        else dict(case)
         for i, case in enumerate(cases)
     ]
 
 
-def uri(film: Film) -> str:
+def thumbnail_uri_of(film: Film) -> str:
     """A film at the size of a thumbnail as a data URI."""
     data = png(square(film.pixels, THUMBNAIL))
     return f"data:image/png;base64,{base64.b64encode(data).decode()}"
 
 
-def _drafted(
-    writer: Assistant, studies: Sequence[Study], kin: Sequence[tuple[str, ...]], adapted: bool
+def _draft_texts(
+    writer: Assistant,
+    studies: Sequence[Study],
+    excluded: Sequence[tuple[str, ...]],
+    use_adapter: bool,
 ) -> list[str | None]:
-    """The texts of drafts, with no similar case of the same patient."""
-    if any(kin):
+    """Draft studies, without similar cases of the same patient, and return the texts."""
+    if any(excluded):
         reports = [
-            writer.draft(study, exclude=own, use_adapter=adapted, anyway=True)
-            for study, own in zip(studies, kin, strict=True)
+            writer.draft(study, exclude=cases, use_adapter=use_adapter, anyway=True)
+            for study, cases in zip(studies, excluded, strict=True)
         ]
     else:
-        reports = list(writer.draft_many(studies, use_adapter=adapted, anyway=True))
+        reports = list(writer.draft_many(studies, use_adapter=use_adapter, anyway=True))
     return [" ".join(s.text for s in report.sentences) for report in reports]
 
 
@@ -134,41 +149,43 @@ def measure_predictions(
     weights: Mapping[str, Path],
     on_progress: OnProgress,
 ) -> PartResult:
-    """Score reports that were made elsewhere; `data` holds their references where they do not."""
+    """Score reports written elsewhere; `data` holds their references if their file does not."""
     pairs = read_predictions(predictions, data)[:n]
-    found = score_pairs(pairs, weights=weights, seed=seed, on_progress=on_progress)
-    return replace(found, material=f"{len(pairs)} reports of {predictions.name}")
+    result = score_pairs(pairs, weights=weights, seed=seed, on_progress=on_progress)
+    return replace(result, material=f"{len(pairs)} reports of {predictions.name}")
 
 
-def _of_folder(data: Path, n: int | None) -> list[ReportedFilm]:
-    found: list[ReportedFilm] = []
+def _read_reported(data: Path, n: int | None) -> list[ReportedFilm]:
+    reported: list[ReportedFilm] = []
     for row in read_folder(data):
-        if not row.report.strip() or (n is not None and len(found) >= n):
+        if not row.report.strip() or (n is not None and len(reported) >= n):
             continue
         try:
             film = read_film(row.image)
         except WetreadError:
             continue
-        found.append(ReportedFilm(film, row.patient or film.sha256, row.report))
-    if not found:
+        reported.append(ReportedFilm(film, row.patient or film.sha256, row.report))
+    if not reported:
         raise SettingsError(f"{data} has no film with a report; name a folder that has some.")
-    return found
+    return reported
 
 
-def _kin(told: Sequence[ReportedFilm], shelf: Sequence[ReportedFilm]) -> list[tuple[str, ...]]:
-    """Of each film the cases that are of the same patient."""
+def _same_patient_cases(
+    reported: Sequence[ReportedFilm], library_films: Sequence[ReportedFilm]
+) -> list[tuple[str, ...]]:
+    """The ids of the cases of the same patient, for each film."""
     return [
-        tuple(case.film.sha256[:16] for case in shelf if case.patient == one.patient)
-        for one in told
+        tuple(case.film.sha256[:16] for case in library_films if case.patient == film.patient)
+        for film in reported
     ]
 
 
-def _nearest(
-    assistant: Assistant, told: Sequence[ReportedFilm], shelf: Sequence[ReportedFilm]
+def _nearest_reports(
+    assistant: Assistant, reported: Sequence[ReportedFilm], library_films: Sequence[ReportedFilm]
 ) -> list[str | None]:
-    """Of each film the report of the most similar case of another patient."""
+    """The report of the most similar case of another patient, for each film."""
 
-    def embedded(films: Sequence[ReportedFilm]) -> np.ndarray:
+    def embed(films: Sequence[ReportedFilm]) -> np.ndarray:
         codes = (
             c
             for block in batched(films)
@@ -176,8 +193,13 @@ def _nearest(
         )
         return np.stack([code.embedding for code in codes])
 
-    likeness = embedded(told) @ embedded(shelf).T
-    own = np.array([[case.patient == one.patient for case in shelf] for one in told])
-    likeness[own] = -np.inf
-    best = likeness.argmax(axis=1)
-    return [shelf[at].report if np.isfinite(likeness[i, at]) else None for i, at in enumerate(best)]
+    similarity = embed(reported) @ embed(library_films).T
+    same_patient = np.array(
+        [[case.patient == film.patient for case in library_films] for film in reported]
+    )
+    similarity[same_patient] = -np.inf
+    nearest = similarity.argmax(axis=1)
+    return [
+        library_films[index].report if np.isfinite(similarity[i, index]) else None
+        for i, index in enumerate(nearest)
+    ]

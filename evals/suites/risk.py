@@ -1,8 +1,8 @@
-"""The risk of sentences: does it tell the false ones, is it calibrated, and what does it save?
+"""The risk of sentences: does it find the false ones, is it calibrated, and what does it save?
 
-The errors are the backbone's own, in its drafts of held-out phantoms: nothing is injected. A
-sentence is false where any of its claims is (`assistant.chest.truth_check`); sentences of which
-nothing is known, or that the risk model does not judge, are unscored.
+The errors are the backbone's own, in its drafts of held-out phantoms: none is injected. A
+sentence is false if any of its claims is (`assistant.chest.truth_check`); sentences that the
+truth neither confirms nor denies, or that the risk model does not judge, are unscored.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from assistant import Assistant
 from assistant.chest.phantoms import Phantom, truth_assertions
 from assistant.chest.places import sides_agree
 from assistant.chest.truth_check import is_false
-from assistant.claims import name_of, one_sided
+from assistant.claims import name_of, split_sides
 from assistant.iterables import batched
 from assistant.types import Assertion, Film, OnProgress, Report, Sentence, Study
 from evals.bootstrap import auroc, bootstrap_rows, calibration_error, ratio
-from evals.data.phantoms import as_film, phantoms
-from evals.plot_data import reliability, risk_coverage
-from evals.results import Bar, Figure, PartResult, figure, figure_of, median
+from evals.data.phantoms import as_film, make_phantoms
+from evals.plot_data import reliability_plot, risk_coverage_plot
+from evals.results import Bar, Figure, PartResult, compute_figure, figure_of, median_of
 
 FILMS, TIMED = 300, 9
 SITES = {"A": "of site A", "B": "of site B, on which nothing was calibrated"}
@@ -47,7 +47,7 @@ BARS = {
 
 @dataclass(frozen=True, slots=True)
 class JudgedSentence:
-    """One sentence of a draft of which it is known whether it is false."""
+    """One sentence of a draft, and whether it is false."""
 
     film: str
     sentence: Sentence
@@ -57,59 +57,61 @@ class JudgedSentence:
 def measure(
     assistant: Assistant, *, n: int | None, seed: int, on_progress: OnProgress
 ) -> PartResult:
-    """Draft `n` held-out phantoms of each site and hold the risks against the truth."""
+    """Draft `n` held-out phantoms of each site and score the risks against the truth."""
     count = FILMS if n is None else n
     figures: dict[str, Figure] = {}
     cases: list[dict] = []
     plots: dict[str, Mapping[str, Any]] = {}
-    for site, words in SITES.items():
+    for site, site_words in SITES.items():
         rows: list[JudgedSentence] = []
         hits: list[tuple[str, bool]] = []
-        silent = 0
-        for block in batched(phantoms(seed, range(count), site)):
+        unscored = 0
+        for block in batched(make_phantoms(seed, range(count), site)):
             studies = [Study((as_film(p),), p.indication) for p in block]
             reports = assistant.draft_many(studies, neighbours=0)
             for phantom, report in zip(block, reports, strict=True):
-                found = _rows(f"{site}{len(cases)}", phantom, report)
-                silent += len(report.sentences) - len(found)
-                rows += found
-                hits += [(f"{site}{len(cases)}", hit) for hit in _hits(phantom, report)]
-                cases.append({"site": site, "false": sum(r.false for r in found)})
+                judged = _judge_report(f"{site}{len(cases)}", phantom, report)
+                unscored += len(report.sentences) - len(judged)
+                rows += judged
+                hits += [(f"{site}{len(cases)}", hit) for hit in _region_hits(phantom, report)]
+                cases.append({"site": site, "false": sum(r.false for r in judged)})
             on_progress(len(cases), len(SITES) * count)
-        figures |= _figures(rows, silent, words, count)
+        figures |= _figures(rows, unscored, site_words, count)
         if site == "A":
-            inside = np.array([[hit, 1] for _, hit in hits], float).reshape(-1, 2)
-            figures[REGION] = figure(inside, [film for film, _ in hits], ratio)
-        plots |= _plots(rows, site)
-    figures[COST] = _cost(assistant, [as_film(p) for p in phantoms(seed, range(min(count, TIMED)))])
+            region_rows = np.array([[hit, 1] for _, hit in hits], float).reshape(-1, 2)
+            figures[REGION] = compute_figure(region_rows, [film for film, _ in hits], ratio)
+        plots |= _make_plots(rows, site)
+    figures[COST] = _draft_cost(
+        assistant, [as_film(p) for p in make_phantoms(seed, range(min(count, TIMED)))]
+    )
     material = f"{count} phantoms a site, seed {seed}, split test"
     return PartResult(figures, cases, {}, material, {}, plots)
 
 
-def _plots(rows: Sequence[JudgedSentence], site: str) -> dict[str, Mapping[str, Any]]:
+def _make_plots(rows: Sequence[JudgedSentence], site: str) -> dict[str, Mapping[str, Any]]:
     risks, false = [r.sentence.risk for r in rows], [r.false for r in rows]
     return {
-        f"reliability, site {site}": reliability(
+        f"reliability, site {site}": reliability_plot(
             risks, false, title=f"Risk told and share that is false, site {site}"
         ),
-        f"risk and coverage, site {site}": risk_coverage(
+        f"risk and coverage, site {site}": risk_coverage_plot(
             risks, false, title=f"False among the sentences kept, least risky first, site {site}"
         ),
     }
 
 
-def _rows(film: str, phantom: Phantom, report: Report) -> list[JudgedSentence]:
-    known = truth_assertions(phantom)
-    made = []
+def _judge_report(film: str, phantom: Phantom, report: Report) -> list[JudgedSentence]:
+    truth = truth_assertions(phantom)
+    judged = []
     for sentence in report.sentences:
-        wrong = [is_false(claim, known, complete=True) for claim in sentence.assertions]
-        if sentence.risk is not None and any(one is not None for one in wrong):
-            made.append(JudgedSentence(film, sentence, any(wrong)))
-    return made
+        verdicts = [is_false(claim, truth, complete=True) for claim in sentence.assertions]
+        if sentence.risk is not None and any(verdict is not None for verdict in verdicts):
+            judged.append(JudgedSentence(film, sentence, any(verdicts)))
+    return judged
 
 
-def _cost(assistant: Assistant, films: Sequence[Film]) -> Figure:
-    """How many times as long a draft takes with its evidence, film by film."""
+def _draft_cost(assistant: Assistant, films: Sequence[Film]) -> Figure:
+    """The time of a draft with all its evidence over that without samples, film by film."""
 
     def seconds(film: Film, samples: int | None) -> float:
         started = time.perf_counter()
@@ -117,37 +119,39 @@ def _cost(assistant: Assistant, films: Sequence[Film]) -> Figure:
         return time.perf_counter() - started
 
     seconds(films[0], None)  # the first call of all pays for what is loaded late
-    return median([seconds(film, None) / seconds(film, 0) for film in films])
+    return median_of([seconds(film, None) / seconds(film, 0) for film in films])
 
 
-def _hits(phantom: Phantom, report: Report) -> list[bool]:
-    """Of each true claim that has a box: whether its centre lies in a box of such a lesion."""
-    known = (*phantom.lesions, *phantom.distractors, *phantom.devices)
-    found = {}
+def _region_hits(phantom: Phantom, report: Report) -> list[bool]:
+    """For each true claim with a box: whether its centre lies in the box of such a lesion."""
+    lesions = (*phantom.lesions, *phantom.distractors, *phantom.devices)
+    hits = {}
     for sentence in report.sentences:
-        for claim, box in _boxed(sentence):
-            there = [
+        for claim, box in _boxed_claims(sentence):
+            matching = [
                 lesion
-                for lesion in known
+                for lesion in lesions
                 if lesion.finding == claim.finding and sides_agree(claim.side, lesion.side)
             ]
-            if there:
-                found[claim.finding, claim.side] = any(_inside(box, one.mask) for one in there)
-    return list(found.values())
+            if matching:
+                hits[claim.finding, claim.side] = any(
+                    _is_inside(box, lesion.mask) for lesion in matching
+                )
+    return list(hits.values())
 
 
-def _boxed(sentence: Sentence) -> list[tuple[Assertion, tuple[float, float, float, float]]]:
+def _boxed_claims(sentence: Sentence) -> list[tuple[Assertion, tuple[float, float, float, float]]]:
     """The claims of a sentence with their boxes; the evidence names its claim in words."""
     return [
-        (one, e.box)
+        (side_claim, e.box)
         for claim in sentence.assertions
-        for one in one_sided(claim)
+        for side_claim in split_sides(claim)
         for e in sentence.evidence
-        if e.box is not None and f" {name_of(one)} " in e.detail
+        if e.box is not None and f" {name_of(side_claim)} " in e.detail
     ]
 
 
-def _inside(box: tuple[float, float, float, float], mask: np.ndarray) -> bool:
+def _is_inside(box: tuple[float, float, float, float], mask: np.ndarray) -> bool:
     """Whether the centre of a box, in parts of the film, lies in the box around a mask (H, W)."""
     rows, columns = np.nonzero(mask > 0)
     if not len(rows):
@@ -158,48 +162,52 @@ def _inside(box: tuple[float, float, float, float], mask: np.ndarray) -> bool:
 
 
 def _figures(
-    rows: Sequence[JudgedSentence], silent: int, words: str, films: int
+    rows: Sequence[JudgedSentence], unscored: int, site_words: str, films: int
 ) -> dict[str, Figure]:
-    people = [r.film for r in rows]
+    patients = [r.film for r in rows]
     table = np.array([[r.sentence.risk, r.false] for r in rows], float).reshape(-1, 2)
-    kept = [[r.false and r.sentence.action == "keep", r.sentence.action == "keep"] for r in rows]
-    share = [[r.sentence.action == "keep", 1] for r in rows]
-    false = [[r.false, 1] for r in rows]
+    kept_rows = [
+        [r.false and r.sentence.action == "keep", r.sentence.action == "keep"] for r in rows
+    ]
+    share_rows = [[r.sentence.action == "keep", 1] for r in rows]
+    false_rows = [[r.false, 1] for r in rows]
 
-    def of_rows(statistic) -> Figure:
+    def score_table(statistic) -> Figure:
         if not len(table):
-            return figure_of(None, 0, unscored=silent)
-        between = bootstrap_rows(table, people, statistic)
-        return figure_of(statistic(table), len(table), between, unscored=silent)
+            return figure_of(None, 0, unscored=unscored)
+        interval = bootstrap_rows(table, patients, statistic)
+        return figure_of(statistic(table), len(table), interval, unscored=unscored)
 
-    def of_counts(counts) -> Figure:
-        return figure(np.array(counts, float).reshape(-1, 2), people, ratio, unscored=silent)
+    def score_counts(counts) -> Figure:
+        return compute_figure(
+            np.array(counts, float).reshape(-1, 2), patients, ratio, unscored=unscored
+        )
 
     figures = {
-        f"AUROC, {words}": of_rows(auroc),
-        f"expected calibration error, {words}": of_rows(calibration_error),
-        f"false sentences, {words}": of_counts(false),
-        f"false among the kept, {words}": of_counts(kept),
-        f"share kept, {words}": of_counts(share),
+        f"AUROC, {site_words}": score_table(auroc),
+        f"expected calibration error, {site_words}": score_table(calibration_error),
+        f"false sentences, {site_words}": score_counts(false_rows),
+        f"false among the kept, {site_words}": score_counts(kept_rows),
+        f"share kept, {site_words}": score_counts(share_rows),
     }
-    if words == SITES["A"]:
-        figures |= _saved(rows, silent, films)
+    if site_words == SITES["A"]:
+        figures |= _count_saved(rows, unscored, films)
     return figures
 
 
-def _saved(rows: Sequence[JudgedSentence], silent: int, films: int) -> dict[str, Figure]:
-    """False sentences that a reader sees without a mark, with the risk and without."""
+def _count_saved(rows: Sequence[JudgedSentence], unscored: int, films: int) -> dict[str, Figure]:
+    """Count the false sentences that a reader sees unmarked, with the risk and without."""
     counts = {f"A{number}": [0, 0, 1] for number in range(films)}
     for row in rows:
         counts[row.film][0] += row.false
         counts[row.film][1] += row.false and row.sentence.action == "keep"
-    table, people = np.array(list(counts.values()), float), list(counts)
+    table, patients = np.array(list(counts.values()), float), list(counts)
 
-    def of(statistic) -> Figure:
-        return figure(table, people, statistic, unscored=silent)
+    def score_counts(statistic) -> Figure:
+        return compute_figure(table, patients, statistic, unscored=unscored)
 
     return {
-        f"{SHOWN}, with the risk, site A": of(lambda c: 100 * c[1] / c[2]),
-        f"{SHOWN}, without, site A": of(lambda c: 100 * c[0] / c[2]),
-        FEWER: of(lambda c: ratio(c[:2])),
+        f"{SHOWN}, with the risk, site A": score_counts(lambda c: 100 * c[1] / c[2]),
+        f"{SHOWN}, without, site A": score_counts(lambda c: 100 * c[0] / c[2]),
+        FEWER: score_counts(lambda c: ratio(c[:2])),
     }

@@ -1,8 +1,8 @@
-"""Does what was measured at home hold elsewhere? Other sites, spoilt films, real films.
+"""Do the results at site A hold under shift: at other sites, on spoilt films, on real films?
 
-Quality, calibration and what the gate says, from condition to condition, on the same patients
-where they are phantoms. The films that the gate refuses are drafted all the same, so that it is
-seen what it keeps from the reader; its answer stands beside.
+The figures are quality, calibration and the answers of the gate, condition by condition, for the
+same patients where they are phantoms. Films that the gate refuses are drafted all the same, to
+show what it keeps from the reader; its answer is reported too.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from assistant.labeller.labeller import find_assertions
 from assistant.types import Assertion, Film, OnProgress, Report, Study
 from evals.bootstrap import auroc, bootstrap_rows, calibration_error
 from evals.counting import FindingSide, count_matches, finding_sides, restrict_to
-from evals.data.phantoms import as_film, film_of, phantoms, true_findings
+from evals.data.phantoms import as_film, film_of, make_phantoms, true_findings
 from evals.data.real_films import tables_in
 from evals.plot_data import bar_plot
 from evals.results import FigureTable, PartResult, figure_of
@@ -82,7 +82,7 @@ def measure(
 ) -> PartResult:
     """Draft `n` held-out phantoms of every site, those of site A spoilt, and real films.
 
-    Unless `n` is told, these are 48 phantoms a condition and 100 films a folder. `data` is a
+    Unless `n` is given, these are 48 phantoms a condition and 100 films a folder. `data` is a
     folder with a table of films, or one that holds such folders.
     """
     count = FILMS if n is None else n
@@ -90,78 +90,82 @@ def measure(
     conditions = [*_phantom_conditions(seed, count)]
     tally, total = FigureTable(), len(conditions) + len(folders)
     cases: list[dict[str, Any]] = []
-    for done, (name, made, films) in enumerate(conditions, start=1):
-        reports = list(_drafts(assistant, films, [p.indication for p in made]))
-        _score(tally, cases, name, made, reports)
+    for done, (name, condition_phantoms, films) in enumerate(conditions, start=1):
+        reports = list(_draft_films(assistant, films, [p.indication for p in condition_phantoms]))
+        _score_condition(tally, cases, name, condition_phantoms, reports)
         on_progress(done, total)
     for done, folder in enumerate(folders, start=len(conditions) + 1):
-        _real(tally, cases, assistant, folder, n or REAL)
+        _score_folder(tally, cases, assistant, folder, n or REAL)
         on_progress(done, total)
-    also = f", folders {', '.join(folder.name for folder in folders)}" if folders else ""
-    material = f"{count} phantoms a condition, seed {seed}, split test{also}"
-    told = {
+    folder_words = f", folders {', '.join(folder.name for folder in folders)}" if folders else ""
+    material = f"{count} phantoms a condition, seed {seed}, split test{folder_words}"
+    plotted = {
         name.removeprefix("shift/").removesuffix(f", {F1}"): found
         for name, found in tally.figures.items()
         if name.endswith(F1)
     }
-    plot = bar_plot(f"From condition to condition: {F1}", "F1", told)
+    plot = bar_plot(f"From condition to condition: {F1}", "F1", plotted)
     return PartResult(tally.figures, cases, {}, material, tally.counts, {"shift": plot})
 
 
 def _phantom_conditions(seed: int, count: int) -> Iterator[tuple[str, list[Phantom], list[Film]]]:
-    home: list[Phantom] = []
+    home_phantoms: list[Phantom] = []
     for site in SITES:
-        made = list(phantoms(seed, range(count), site))
-        home = home or made
-        yield f"site {site}", made, [as_film(p) for p in made]
+        site_phantoms = list(make_phantoms(seed, range(count), site))
+        home_phantoms = home_phantoms or site_phantoms
+        yield f"site {site}", site_phantoms, [as_film(p) for p in site_phantoms]
     for kind, (spoil, grades) in SPOILS.items():
         for grade, words in grades:
             films = [
                 film_of(spoil(p.film / 255.0, grade, np.random.default_rng([seed, i])).clip(0, 1))
-                for i, p in enumerate(home)
+                for i, p in enumerate(home_phantoms)
             ]
-            yield f"{kind} {words}", home, films
+            yield f"{kind} {words}", home_phantoms, films
 
 
-def _drafts(assistant: Assistant, films: Sequence[Film], why: Sequence[str]) -> Iterator[Report]:
-    studies = [Study((film,), told) for film, told in zip(films, why, strict=True)]
+def _draft_films(
+    assistant: Assistant, films: Sequence[Film], indications: Sequence[str]
+) -> Iterator[Report]:
+    studies = [
+        Study((film,), indication) for film, indication in zip(films, indications, strict=True)
+    ]
     return assistant.draft_many(studies, neighbours=0, batch=BATCH, anyway=True)
 
 
-def _score(
+def _score_condition(
     tally: FigureTable,
     cases: list[dict[str, Any]],
     name: str,
-    made: Sequence[Phantom],
+    condition_phantoms: Sequence[Phantom],
     reports: Sequence[Report],
 ) -> None:
-    people = [str(i) for i in range(len(made))]
-    said = [
+    patients = [str(i) for i in range(len(condition_phantoms))]
+    findings = [
         restrict_to(finding_sides(a for s in r.sentences for a in s.assertions), FINDINGS)
         for r in reports
     ]
     rows = [
-        count_matches(one, true_findings(p), true_findings(p, "uncertain"))
-        for one, p in zip(said, made, strict=True)
+        count_matches(claims, true_findings(p), true_findings(p, "uncertain"))
+        for claims, p in zip(findings, condition_phantoms, strict=True)
     ]
-    tally.add(f"shift/{name}, {F1}", rows, people, "f1")
-    _gates(tally, name, reports, people)
-    judged, owners, silent = [], [], 0
-    for person, phantom, report in zip(people, made, reports, strict=True):
-        known = truth_assertions(phantom)
+    tally.add(f"shift/{name}, {F1}", rows, patients, "f1")
+    _add_gate_shares(tally, name, reports, patients)
+    risk_rows, owners, unscored = [], [], 0
+    for person, phantom, report in zip(patients, condition_phantoms, reports, strict=True):
+        truth = truth_assertions(phantom)
         for sentence in report.sentences:
-            wrong = [is_false(claim, known, complete=True) for claim in sentence.assertions]
-            if sentence.risk is None or all(one is None for one in wrong):
-                silent += 1
+            verdicts = [is_false(claim, truth, complete=True) for claim in sentence.assertions]
+            if sentence.risk is None or all(verdict is None for verdict in verdicts):
+                unscored += 1
                 continue
-            judged.append([sentence.risk, float(any(wrong))])
+            risk_rows.append([sentence.risk, float(any(verdicts))])
             owners.append(person)
-    table = np.array(judged, float).reshape(-1, 2)
-    for words, statistic in (("AUROC", auroc), ("calibration error", calibration_error)):
+    table = np.array(risk_rows, float).reshape(-1, 2)
+    for label, statistic in (("AUROC", auroc), ("calibration error", calibration_error)):
         value = statistic(table) if len(table) else None
-        between = bootstrap_rows(table, owners, statistic) if len(table) else (None, None)
-        tally.figures[f"shift/{name}, risk, {words}"] = figure_of(
-            value, len(table), between, unscored=silent
+        interval = bootstrap_rows(table, owners, statistic) if len(table) else (None, None)
+        tally.figures[f"shift/{name}, risk, {label}"] = figure_of(
+            value, len(table), interval, unscored=unscored
         )
     cases += [
         {"part": "shift", "condition": name, "case": i, "gate": r.gate.answer, "counts": row}
@@ -169,49 +173,53 @@ def _score(
     ]
 
 
-def _gates(tally: FigureTable, name: str, reports: Sequence[Report], people: Sequence[str]) -> None:
+def _add_gate_shares(
+    tally: FigureTable, name: str, reports: Sequence[Report], patients: Sequence[str]
+) -> None:
     answers = [report.gate.answer for report in reports]
-    for words, kinds in (("warned of", ("warn",)), ("refused", ("refuse",))):
-        tally.add(f"shift/{name}, {words}", [[a in kinds, 1] for a in answers], people, "ratio")
+    for label, counted in (("warned of", ("warn",)), ("refused", ("refuse",))):
+        tally.add(f"shift/{name}, {label}", [[a in counted, 1] for a in answers], patients, "ratio")
 
 
-def _real(
+def _score_folder(
     tally: FigureTable, cases: list[dict[str, Any]], assistant: Assistant, folder: Path, n: int
 ) -> None:
     rows: list[FolderRow] = []
     films: list[Film] = []
-    tabled = read_folder(folder)[:n]
-    for row in tabled:
+    table_rows = read_folder(folder)[:n]
+    for row in table_rows:
         try:
             films.append(read_film(row.image))
         except WetreadError:
             continue
         rows.append(row)
-    missing = len(tabled) - len(rows)
-    people = [row.patient or film.sha256 for row, film in zip(rows, films, strict=True)]
-    reports = list(_drafts(assistant, films, [""] * len(films)))
-    scored = [(_labelled(row), report) for row, report in zip(rows, reports, strict=True)]
+    missing = len(table_rows) - len(rows)
+    patients = [row.patient or film.sha256 for row, film in zip(rows, films, strict=True)]
+    reports = list(_draft_films(assistant, films, [""] * len(films)))
+    scored = [(_labelled_findings(row), report) for row, report in zip(rows, reports, strict=True)]
     counts, owners = [], []
-    for person, (known, report) in zip(people, scored, strict=True):
-        if known is None:
+    for person, (labels, report) in zip(patients, scored, strict=True):
+        if labels is None:
             continue
-        told = finding_sides(a for s in report.sentences for a in s.assertions)
-        said: set[FindingSide] = {(finding, None) for finding, _ in restrict_to(told, FINDINGS)}
-        counts.append(count_matches(said, known))
+        claimed = finding_sides(a for s in report.sentences for a in s.assertions)
+        findings: set[FindingSide] = {
+            (finding, None) for finding, _ in restrict_to(claimed, FINDINGS)
+        }
+        counts.append(count_matches(findings, labels))
         owners.append(person)
-    unknown = missing + len(rows) - len(counts)
-    tally.add(f"shift/{folder.name}, {REAL_F1}", counts, owners, "f1", unscored=unknown)
-    _gates(tally, folder.name, reports, people)
+    unscored = missing + len(rows) - len(counts)
+    tally.add(f"shift/{folder.name}, {REAL_F1}", counts, owners, "f1", unscored=unscored)
+    _add_gate_shares(tally, folder.name, reports, patients)
     cases += [
         {"part": "shift", "condition": folder.name, "case": film.sha256[:16], "gate": r.gate.answer}
         for film, r in zip(films, reports, strict=True)
     ]
 
 
-def _labelled(row: FolderRow) -> set[FindingSide] | None:
+def _labelled_findings(row: FolderRow) -> set[FindingSide] | None:
     """The findings that labels and report of a film name; None where it has neither."""
     if not row.labels and not row.report.strip():
         return None
-    named = [Assertion(f) for f in map(finding_of_label, row.labels) if f]
-    named += [a for a in find_assertions(row.report) if a.polarity == "present"]
-    return {(a.finding, None) for a in named if a.finding in FINDINGS}
+    assertions = [Assertion(f) for f in map(finding_of_label, row.labels) if f]
+    assertions += [a for a in find_assertions(row.report) if a.polarity == "present"]
+    return {(a.finding, None) for a in assertions if a.finding in FINDINGS}

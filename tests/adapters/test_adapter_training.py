@@ -25,7 +25,7 @@ from adapters.adapter_recipe import (
     FolderData,
     Lora,
     Schedule,
-    read_any,
+    read_any_recipe,
 )
 from adapters.data.cases import split_by_patient
 from adapters.lora.train import train_adapter
@@ -51,7 +51,7 @@ def test_answers_learnt_together_are_learnt_as_if_each_were_asked_alone(base):
     from transformers import AutoTokenizer
 
     from adapters.data.cases import TrainingCase
-    from adapters.lora.batches import Tokens, answer_examples, collate_text
+    from adapters.lora.batches import Tokens, collate_text, make_answer_examples
     from adapters.lora.model import IGNORE, load_trainable
 
     pupil = load_trainable(base, half=False).eval()
@@ -60,7 +60,7 @@ def test_answers_learnt_together_are_learnt_as_if_each_were_asked_alone(base):
     )
     case = TrainingCase("p", complete=True, claims=())
     features = np.random.default_rng(0).standard_normal((1, 64, 32)).astype(np.float16)
-    packed = answer_examples([case], tokens)(0, np.random.default_rng(5))
+    packed = make_answer_examples([case], tokens)(0, np.random.default_rng(5))
     assert max(packed["branches"]) > 2
     collate = collate_text(features, tokens)
     losses, counts = [], []
@@ -125,7 +125,7 @@ def test_similar_cases_are_of_other_patients_and_are_drawn_in_four_ways():
     vectors[0:4] = vectors[0]  # a patient's own films are the nearest, and never taken
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     precedents = Precedents(cases, vectors)
-    near = precedents.nearest([c.patient for c in cases], vectors)
+    near = precedents.find_nearest([c.patient for c in cases], vectors)
     for index, row in enumerate(near):
         assert all(cases[j].patient != cases[index].patient for j in row)
         assert len(set(row)) == len(row) == 8
@@ -204,16 +204,16 @@ warmup = 1
 
 def test_a_recipe_is_read_as_it_stands_and_its_paths_are_its_own_folder_s(tmp_path):
     (tmp_path / "mine.toml").write_text(TOML, encoding="utf-8")
-    plan = read_any(str(tmp_path / "mine.toml"))
+    plan = read_any_recipe(str(tmp_path / "mine.toml"))
     assert isinstance(plan, AdapterRecipe)
     assert plan.data == FolderData(tmp_path / "films", 0.25)
     assert plan.lora.targets == ("q_proj", "v_proj")
     assert plan.schedule == Schedule(8, 2, 1e-2, 1)
     for task in ("report", "answer", "image"):
-        shipped = read_any(task)
+        shipped = read_any_recipe(task)
         assert isinstance(shipped, AdapterRecipe)
         assert (shipped.task, shipped.base) == (task, "mini")
-    assert not isinstance(read_any("mini"), AdapterRecipe)
+    assert not isinstance(read_any_recipe("mini"), AdapterRecipe)
 
 
 @pytest.mark.parametrize(
@@ -239,7 +239,7 @@ def test_a_recipe_is_read_as_it_stands_and_its_paths_are_its_own_folder_s(tmp_pa
 def test_a_recipe_that_does_not_hold_names_the_bad_value(tmp_path, old, new, word):
     (tmp_path / "bad.toml").write_text(TOML.replace(old, new, 1), encoding="utf-8")
     with pytest.raises(SettingsError, match=word) as refused:
-        read_any(str(tmp_path / "bad.toml"))
+        read_any_recipe(str(tmp_path / "bad.toml"))
     assert "\n" not in str(refused.value)
 
 
@@ -311,7 +311,7 @@ def test_a_killed_run_goes_on_and_ends_as_if_it_had_not_been_killed(base, films,
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     assert not (tmp_path / "killed").exists()
-    plan = read_any(str(tmp_path / "mine.toml"))
+    plan = read_any_recipe(str(tmp_path / "mine.toml"))
     train_adapter(plan, base, work, tmp_path / "killed")
     train_adapter(plan, base, tmp_path / "again", whole)
     name = "adapter_model.safetensors"

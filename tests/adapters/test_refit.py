@@ -10,8 +10,8 @@ import torch
 from toy_janus import TOY, toy_base
 
 from adapters.adapter_recipe import FolderData
-from adapters.calibration.calibrate import cases_with_truth
-from adapters.calibration.probe import refit_probe, teach_half, truth_of
+from adapters.calibration.calibrate import load_cases_with_truth
+from adapters.calibration.probe import label_truth_of, refit_probe, refit_probe_on_half
 from adapters.calibration.similarity_floor import fit_similarity_floor
 from adapters.data.cases import CaseSet, Pictures, TrainingCase, load_cases
 from adapters.data.phantom_arrays import CHANNELS, FILM_LABELS
@@ -59,17 +59,17 @@ def test_a_label_is_true_false_or_unknown_as_the_case_says():
         Label("nodule", "left", "upper"),
         Label("cardiomegaly"),
     )
-    right, left, graded, pneumothorax, nodule, heart = truth_of(case, labels)
+    right, left, graded, pneumothorax, nodule, heart = label_truth_of(case, labels)
     assert (right, left, graded, pneumothorax) == (1, 0, 0, 0)
     assert np.isnan(nodule)
     assert np.isnan(heart)
     whole = TrainingCase("p", claims=case.claims, complete=True)
-    assert truth_of(whole, labels)[4:] == [0, 0]
+    assert label_truth_of(whole, labels)[4:] == [0, 0]
 
 
 def test_a_finding_without_a_side_says_of_no_side_that_it_is_there():
     case = TrainingCase("p", claims=(Assertion("pleural_effusion"),))
-    assert np.isnan(truth_of(case, [Label("pleural_effusion", "right")])).all()
+    assert np.isnan(label_truth_of(case, [Label("pleural_effusion", "right")])).all()
 
 
 def lessons(count: int, seed: int, probe: Probe) -> ProbeDataset:
@@ -78,7 +78,7 @@ def lessons(count: int, seed: int, probe: Probe) -> ProbeDataset:
     features = rng.standard_normal((2, count, 9, TOY.vision_width)).astype(np.float16)
     truth = np.full((count, len(FILM_LABELS)), np.nan, np.float32)
     right = FILM_LABELS.index(Label("pleural_effusion", "right"))
-    left = int(probe.mirrored[right])
+    left = int(probe.mirror_indices[right])
     there = rng.random(count) < 0.5
     features[0, there, 4, 0] += 6
     features[1, there, 4, 1] += 6
@@ -110,7 +110,7 @@ def cases(tmp_path_factory) -> CaseSet:
 def test_a_backbone_without_a_probe_gets_one_in_a_folder_of_its_own(cases, tmp_path):
     base = toy_base(tmp_path / "base")
     told: list[str] = []
-    rest = teach_half(base, cases, tmp_path / "taught", told.append)
+    rest = refit_probe_on_half(base, cases, tmp_path / "taught", told.append)
     taught = load_backbone(tmp_path / "taught")
     assert taught.probe_findings([cases.film(0)]) is not None
     assert load_backbone(base).probe_findings([cases.film(0)]) is None
@@ -134,14 +134,14 @@ def test_cases_that_name_no_finding_teach_no_probe(cases, tmp_path):
 
 @pytest.fixture(scope="module")
 def filed(tmp_path_factory, assistant):
-    write_phantoms(tmp_path_factory.getbasetemp() / "floor", 48, seed=77, split="train", workers=1)
+    write_phantoms(tmp_path_factory.getbasetemp() / "floor", 32, seed=77, split="train", workers=1)
     with Assistant.load(library=tmp_path_factory.mktemp("floor-library")) as loaded:
         add_folder(loaded.backbone, loaded.library, tmp_path_factory.getbasetemp() / "floor")
         yield loaded
 
 
 def test_cases_over_the_floor_agree_with_a_film_better_than_those_under_it(filed):
-    made = [make_phantom(5, number, "A", "validation") for number in range(16)]
+    made = [make_phantom(5, number, "A", "validation") for number in range(12)]
     known = CaseSet(
         tuple(TrainingCase(str(i), claims=find_assertions(p.report)) for i, p in enumerate(made)),
         Pictures([np.stack([p.film for p in made])]),
@@ -153,7 +153,7 @@ def test_cases_over_the_floor_agree_with_a_film_better_than_those_under_it(filed
         true = {
             (a.finding, a.side) for a in find_assertions(phantom.report) if a.polarity == "present"
         }
-        for near in filed.similar(known.film(index), 48):
+        for near in filed.similar(known.film(index), 32):
             said = {
                 (a.finding, a.side) for a in find_assertions(near.report) if a.polarity == "present"
             }
@@ -163,7 +163,7 @@ def test_cases_over_the_floor_agree_with_a_film_better_than_those_under_it(filed
 
 def test_a_film_that_no_case_is_like_enough_has_no_similar_cases(filed):
     study = Study((film_of(make_phantom(5, 0, "A", "validation").film),))
-    ((drafted,),) = [list(filed.examine([study], DraftOptions(floor=1.1)))]
+    ((drafted,),) = [list(filed.signals_of_drafts([study], DraftOptions(floor=1.1)))]
     assert all(signals.neighbours is None for claims in drafted for _, signals in claims.claims)
     assert filed.similar(study)
 
@@ -181,7 +181,7 @@ def test_a_library_is_calibrated_on_as_it_is_and_none_of_its_cases_is_its_own_ne
         source = tmp_path / "films"
         write_phantoms(source, 6, seed=3, split="train", workers=1)
         add_folder(loaded.backbone, loaded.library, source)
-        known, told = cases_with_truth(folder, 5, ["A"], tmp_path / "work", print)
+        known, told = load_cases_with_truth(folder, 5, ["A"], tmp_path / "work", print)
         assert (len(known), told) == (5, "cases of the library library")
         assert all(case.claims for case in known.cases)
         for index, case in enumerate(known.cases):

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
-from adapters.data.phantom_arrays import _record
+from adapters.data.phantom_arrays import _record_of
 from adapters.pretrain.picture_tokeniser import PictureBatches, reconstruction_loss
-from adapters.pretrain.text_rows import IGNORE, reading_row
+from adapters.pretrain.text_rows import IGNORE, build_text_row
 from assistant.backbones.loading import backbone_folder
 from assistant.backbones.probe.test_time import shift_film
 from assistant.chest.phantoms import make_phantom
@@ -24,7 +24,7 @@ def tokenizer():
 
 @pytest.fixture(scope="module")
 def records():
-    return [_record(make_phantom(5, index, "A", "train")) for index in range(12)]
+    return [_record_of(make_phantom(5, index, "A", "train")) for index in range(12)]
 
 
 @settings(max_examples=40, deadline=None)
@@ -32,14 +32,14 @@ def records():
 def test_a_row_is_told_whole_and_asks_no_more_than_its_turns(
     records, tokenizer, index, turns, seed
 ):
-    ids, targets = reading_row(records, index, tokenizer, turns, seed)
+    ids, targets = build_text_row(records, index, tokenizer, turns, seed)
     assert targets == [IGNORE, *ids[1:]]
     text = tokenizer.decode(ids)
     assert ids.count(tokenizer.bos_token_id) == 1
     assert 1 <= text.count("<|Assistant|>") <= turns
     assert ids.count(tokenizer.eos_token_id) == text.count("<|Assistant|>")
     assert turns > 1 or "Similar cases:" not in text
-    assert reading_row(records, index, tokenizer, turns, seed) == (ids, targets)
+    assert build_text_row(records, index, tokenizer, turns, seed) == (ids, targets)
 
 
 @given(st.integers(1, 4))

@@ -19,6 +19,8 @@ from adapters.lora.vlm import film_edge, load_adapted
 from adapters.lora.vlm_batches import next_token_loss
 from assistant.errors import BackboneError, SettingsError
 
+QUICK = ("gemma3", "qwen2_5_vl")  # films of one size, and films of their own size
+
 
 @pytest.fixture(scope="module")
 def films(tmp_path_factory) -> Path:
@@ -42,7 +44,10 @@ def recipe(task: str, films: Path) -> AdapterRecipe:
     )
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize(
+    "family",
+    [f if f in QUICK else pytest.param(f, marks=pytest.mark.long) for f in FAMILIES],
+)
 def test_reports_and_answers_are_learnt_on_a_base_that_stays_as_it_is(family, films, tmp_path):
     base, other = toy_vlm(family, tmp_path / "base"), toy_vlm(family, tmp_path / "other", seed=1)
     before = hashlib.sha256((base / "model.safetensors").read_bytes()).hexdigest()
@@ -73,7 +78,7 @@ def _check_loaded(base: Path, folders: list[Path], films: Path, tmp_path: Path) 
         data = FolderData(films, 0.2)
         edge = film_edge(chat.processor)
         cases = load_cases(data, tmp_path / "work", seed=1, edge=edge, on_message=lambda text: None)
-        example = chat.example(cases.train.pictures[0], [("Is there a nodule?", "No.")])
+        example = chat.build_example(cases.train.pictures[0], [("Is there a nodule?", "No.")])
         row = []
         for task in (None, "report", "answer"):
             with adapters.switched_to(task), torch.no_grad():
@@ -89,7 +94,10 @@ def test_a_batch_has_the_loss_of_its_rows_and_only_answers_are_learnt(films, tmp
     model, chat = load_base(toy_vlm("gemma3", tmp_path / "base"))
     picture = (np.random.default_rng(0).random((40, 40)) * 255).astype(np.uint8)
     turns = [("Is there a <pad> nodule?", "Yes, on the left."), ("And a mass?", "No.")]
-    rows = [chat.example(picture, turns), chat.example(255 - picture, [("Report?", "Clear.")])]
+    rows = [
+        chat.build_example(picture, turns),
+        chat.build_example(255 - picture, [("Report?", "Clear.")]),
+    ]
     told = [[t for t in row["targets"] if t >= 0] for row in rows]
     ends = "<end>\n"
     assert chat.tokenizer.decode(told[0]) == f"Yes, on the left.{ends}No.{ends}"

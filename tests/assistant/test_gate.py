@@ -13,8 +13,8 @@ from PIL import Image
 from toy_janus import toy_base
 
 import evals
-from adapters.view_classifier.films import KEPT, ViewFilms, draw_pattern
-from adapters.view_classifier.train import SHARES, batch_of
+from adapters.view_classifier.films import FILM_EDGE, ViewFilms, draw_pattern
+from adapters.view_classifier.train import SHARES, draw_batch
 from assistant.chest.lateral import make_lateral
 from assistant.chest.other_body_parts import PARTS, make_other_body_part
 from assistant.chest.phantoms import SITES, make_phantom
@@ -212,10 +212,10 @@ def test_equal_pixels_stay_equal_and_exposure_is_taken_out():
 
 def test_a_batch_of_training_holds_every_kind_and_needs_no_real_film():
     rng = np.random.default_rng(0)
-    films = rng.integers(0, 256, (3, KEPT, KEPT), dtype=np.uint8)
+    films = rng.integers(0, 256, (3, FILM_EDGE, FILM_EDGE), dtype=np.uint8)
     patterns = np.stack([draw_pattern(rng) for _ in range(12)])
     material = ViewFilms(films, films[:0], films, films, patterns)
-    squares, kinds = batch_of(rng, material)
+    squares, kinds = draw_batch(rng, material)
     assert squares.shape == (sum(SHARES.values()), 64, 64)
     assert 0 <= squares.min() <= squares.max() <= 1
     assert set(kinds) == set(range(len(KINDS)))

@@ -147,7 +147,7 @@ def test_reading_only_the_sentences_that_matter_misses_nothing(pieces, finding, 
     claims = [
         c for c in find_assertions(report) if (c.finding, c.polarity) == (finding.key, polarity)
     ]
-    asserted = FindingQuery([Assertion(finding.key, polarity)]).asserted_by(case)
+    asserted = FindingQuery([Assertion(finding.key, polarity)]).is_asserted_by(case)
     assert asserted == bool(claims)
 
 
@@ -156,7 +156,7 @@ def test_every_label_and_key_of_the_vocabulary_finds_its_case():
         sought = FindingQuery([Assertion(finding.key)])
         for label in (finding.key, finding.name, *finding.labels):
             case = Case("0" * 16, None, "", (label,), "", "")
-            assert sought.asserted_by(case), label
+            assert sought.is_asserted_by(case), label
             assert all(any(word in label.casefold() for word in g) for g in sought.words), label
 
 
@@ -190,7 +190,7 @@ def row(tmp_path_factory):
 def near(library, k, **options):
     ids = [film(i).film_sha256[:16] for i in range(260)]
     vector = np.eye(1, DIM, dtype=np.float32)[0]
-    return [ids.index(n.case) for n in find_similar(library, vector, k, own=ids[0], **options)]
+    return [ids.index(n.case) for n in find_similar(library, vector, k, own_case=ids[0], **options)]
 
 
 def test_the_search_goes_deeper_until_enough_show_the_finding(row):
@@ -198,9 +198,9 @@ def test_the_search_goes_deeper_until_enough_show_the_finding(row):
     assert near(row, 3, finding="pleural_effusion") == [49, 99, 149]
     assert near(row, 20, finding="pleural_effusion") == [49, 99, 149, 199, 249]
     assert near(row, 3, finding="pneumothorax") == []
-    assert near(row, 3, origin="even") == [2, 4, 6]
-    assert near(row, 3, origin="even", finding="pleural_effusion") == []
-    assert near(row, 3, origin="odd", finding="pleural_effusion") == [49, 99, 149]
+    assert near(row, 3, source="even") == [2, 4, 6]
+    assert near(row, 3, source="even", finding="pleural_effusion") == []
+    assert near(row, 3, source="odd", finding="pleural_effusion") == [49, 99, 149]
     left_out = [film(i).film_sha256[:16] for i in (49, 1)]
     assert near(row, 2, exclude=left_out) == [2, 3]
     assert near(row, 2, exclude=left_out, finding="pleural_effusion") == [99, 149]

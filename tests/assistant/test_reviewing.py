@@ -165,7 +165,7 @@ def test_decisions_and_edits_show_in_every_form(assistant, draft):
 def test_a_rewording_is_judged_anew_and_accepts_nothing(assistant, draft):
     ground = sources_again(assistant.backbone, draft)
     text = "There is no pleural effusion. There is a right pleural effusion."
-    turned = reword(assistant.backbone, assistant.risk, draft, 1, text, ground=ground)
+    turned = reword(assistant.backbone, assistant.risk, draft, 1, text, sources=ground)
     new = turned.sentences[1:3]
     assert [s.verdict for s in new] == ["contradicted", "supported"]
     assert {(s.section, s.written, s.decision) for s in new} == {
@@ -176,11 +176,11 @@ def test_a_rewording_is_judged_anew_and_accepts_nothing(assistant, draft):
     alone = assistant.check(draft.study, "There is a right pleural effusion.").sentences[0]
     assert (new[1].risk, new[1].citations) == (alone.risk, alone.citations)
     again = reword(
-        assistant.backbone, assistant.risk, turned, 2, "The lungs are clear.", ground=ground
+        assistant.backbone, assistant.risk, turned, 2, "The lungs are clear.", sources=ground
     )
     assert again.sentences[2].written == draft.sentences[1].text  # what stood there first
     back = reword(
-        assistant.backbone, assistant.risk, again, 2, draft.sentences[1].text, ground=ground
+        assistant.backbone, assistant.risk, again, 2, draft.sentences[1].text, sources=ground
     )
     assert back.sentences[2].written == ""
 

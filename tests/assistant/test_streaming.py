@@ -137,8 +137,8 @@ def test_while_others_are_drawn_the_best_so_far_is_told(assistant, films):
     assert backbone.rows[0] == 1
     assert max(backbone.rows) > 1
     first = texts.index("Findings: Large left pneumothorax.")
-    assert drafted[0].written.text != texts[first]
-    assert texts[-1] == drafted[0].written.text
+    assert drafted[0].generation.text != texts[first]
+    assert texts[-1] == drafted[0].generation.text
     assert len(set(texts[first:])) <= 4  # one at most a turn, and what it began with
 
 

@@ -17,7 +17,7 @@ from playwright.sync_api import sync_playwright
 from assistant.errors import SettingsError
 from assistant.intake.png import png
 from evals.card import render_card
-from evals.plot_data import bar_plot, histogram, reliability, risk_coverage
+from evals.plot_data import bar_plot, histogram_plot, reliability_plot, risk_coverage_plot
 from evals.results import SCHEMA, FigureTable, figure_of, format_value, judge_bars
 from evals.results_file import read_results, write_results
 
@@ -77,8 +77,8 @@ def full_results() -> dict[str, Any]:
     verdicts["painting/gain over the base"] = {"sense": "at least", "limit": 0.0, "met": False}
     risks = rng.random(300)
     plots = {
-        "risk/reliability": reliability(risks, rng.random(300) < risks),
-        "risk/coverage": risk_coverage(risks, rng.random(300) < risks),
+        "risk/reliability": reliability_plot(risks, rng.random(300) < risks),
+        "risk/coverage": risk_coverage_plot(risks, rng.random(300) < risks),
         "shift/sites": bar_plot(
             "Sites", "F1", {"A": held["report/mass, F1"], "B": figure_of(None, 0)}
         ),
@@ -223,7 +223,7 @@ def test_hostile_words_stay_words_wherever_they_stand():
         suite=HOSTILE,
         bars={f"{HOSTILE}/b, F1": {"sense": HOSTILE, "limit": 0.3, "met": True}},
         notes={HOSTILE: HOSTILE},
-        plots={HOSTILE: histogram([1, 2, 2], title=HOSTILE, unit=HOSTILE)},
+        plots={HOSTILE: histogram_plot([1, 2, 2], title=HOSTILE, unit=HOSTILE)},
         cases=[
             {**case, "sentences": said, "fabrications": [HOSTILE], "case": HOSTILE},
             {"prompt": HOSTILE, "picture": FILM, "nearest": f'{FILM}" onload="alert(3)'},
@@ -270,9 +270,7 @@ NUMBERS = st.one_of(st.none(), st.floats(-1e6, 1e6).map(lambda v: float(f"{v:.6g
 @settings(max_examples=20, deadline=None)
 @given(st.dictionaries(st.text(min_size=1, max_size=30), st.tuples(NUMBERS, NUMBERS, NUMBERS)))
 def test_any_figures_make_a_whole_page(values):
-    figures = {
-        name: figure_of(v, 5, (v, high), bar=bar) for name, (v, high, bar) in values.items()
-    }
+    figures = {name: figure_of(v, 5, (v, high), bar=bar) for name, (v, high, bar) in values.items()}
     page = Outline(render_card(results_of(figures)))
     assert page.faults == []
     assert all(v is None or format_value(v) in page.text for v, _, _ in values.values())
@@ -282,7 +280,7 @@ def test_any_figures_make_a_whole_page(values):
 
 
 def test_reliability_puts_each_sentence_into_its_bin():
-    plot = reliability([0.05, 0.05, 0.95, 1.0, None], [False, True, True, True, True], bins=10)
+    plot = reliability_plot([0.05, 0.05, 0.95, 1.0, None], [False, True, True, True, True], bins=10)
     low, high = plot["bins"]
     assert (low["risk"], low["false"], low["n"]) == (0.05, 0.5, 2)
     assert (high["risk"], high["false"], high["n"]) == (0.975, 1.0, 2)
@@ -292,14 +290,14 @@ def test_reliability_puts_each_sentence_into_its_bin():
 
 
 def test_risk_coverage_keeps_the_least_risky_first_and_ties_together():
-    plot = risk_coverage([0.1, 0.5, 0.5, 0.9], [False, True, False, True])
+    plot = risk_coverage_plot([0.1, 0.5, 0.5, 0.9], [False, True, False, True])
     assert plot["points"] == [[0.25, 0.0], [0.75, 0.333333], [1.0, 0.5]]
 
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=400))
 def test_risk_coverage_ends_at_the_rate_of_all_and_stays_small(pairs):
     risks, false = zip(*pairs, strict=True)
-    points = risk_coverage(risks, false)["points"]
+    points = risk_coverage_plot(risks, false)["points"]
     assert points[-1] == [1.0, float(f"{np.mean(false):.6g}")]
     assert len(points) <= 200
     assert points == sorted(points, key=lambda point: point[0])
@@ -308,18 +306,18 @@ def test_risk_coverage_ends_at_the_rate_of_all_and_stays_small(pairs):
 @given(st.lists(st.one_of(st.none(), st.floats(-5, 5)), max_size=50), st.integers(1, 12))
 @example([-5.0, -4.999999999999999], 3)
 def test_histogram_counts_every_value_once(values, bins):
-    plot = histogram(values, bins)
+    plot = histogram_plot(values, bins)
     assert sum(plot["counts"]) + plot["unscored"] == len(values)
     assert len(plot["edges"]) == len(plot["counts"]) + 1
 
 
 def test_arrays_that_do_not_fit_are_refused():
     for wrong in (
-        lambda: reliability([0.1, 0.2], [True]),
-        lambda: reliability([1.7], [True]),
-        lambda: risk_coverage([[0.1]], [[True]]),  # type: ignore[list-item]
-        lambda: histogram([1.0], 0),
-        lambda: histogram([1.0], [3, 1]),
+        lambda: reliability_plot([0.1, 0.2], [True]),
+        lambda: reliability_plot([1.7], [True]),
+        lambda: risk_coverage_plot([[0.1]], [[True]]),  # type: ignore[list-item]
+        lambda: histogram_plot([1.0], 0),
+        lambda: histogram_plot([1.0], [3, 1]),
     ):
         with pytest.raises(SettingsError):
             wrong()

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assistant.errors import SettingsError
-from evals.compare import compare, lines
+from evals.compare import compare, format_comparison
 from evals.results import SCHEMA, FigureTable, figure_of
 
 F1, MEAN = "report/findings, F1", "report/score, mean"
@@ -201,7 +201,7 @@ def test_the_lines_tell_every_difference_and_what_is_in_one_only(runs):
     a["figures"]["only/here"] = figure_of(1.0, 1)
     b["figures"]["only/there"] = figure_of(1.0, 1)
     del a["counts"][MEAN]
-    told = lines(compare(a, b))
+    told = format_comparison(compare(a, b))
     assert told[0].startswith("A: toy")
     row = next(line for line in told if line.startswith(F1))
     assert " to " in row

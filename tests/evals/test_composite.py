@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evals.report.composite import KINDS, composite, faults
+from evals.report.composite import KINDS, composite_score, find_faults
 
 REPORT = (
     "Mild pulmonary edema, improved. Small right pleural effusion. The heart is enlarged. "
@@ -29,12 +29,12 @@ SENTENCES = (
 
 def weighed(reference: str, candidate: str) -> float:
     """The weighted errors of a candidate."""
-    return sum(fault.weight for fault in faults(reference, candidate))
+    return sum(fault.weight for fault in find_faults(reference, candidate))
 
 
 def kinds(reference: str, candidate: str) -> set[str]:
     """The kinds of its errors, the wording aside."""
-    return {fault.kind for fault in faults(reference, candidate)} - {"wording"}
+    return {fault.kind for fault in find_faults(reference, candidate)} - {"wording"}
 
 
 # -- What is no error
@@ -44,11 +44,11 @@ def kinds(reference: str, candidate: str) -> set[str]:
 @given(st.permutations(SENTENCES), st.integers(1, len(SENTENCES)))
 def test_the_order_of_sentences_does_not_matter(order, many):
     reference = " ".join(s for s in SENTENCES if s in order[:many])
-    assert composite(reference, " ".join(order[:many])) == 1.0
+    assert composite_score(reference, " ".join(order[:many])) == 1.0
 
 
 def test_what_is_repeated_in_the_impression_is_said_once():
-    assert composite(REPORT, f"FINDINGS: {REPORT}\nIMPRESSION: {REPORT}") == 1.0
+    assert composite_score(REPORT, f"FINDINGS: {REPORT}\nIMPRESSION: {REPORT}") == 1.0
 
 
 @pytest.mark.parametrize(
@@ -56,17 +56,20 @@ def test_what_is_repeated_in_the_impression_is_said_once():
     ["No focal consolidation.", "No pleural effusion or pneumothorax.", "The trachea is midline."],
 )
 def test_a_denial_that_is_left_out_or_added_is_no_error(denial):
-    assert composite(f"Right pneumonia. {denial}", "Right pneumonia.") == 1.0
-    assert composite("Right pneumonia.", f"Right pneumonia. {denial}") == 1.0
+    assert composite_score(f"Right pneumonia. {denial}", "Right pneumonia.") == 1.0
+    assert composite_score("Right pneumonia.", f"Right pneumonia. {denial}") == 1.0
 
 
 def test_one_normal_report_is_as_good_as_another():
-    assert composite("No acute cardiopulmonary process.", "Heart size is normal. Clear lungs.") == 1
+    assert (
+        composite_score("No acute cardiopulmonary process.", "Heart size is normal. Clear lungs.")
+        == 1
+    )
 
 
 def test_calls_and_advice_are_no_findings():
     called = "Right pneumonia. Findings were discussed with the team by telephone. "
-    assert composite(f"{called} A follow-up film is recommended.", "Right pneumonia.") == 1.0
+    assert composite_score(f"{called} A follow-up film is recommended.", "Right pneumonia.") == 1.0
 
 
 @pytest.mark.parametrize(
@@ -105,7 +108,7 @@ def test_the_same_in_other_words_has_no_fault_but_words(one, other):
     ],
 )
 def test_every_error_of_the_study_lowers_the_score_and_is_named(candidate, kind):
-    assert composite(REPORT, candidate) < composite(REPORT, REPORT) == 1.0
+    assert composite_score(REPORT, candidate) < composite_score(REPORT, REPORT) == 1.0
     assert kinds(REPORT, candidate) == {kind}
 
 
@@ -125,7 +128,7 @@ def test_each_further_error_lowers_the_score(order):
     text, scores = REPORT, [1.0]
     for number in order:
         text = STEPS[number](text)
-        scores.append(composite(REPORT, text))
+        scores.append(composite_score(REPORT, text))
     assert all(better > worse for better, worse in pairwise(scores)), scores
 
 
@@ -189,12 +192,14 @@ def test_opposite_changes_are_worse_than_one_left_out_and_stability_is_little():
     ],
 )
 def test_a_kindred_finding_earns_part_of_the_credit(reference, near, far):
-    assert 1.0 > composite(reference, near) > composite(reference, far)
+    assert 1.0 > composite_score(reference, near) > composite_score(reference, far)
 
 
 def test_a_kindred_finding_on_the_other_side_earns_little():
     reference = "Right consolidation."
-    assert composite(reference, "Right pneumonia.") > composite(reference, "Left pneumonia.")
+    assert composite_score(reference, "Right pneumonia.") > composite_score(
+        reference, "Left pneumonia."
+    )
 
 
 def test_a_sign_with_what_it_is_taken_for_is_little_more_than_one_statement():
@@ -208,7 +213,7 @@ def test_a_sign_with_what_it_is_taken_for_is_little_more_than_one_statement():
 def test_what_matters_more_counts_more_and_a_device_in_place_counts_least():
     normal = "No acute cardiopulmonary process."
     order = ["Pneumothorax.", "Pneumonia.", "Scoliosis.", "Pacemaker."]
-    scores = [composite(normal, text) for text in order]
+    scores = [composite_score(normal, text) for text in order]
     assert scores == sorted(scores)
     assert len(set(scores)) == len(scores)
 
@@ -221,8 +226,12 @@ def test_a_tube_that_lies_wrong_is_worse_than_a_tube_left_out():
 
 def test_what_the_vocabulary_has_no_name_for_still_counts_a_little():
     reference = "Cardiomegaly. Marked gastric distension."
-    kept = composite(reference, "Cardiomegaly. Gastric distension.")
-    assert kept > composite(reference, "Cardiomegaly.") > composite(reference, "Clear lungs.")
+    kept = composite_score(reference, "Cardiomegaly. Gastric distension.")
+    assert (
+        kept
+        > composite_score(reference, "Cardiomegaly.")
+        > composite_score(reference, "Clear lungs.")
+    )
 
 
 # -- Whole candidates
@@ -241,24 +250,26 @@ def test_candidates_of_one_case_fall_into_order():
         "Small left pleural effusion, decreased. No edema. Left lower lobe pneumonia.",
         "Large left pneumothorax. Cardiomegaly. Left lower lobe pneumonia. No edema.",
     ]
-    scores = [composite(reference, candidate) for candidate in ladder]
+    scores = [composite_score(reference, candidate) for candidate in ladder]
     assert scores == sorted(scores, reverse=True)
     assert len(set(scores)) == len(scores)
 
 
 def test_an_empty_candidate_has_missed_everything_and_a_silent_one_is_not_normal():
     normal = "No acute cardiopulmonary process."
-    assert composite(normal, "") == composite(normal, " \n") == 0.0
-    assert composite("", "") == 1.0
-    assert composite(normal, "Two views were taken.") < composite(normal, "Clear lungs.")
+    assert composite_score(normal, "") == composite_score(normal, " \n") == 0.0
+    assert composite_score("", "") == 1.0
+    assert composite_score(normal, "Two views were taken.") < composite_score(
+        normal, "Clear lungs."
+    )
 
 
 @settings(max_examples=150, deadline=None)
 @given(st.text(max_size=300), st.text(max_size=300))
 def test_any_two_texts_have_a_score_in_range_and_a_text_is_like_itself(one, other):
-    assert 0.0 <= composite(one, other) <= 1.0
-    assert composite(one, one) == 1.0
-    assert all(fault.weight > 0 and fault.kind in KINDS for fault in faults(one, other))
+    assert 0.0 <= composite_score(one, other) <= 1.0
+    assert composite_score(one, one) == 1.0
+    assert all(fault.weight > 0 and fault.kind in KINDS for fault in find_faults(one, other))
 
 
 @pytest.mark.parametrize(
@@ -271,4 +282,4 @@ def test_any_two_texts_have_a_score_in_range_and_a_text_is_like_itself(one, othe
 )
 def test_the_score_is_frozen(reference, candidate, value):
     """Whoever changes a constant makes older results incomparable, and must say so."""
-    assert composite(reference, candidate) == pytest.approx(value, abs=5e-5)
+    assert composite_score(reference, candidate) == pytest.approx(value, abs=5e-5)

@@ -17,8 +17,8 @@ from evals import mini
 from evals.bootstrap import bootstrap_interval, f1, f1_gain, macro_f1, precision, ratio, recall
 from evals.counting import count_matches, finding_sides
 from evals.mini import copies, painting
-from evals.mini.kid import floor, kid
-from evals.results import Bar, figure, figure_of, judge_bars, median, table
+from evals.mini.kid import estimate_floor, kid
+from evals.results import Bar, compute_figure, figure_of, format_results, judge_bars, median_of
 
 KEYS = {"value", "n", "unscored", "ci_low", "ci_high", "bar"}
 
@@ -71,17 +71,17 @@ def test_films_of_one_patient_make_the_interval_wider():
 
 
 def test_a_median_has_an_interval_about_it():
-    times = median([1.0, 2.0, 3.0, 4.0, 100.0])
+    times = median_of([1.0, 2.0, 3.0, 4.0, 100.0])
     assert times["value"] == 3.0
     assert 1.0 <= times["ci_low"] <= 3.0 <= times["ci_high"] <= 100.0
-    assert median([])["value"] is None
+    assert median_of([])["value"] is None
 
 
 def test_what_could_not_be_scored_is_counted_beside():
     rows = np.array([[1, 1], [1, 1]])
-    scored = figure(rows, ["a", "b"], ratio, unscored=3, bar=0.5)
+    scored = compute_figure(rows, ["a", "b"], ratio, unscored=3, bar=0.5)
     assert (scored["value"], scored["n"], scored["unscored"]) == (1.0, 2, 3)
-    empty = figure(np.empty((0, 2)), [], ratio, unscored=3)
+    empty = compute_figure(np.empty((0, 2)), [], ratio, unscored=3)
     assert (empty["value"], empty["ci_low"], empty["n"]) == (None, None, 0)
 
 
@@ -104,7 +104,7 @@ def test_a_bar_is_met_from_its_own_side_and_never_by_what_was_not_scored():
         "high": True, "low": False, "own": True, "none": None,
     }  # fmt: skip
     assert [held[name]["bar"] for name in figures] == [0.95, 0.95, 0.002, 0.0, None]
-    lines = table({"figures": held, "bars": verdicts, "notes": {"none": "no probe"}})
+    lines = format_results({"figures": held, "bars": verdicts, "notes": {"none": "no probe"}})
     for line, end in zip(lines[1:], ("met", "missed", "met", "not scored", "9"), strict=False):
         assert line.split("  ")[-1].strip().endswith((end, "0")), line
     assert lines[-1] == "none: no probe"
@@ -113,7 +113,7 @@ def test_a_bar_is_met_from_its_own_side_and_never_by_what_was_not_scored():
 def test_the_floor_of_the_distance_is_chance_and_another_kind_of_film_lies_above_it():
     rng = np.random.default_rng(0)
     real = rng.standard_normal((120, 40)).astype(np.float32)
-    chance = floor(real, 60)
+    chance = estimate_floor(real, 60)
     assert chance[0] < 0 < chance[-1]
     same = rng.standard_normal((60, 40)).astype(np.float32)
     far = same + 0.5

@@ -8,10 +8,10 @@ import json
 import tarfile
 
 import pytest
+from claim_texts import ANY_TEXT, read_claims
 from command import run
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_findings import ANY_TEXT, read
 
 from assistant.chest.phantoms import DEVICES, DISTRACTORS
 from assistant.chest.phantoms import FINDINGS as PHANTOM_FINDINGS
@@ -140,7 +140,7 @@ def test_a_comparison_is_read_with_the_finding_it_speaks_of(
     ],
 )
 def test_hedges_gaps_devices_and_sizes_are_read(sentence: str, expected: list[str]) -> None:
-    assert read(sentence) == expected
+    assert read_claims(sentence) == expected
 
 
 @QUICK
@@ -234,13 +234,13 @@ def test_speed_is_held_to_its_bar(folder) -> None:
 
 
 def test_without_its_package_the_baseline_is_unscored_with_the_reason(folder, monkeypatch) -> None:
-    monkeypatch.setattr(negex, "available", lambda: False)
+    monkeypatch.setattr(negex, "is_available", lambda: False)
     found = labeller.measure(data=folder, n=None, on_progress=lambda done, total: None)
     assert found.figures["keywords and negspacy/micro-F1"]["value"] is None
     assert "install negspacy" in found.notes["keywords and negspacy/micro-F1"]
 
 
-@pytest.mark.skipif(not negex.available(), reason="negspacy is not installed")
+@pytest.mark.skipif(not negex.is_available(), reason="negspacy is not installed")
 def test_the_baseline_reads_negation_before_a_keyword_but_not_after() -> None:
     assert negex.findings_in(["No effusion. Edema.", "Edema is absent."]) == [
         frozenset({"oedema"}),

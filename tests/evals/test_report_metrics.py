@@ -14,10 +14,10 @@ from assistant.chest.vocabulary import FINDINGS, finding_named
 from assistant.labeller.labeller import find_assertions
 from evals.counting import finding_sides
 from evals.report import Pair, score_pairs
-from evals.report.claims import finding_sides_claimed, invented_measurements, measurements
-from evals.report.entailment import entailed, logical
+from evals.report.claims import collect_claims, find_invented_measurements, find_measurements
+from evals.report.entailment import count_entailed, logical_scores_of
 from evals.report.significance import TIERS
-from evals.report.text import text_figures
+from evals.report.text import add_text_figures
 from evals.results import FigureTable
 
 # Findings without a side whose name alone claims just them.
@@ -47,7 +47,7 @@ def figures_of(texts, **more):
 
 def text_value(texts, name):
     tally = FigureTable()
-    text_figures(tally, texts, [str(i) for i in range(len(texts))], 0)
+    add_text_figures(tally, texts, [str(i) for i in range(len(texts))], 0)
     return tally.figures[name]["value"]
 
 
@@ -60,7 +60,7 @@ def test_bleu_and_chrf_are_those_of_sacrebleu(texts):
     sacrebleu = pytest.importorskip("sacrebleu")
     refs, cands = [[ref for ref, _ in texts]], [cand for _, cand in texts]
     tally = FigureTable()
-    text_figures(tally, texts, [str(i) for i in range(len(texts))], 0)
+    add_text_figures(tally, texts, [str(i) for i in range(len(texts))], 0)
     found = {name: figure["value"] for name, figure in tally.figures.items()}
     for order in (1, 2, 3, 4):
         expected = sacrebleu.BLEU(lowercase=True, max_ngram_order=order).corpus_score(cands, refs)
@@ -147,32 +147,32 @@ def test_claims_in_each_detail_by_hand():
         "No pneumothorax. Possible right pneumonia. No acute disease."
     )
     found = find_assertions(text)
-    assert finding_sides_claimed(found, detail="finding") == {
+    assert collect_claims(found, detail="finding") == {
         ("pleural_effusion",),
         ("nodule",),
         ("cardiomegaly",),
     }
     both = {("pleural_effusion", "right"), ("pleural_effusion", "left")}
-    assert finding_sides_claimed(found) == {*both, ("nodule", "left"), ("cardiomegaly", "")}
-    assert finding_sides_claimed(found, detail="zone") == {
+    assert collect_claims(found) == {*both, ("nodule", "left"), ("cardiomegaly", "")}
+    assert collect_claims(found, detail="zone") == {
         *((*claim, "") for claim in both),
         ("nodule", "left", "upper"),
         ("cardiomegaly", "", ""),
     }
-    assert finding_sides_claimed(found, detail="degree") == {
+    assert collect_claims(found, detail="degree") == {
         *((*claim, "small") for claim in both),
         ("nodule", "left", ""),
         ("cardiomegaly", "", "large"),
     }
-    assert finding_sides_claimed(found, "absent") == {("pneumothorax", "")}
-    assert finding_sides_claimed(found, "uncertain") == {("pneumonia", "right")}
+    assert collect_claims(found, "absent") == {("pneumothorax", "")}
+    assert collect_claims(found, "uncertain") == {("pneumonia", "right")}
 
 
 @settings(max_examples=40, deadline=None)
 @given(reports)
 def test_claims_with_their_side_are_those_of_the_phantom_suite(text):
     theirs = {(finding, side or "") for finding, side in finding_sides(find_assertions(text))}
-    assert finding_sides_claimed(find_assertions(text)) == theirs
+    assert collect_claims(find_assertions(text)) == theirs
 
 
 def test_the_detailed_scores_by_hand():
@@ -232,10 +232,10 @@ def test_a_comparison_is_invented_only_where_no_prior_was_given():
 
 
 def test_measurements_are_read_with_their_units():
-    assert measurements("A 12 x 8 mm nodule, 1.5 cm mass, 40 % at T7, 3 films, 2-3 cm.") == [
+    assert find_measurements("A 12 x 8 mm nodule, 1.5 cm mass, 40 % at T7, 3 films, 2-3 cm.") == [
         ("mm", 12.0), ("mm", 8.0), ("mm", 15.0), ("%", 40.0), ("mm", 20.0), ("mm", 30.0),
     ]  # fmt: skip
-    assert invented_measurements("1.2 cm nodule.", "12 mm nodule, 4 mm nodule.") == (
+    assert find_invented_measurements("1.2 cm nodule.", "12 mm nodule, 4 mm nodule.") == (
         [("mm", 4.0)],
         2,
     )
@@ -286,7 +286,7 @@ def test_invented_measurements_and_the_error_of_sizes_by_hand():
     ],
 )
 def test_what_follows_from_what(claim, premise, holds):
-    assert entailed(find_assertions(claim), find_assertions(premise)) == int(holds)
+    assert count_entailed(find_assertions(claim), find_assertions(premise)) == int(holds)
 
 
 @settings(max_examples=40, deadline=None)
@@ -294,14 +294,14 @@ def test_what_follows_from_what(claim, premise, holds):
 def test_a_report_follows_from_itself(text):
     abnormal = "effusion" in text or "nodule" in text or "enlarged" in text or "pneumonia" in text
     if not (abnormal and "No acute" in text):  # such a report contradicts itself
-        assert logical(text, text) == (1.0, 1.0)
+        assert logical_scores_of(text, text) == (1.0, 1.0)
 
 
 def test_logical_precision_and_recall_by_hand():
     reference = "Small left effusion. Cardiomegaly. No pneumothorax."
     candidate = "Left effusion. Nodule."
-    assert logical(reference, candidate) == (0.5, 0.0)
+    assert logical_scores_of(reference, candidate) == (0.5, 0.0)
     found = figures_of([(reference, candidate), ("Mass.", "Mass.")])
     assert found["logical/precision"]["value"] == pytest.approx(2 / 3, abs=1e-6)
     assert found["logical/recall"]["value"] == 0.25
-    assert all(math.isnan(part) for part in logical("Film.", "Film."))
+    assert all(math.isnan(part) for part in logical_scores_of("Film.", "Film."))

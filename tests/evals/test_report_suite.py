@@ -68,7 +68,7 @@ def test_no_output_is_unscored_and_an_empty_one_is_not(tmp_path):
         {"case": 4, "reference": " ", "prediction": "Clear."},
     ]
     found = read_predictions(written(tmp_path, lines))
-    assert [(p.case, p.candidate, p.scored) for p in found] == [
+    assert [(p.case, p.candidate, p.can_be_scored) for p in found] == [
         ("1", None, False),
         ("2", None, False),
         ("3", "", True),

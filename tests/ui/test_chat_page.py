@@ -11,7 +11,7 @@ SERIOUS = ("serious", "critical")
 
 
 @needs_chromium
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.long)])
 def test_axe_finds_nothing_serious_on_any_tab(browser, url, scheme):
     context = browser.new_context(color_scheme=scheme, viewport={"width": 1500, "height": 1000})
     page = visit(context, url)

@@ -8,6 +8,7 @@ import re
 import threading
 
 import numpy as np
+import pytest
 from chat import (
     PATIENT,
     drop,
@@ -244,6 +245,7 @@ def test_a_similar_case_opens_stands_beside_the_film_and_can_be_left_out(visitor
     expect(page.locator(f'#cases article[data-case="{case}"]')).to_be_visible()
 
 
+@pytest.mark.long
 @needs_chromium
 def test_similar_cases_are_narrowed_to_a_source_and_a_finding(visitor, url, chat_assistant):
     page = visit(visitor, url)
@@ -318,11 +320,14 @@ def test_refused_file_gets_one_sentence_and_leaves_what_was_there(visitor, url, 
 
 @needs_chromium
 def test_a_late_draft_never_appears_beside_another_film(visitor, url, chat_assistant, monkeypatch):
-    gate, draft = threading.Event(), chat_assistant.draft
+    gate, drafted, draft = threading.Event(), threading.Event(), chat_assistant.draft
 
     def held_up(*args, **options):
         gate.wait(30)
-        return draft(*args, **options)
+        try:
+            return draft(*args, **options)
+        finally:
+            drafted.set()
 
     monkeypatch.setattr(chat_assistant, "draft", held_up)
     page = visit(visitor, url)
@@ -331,7 +336,8 @@ def test_a_late_draft_never_appears_beside_another_film(visitor, url, chat_assis
     page.locator("#rail").get_by_title("Take study 1 off the desk").click()
     expect(page.locator("#film .empty")).to_be_visible()
     gate.set()
-    page.wait_for_timeout(3000)
+    assert drafted.wait(60)
+    page.wait_for_timeout(700)
     expect(page.locator("#draft .draft, #cases .case")).to_have_count(0)
 
 
@@ -343,7 +349,7 @@ def test_the_draft_streams_and_stop_ends_it_with_the_session_usable(
 
     def slowly(*args, on_text=None, **options):
         def tell(text: str) -> None:
-            reached.wait(0.4)  # so that a hand is quick enough
+            reached.wait(0.2)  # so that a hand is quick enough
             on_text(text)
 
         return draft(*args, on_text=tell if on_text else None, **options)
@@ -383,6 +389,6 @@ def test_a_large_film_is_shrunk_for_the_page():
     from ui.session import Session
 
     desk = Session()
-    desk.put((Film(np.zeros((2600, 3000), np.float32), "0" * 64),))
+    desk.open_study((Film(np.zeros((2600, 3000), np.float32), "0" * 64),))
     shown = viewer_html(desk).partition("base64,")[2].partition('"')[0]
     assert max(read_film_bytes(base64.b64decode(shown)).pixels.shape) <= SHOWN_EDGE

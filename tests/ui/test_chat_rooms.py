@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import pytest
 from chat import PATIENT, drop, needs_chromium, phantom_png, sample, tab, visit, wait_for_draft
 from playwright.sync_api import Page, expect
 
@@ -125,6 +126,7 @@ def test_a_batch_takes_a_folder_or_a_manifest_of_this_machine(visitor, url, tmp_
         (tmp_path / "cases.csv").write_text("image\none.png\n", encoding="utf-8")
 
 
+@pytest.mark.long
 @needs_chromium
 def test_a_batch_is_stopped_and_what_was_drafted_stays(visitor, url, tmp_path):
     page = visit(visitor, url)

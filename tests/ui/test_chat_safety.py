@@ -47,7 +47,7 @@ from assistant.types import (
     Sentence,
 )
 from ui.batch_view import batch_html
-from ui.cases_view import cases_html, shelf_html
+from ui.cases_view import cases_html, library_html
 from ui.draft_view import draft_html, writing_html
 from ui.film_view import rail_html, viewer_html
 from ui.session import Session
@@ -56,6 +56,7 @@ from ui.talk_view import talk_html
 EVIL = "<img src=x onerror=alert(1)>"
 
 
+@pytest.mark.long
 @needs_chromium
 def test_two_sessions_do_not_see_each_others_films(browser, url, films):
     first, second = browser.new_context(), browser.new_context()
@@ -226,6 +227,7 @@ def test_a_page_elsewhere_that_takes_this_machines_address_is_not_answered(url):
     assert httpx.get(f"{url}config", headers={"host": "localhost"}, timeout=60).is_success
 
 
+@pytest.mark.long
 @needs_chromium
 def test_who_waits_is_told_the_place_in_line(browser, url, chat_assistant, monkeypatch):
     gate, draft = threading.Event(), chat_assistant.draft
@@ -328,20 +330,25 @@ def test_nothing_that_was_written_elsewhere_is_taken_as_html():
         EVIL, "findings", evidence=(said,), citations=(EVIL,), reason=EVIL, written=EVIL
     )
     desk = Session()
-    visit = desk.put((film, film))
+    visit = desk.open_study((film, film))
     visit.report = Report(
-        study=visit.study(), sentences=(sentence,), neighbours=(near,), gate=gate, provenance=made,
-        removed=((EVIL, EVIL),), abstention=EVIL,
-    )  # fmt: skip
-    visit.near, visit.excluded, visit.painted = (near,), (EVIL,), EVIL
-    visit.talk = (Answer(EVIL, EVIL, gate, made, removed=((EVIL, EVIL),), sentence=sentence,
+        study=visit.to_study(),
+        sentences=(sentence,),
+        neighbours=(near,),
+        gate=gate,
+        provenance=made,
+        removed=((EVIL, EVIL),),
+        abstention=EVIL,
+    )
+    visit.neighbours, visit.excluded_cases, visit.painting_prompt = (near,), (EVIL,), EVIL
+    visit.answers = (Answer(EVIL, EVIL, gate, made, removed=((EVIL, EVIL),), sentence=sentence,
                          understood=EVIL),)  # fmt: skip
     row = {"image": EVIL, "error": EVIL}
     nobody = SimpleNamespace(library=None)
     shown = "".join(
         (
             viewer_html(desk), rail_html(desk), draft_html(visit), writing_html(EVIL),
-            cases_html(nobody, visit), shelf_html(nobody, (near,), alike=True),  # type: ignore[arg-type]
+            cases_html(nobody, visit), library_html(nobody, (near,), with_similarity=True),  # type: ignore[arg-type]
             talk_html(visit, EVIL, EVIL), batch_html([row], 1, 1.0, EVIL),
         )
     )  # fmt: skip

@@ -1,8 +1,8 @@
-"""A Llama language model that goes on from prompts token by token, each prompt kept once.
+"""Decodes with a Llama language model token by token; each prompt is stored once.
 
-What `generate` of transformers spends on a small model is mostly not the model. Here a step is
-its products and little else. It knows no tokens: vectors go in, and what the last layer makes of
-them comes out.
+For a small model, most of the time of transformers' `generate` is overhead. Here a step is the
+model's matrix products and little else. This module knows no token ids: vectors go in, and the
+last layer's hidden states come out.
 """
 
 from __future__ import annotations
@@ -19,13 +19,15 @@ from assistant.backbones.decoding.kv_cache import KVCache, Prefix, make_cache
 from assistant.backbones.decoding.packed_linear import LinearOp, linear_op_of
 from assistant.errors import BackboneError
 
-_PROMPT_TOKENS = 1200  # of prompts that are read together: about what a core's cache holds
-_LARGE = 10**8  # weights of a model of which no more copies are kept than needed
+_PROMPT_TOKENS = 1200  # of prompts in one prefill: about what a core's cache holds
+_LARGE_MODEL = 10**8  # weights, above which only one adapter's copy is kept
 WeightOf = Callable[[Any], torch.Tensor]  # a linear layer's effective weight (out, in)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Layer:
+    """The weights of one transformer layer."""
+
     norm: torch.Tensor
     mlp_norm: torch.Tensor
     qkv: LinearOp
@@ -36,17 +38,17 @@ class _Layer:
 
 
 class Decoder:
-    """The layers of one language model, with the adapter that they had when it was made."""
+    """The layers of one language model, with the adapter active when it was built."""
 
-    def __init__(self, model: Any, weight_of: WeightOf, *, alone: bool = False) -> None:
-        """Take the weights of a LlamaModel, as `weight_of` gives each linear layer's.
+    def __init__(self, model: Any, weight_of: WeightOf, *, exclusive: bool = False) -> None:
+        """Take the weights of a LlamaModel; `weight_of` returns those of each linear layer.
 
-        `alone` says that nothing else will compute with the model: its layers are then gone.
-        Raises BackboneError where the model is not built as Llama is.
+        `exclusive` promises that nothing else will compute with the model: its layers are then
+        emptied. Raises BackboneError where the model is not built like Llama.
         """
         config = model.config
-        plain = not (config.attention_bias or config.mlp_bias) and config.hidden_act == "silu"
-        if config.model_type != "llama" or not plain:
+        is_plain = not (config.attention_bias or config.mlp_bias) and config.hidden_act == "silu"
+        if config.model_type != "llama" or not is_plain:
             raise BackboneError(
                 f"The language model of this backbone is a {config.model_type!r} that Wetread "
                 "cannot run; name a Janus whose language model is a Llama without biases."
@@ -55,110 +57,116 @@ class Decoder:
         self._groups = config.num_key_value_heads
         self._eps = config.rms_norm_eps
         self._norm = model.norm.weight
-        self._layers = [_layer(layer, weight_of, alone) for layer in model.layers]
-        self._head = getattr(config, "head_dim", None) or config.hidden_size // self._heads
-        # Angles for every position there is: they are the same for all layers and prompts.
-        at = torch.arange(config.max_position_embeddings, device=self._norm.device)[None]
-        cos, sin = model.rotary_emb(self._norm[None, None], at)
-        half = self._head // 2
+        self._layers = [_make_layer(layer, weight_of, exclusive) for layer in model.layers]
+        self._head_width = getattr(config, "head_dim", None) or config.hidden_size // self._heads
+        # Rotary angles of all positions: they are the same for all layers and prompts.
+        positions = torch.arange(config.max_position_embeddings, device=self._norm.device)[None]
+        cos, sin = model.rotary_emb(self._norm[None, None], positions)
+        half = self._head_width // 2
         self._cos, self._sin = cos[0], torch.cat([-sin[0, :, :half], sin[0, :, half:]], dim=-1)
 
     @property
-    def positions(self) -> int:
-        """Tokens that a prompt and what follows may have together."""
+    def max_positions(self) -> int:
+        """Number of tokens that a prompt and its continuation may have together."""
         return len(self._cos)
 
     @property
     def size(self) -> int:
-        """Numbers in its layers' weights."""
+        """Number of weights in its layers."""
         return sum(layer.size for layer in self._layers)
 
-    def fit(self, prompt: int, room: int) -> None:
-        """Raise BackboneError where a prompt and what follows are more tokens than it can take."""
-        if prompt + room > self.positions:
+    def check_length(self, prompt_tokens: int, max_new_tokens: int) -> None:
+        """Raise BackboneError where prompt and new tokens exceed the model's positions."""
+        if prompt_tokens + max_new_tokens > self.max_positions:
             raise BackboneError(
-                f"A prompt of {prompt} tokens with {room} to follow is more than the "
-                f"{self.positions} that the backbone can take; shorten what is asked."
+                f"A prompt of {prompt_tokens} tokens with {max_new_tokens} to follow is more than "
+                f"the {self.max_positions} that the backbone can take; shorten what is asked."
             )
 
     def prefill(self, prompts: Sequence[torch.Tensor]) -> list[Prefix]:
-        """Each prompt, (tokens, width), as the layers keep it; those of like length together."""
-        self.fit(max(len(prompt) for prompt in prompts), 1)
+        """Run prompts, each (tokens, width), through the layers; similar lengths go together."""
+        self.check_length(max(len(prompt) for prompt in prompts), 1)
         prefixes: dict[int, Prefix] = {}
         order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
         while order:
             longest = len(prompts[order[-1]])
-            some = order[-max(1, _PROMPT_TOKENS // longest) :]
-            del order[-len(some) :]
-            prefixes |= zip(some, self._prefill_layers([prompts[i] for i in some]), strict=True)
+            group = order[-max(1, _PROMPT_TOKENS // longest) :]
+            del order[-len(group) :]
+            prefixes |= zip(group, self._prefill_layers([prompts[i] for i in group]), strict=True)
         return [prefixes[i] for i in range(len(prompts))]
 
     def _prefill_layers(self, prompts: list[torch.Tensor]) -> list[Prefix]:
-        # Padded on the right, so that a causal mask is all the mask that is needed.
+        # Padded on the right, so that the causal mask suffices.
         x = torch.nn.utils.rnn.pad_sequence(prompts, batch_first=True)
         rows, tokens, width = x.shape
         x = x.view(-1, width)
         ends = torch.tensor([len(prompt) for prompt in prompts], device=x.device)
         cos, sin = self._cos[:tokens, None], self._sin[:tokens, None]
-        kept = []
+        keys_and_values = []
         for layer in self._layers:
-            q, k, v = self._qkv(layer, x, rows, cos, sin)
-            kept.append((k, v))
+            q, k, v = self._project_qkv(layer, x, rows, cos, sin)
+            keys_and_values.append((k, v))
             if layer is not self._layers[-1]:
-                seen = self._attend(q, k, v, is_causal=True)
-            else:  # of what it makes, only that of each last token is ever used
+                attention = self._attend(q, k, v, is_causal=True)
+            else:  # of the last layer, only the output for each last token is used
                 last = (torch.arange(rows, device=x.device), ends - 1)
                 x = x.view(rows, tokens, width)[last]
-                known = torch.arange(tokens, device=x.device) < ends[:, None]
+                is_prompt = torch.arange(tokens, device=x.device) < ends[:, None]
                 q = q.transpose(1, 2)[last][:, :, None]
-                seen = self._attend(q, k, v, attn_mask=known[:, None, None])
-            x = self._after(layer, x, seen.transpose(1, 2).reshape(len(x), -1))
-        made = self._normed(x, self._norm)
-        keys, values = (torch.stack(part) for part in zip(*kept, strict=True))
+                attention = self._attend(q, k, v, attn_mask=is_prompt[:, None, None])
+            x = self._finish_layer(layer, x, attention.transpose(1, 2).reshape(len(x), -1))
+        last_hidden = self._rms_norm(x, self._norm)
+        keys, values = (torch.stack(part) for part in zip(*keys_and_values, strict=True))
         return [
-            Prefix(keys[:, i, :, :end].contiguous(), values[:, i, :, :end].contiguous(), made[i])
+            Prefix(
+                keys[:, i, :, :end].contiguous(), values[:, i, :, :end].contiguous(), last_hidden[i]
+            )
             for i, end in enumerate(ends.tolist())
         ]
 
     def _attend(
         self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, **mask: Any
     ) -> torch.Tensor:
-        shared = self._groups != self._heads
-        return F.scaled_dot_product_attention(q, k, v, enable_gqa=shared, **mask)
+        is_grouped = self._groups != self._heads
+        return F.scaled_dot_product_attention(q, k, v, enable_gqa=is_grouped, **mask)
 
-    def step(self, x: torch.Tensor, at: torch.Tensor, kept: KVCache, done: int) -> torch.Tensor:
-        """What the layers make of one token a row, (rows, width), at positions (rows,)."""
-        cos, sin = self._cos[at][:, None, None], self._sin[at][:, None, None]
+    def step(
+        self, x: torch.Tensor, positions: torch.Tensor, cache: KVCache, step: int
+    ) -> torch.Tensor:
+        """Run one new token a row, (rows, width), at positions (rows,) through the layers."""
+        cos, sin = self._cos[positions][:, None, None], self._sin[positions][:, None, None]
         for number, layer in enumerate(self._layers):
-            q, k, v = self._qkv(layer, x, len(x), cos, sin)
-            x = self._after(layer, x, kept.attend(number, q, k, v, done))
-        return self._normed(x, self._norm)
+            q, k, v = self._project_qkv(layer, x, len(x), cos, sin)
+            x = self._finish_layer(layer, x, cache.attend(number, q, k, v, step))
+        return self._rms_norm(x, self._norm)
 
-    def _qkv(
+    def _project_qkv(
         self, layer: _Layer, x: torch.Tensor, rows: int, cos: torch.Tensor, sin: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Queries (rows, heads, tokens, head), keys and values of x (rows * tokens, width)."""
-        made = layer.qkv(self._normed(x, layer.norm))
-        made = made.view(rows, -1, self._heads + 2 * self._groups, self._head)
-        turned, v = made.split([self._heads + self._groups, self._groups], dim=2)
-        turned = torch.addcmul(turned * cos, turned.roll(self._head // 2, -1), sin)
-        q, k = turned.split([self._heads, self._groups], dim=2)
+        projected = layer.qkv(self._rms_norm(x, layer.norm))
+        projected = projected.view(rows, -1, self._heads + 2 * self._groups, self._head_width)
+        rotated, v = projected.split([self._heads + self._groups, self._groups], dim=2)
+        rotated = torch.addcmul(rotated * cos, rotated.roll(self._head_width // 2, -1), sin)
+        q, k = rotated.split([self._heads, self._groups], dim=2)
         return q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)
 
-    def _after(self, layer: _Layer, x: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
-        """What follows the attention in a layer, of x and seen (N, width)."""
-        x = x + layer.out(seen)
-        gate, up = layer.gate_up(self._normed(x, layer.mlp_norm)).chunk(2, dim=-1)
+    def _finish_layer(
+        self, layer: _Layer, x: torch.Tensor, attention: torch.Tensor
+    ) -> torch.Tensor:
+        """The rest of a layer after its attention, from x and the attention (N, width)."""
+        x = x + layer.out(attention)
+        gate, up = layer.gate_up(self._rms_norm(x, layer.mlp_norm)).chunk(2, dim=-1)
         return x + layer.down(F.silu(gate) * up)
 
-    def _normed(self, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-        # As `F.rms_norm`, which on a CPU takes twice the time for a few rows.
-        wide = x.float()
-        mean = wide.square().mean(dim=-1, keepdim=True)
-        return (wide * mean.add_(self._eps).rsqrt_()).to(x.dtype) * weight
+    def _rms_norm(self, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+        # Equals `F.rms_norm`, which on a CPU takes twice the time for a few rows.
+        x_float32 = x.float()
+        mean = x_float32.square().mean(dim=-1, keepdim=True)
+        return (x_float32 * mean.add_(self._eps).rsqrt_()).to(x.dtype) * weight
 
 
-def _layer(layer: Any, weight_of: WeightOf, alone: bool) -> _Layer:
+def _make_layer(layer: Any, weight_of: WeightOf, exclusive: bool) -> _Layer:
     attention, mlp = layer.self_attn, layer.mlp
     linears = {
         "qkv": (attention.q_proj, attention.k_proj, attention.v_proj),
@@ -166,57 +174,72 @@ def _layer(layer: Any, weight_of: WeightOf, alone: bool) -> _Layer:
         "gate_up": (mlp.gate_proj, mlp.up_proj),
         "down": (mlp.down_proj,),
     }
-    weights = {name: [weight_of(linear) for linear in some] for name, some in linears.items()}
-    size = sum(weight.numel() for some in weights.values() for weight in some)
-    products = {name: linear_op_of(some, alone=alone) for name, some in weights.items()}
+    weights = {name: [weight_of(linear) for linear in group] for name, group in linears.items()}
+    size = sum(weight.numel() for group in weights.values() for weight in group)
+    ops = {name: linear_op_of(group, exclusive=exclusive) for name, group in weights.items()}
     norms = layer.input_layernorm.weight, layer.post_attention_layernorm.weight
-    return _Layer(*norms, **products, size=size)
+    return _Layer(*norms, **ops, size=size)
 
 
 class Decoders:
-    """The decoders of a model with its adapters, each made when it is first needed."""
+    """The decoders of a model and its adapters, each built when it is first needed."""
 
     def __init__(self, model: Any, adapters: Adapters) -> None:
         self._model = model
         self._adapters = adapters
-        self._made: dict[str | None, Decoder] = {}
+        self._decoders: dict[str | None, Decoder] = {}
 
     def decoder_for(self, task: str | None) -> Decoder:
-        """That of a task's adapter, or of the base alone; BackboneError where there is none."""
-        if task not in self._made:
+        """The decoder of a task's adapter, or of the base alone; BackboneError without one."""
+        if task not in self._decoders:
             with torch.inference_mode(False), torch.no_grad(), self._adapters.switched_to(task):
-                made = Decoder(self._model, current_weight, alone=not self._adapters.tasks)
-            if made.size > _LARGE:  # its layers with an adapter are a copy: only one is kept
-                self._made = {t: d for t, d in self._made.items() if t is None}
-            self._made[task] = made
-        return self._made[task]
+                decoder = Decoder(self._model, current_weight, exclusive=not self._adapters.tasks)
+            # A decoder with an adapter copies the layers: of a large model only one is kept.
+            if decoder.size > _LARGE_MODEL:
+                self._decoders = {k: d for k, d in self._decoders.items() if k is None}
+            self._decoders[task] = decoder
+        return self._decoders[task]
 
 
 class DecodingBatch:
-    """Texts or pictures that go on from prompts, `draws` from each; one step is a token a row.
+    """Rows of texts or pictures that continue prompts; one step is one token a row.
 
-    The rows are numbered prompt by prompt: row p * draws + d is the d-th from prompt p.
+    The rows are numbered prompt by prompt: row p * rows_per_prompt + s is sample s of prompt p.
     """
 
-    def __init__(self, decoder: Decoder, prefixes: Sequence[Prefix], draws: int, room: int) -> None:
-        """Make room for so many tokens a row; BackboneError where the model has no such places."""
-        decoder.fit(max(prefix.tokens for prefix in prefixes), room)
-        self._decoder, self._draws = decoder, draws
-        self._kept = make_cache(prefixes, draws, room)
-        self.last = torch.stack([p.last for p in prefixes]).repeat_interleave(draws, dim=0)
-        lengths = torch.tensor([prefix.tokens for prefix in prefixes], device=self.last.device)
-        self._positions = lengths.repeat_interleave(draws)
-        self._done = 0
+    def __init__(
+        self,
+        decoder: Decoder,
+        prefixes: Sequence[Prefix],
+        rows_per_prompt: int,
+        max_new_tokens: int,
+    ) -> None:
+        """Allocate `max_new_tokens` a row; BackboneError where the model has too few positions."""
+        decoder.check_length(max(prefix.tokens for prefix in prefixes), max_new_tokens)
+        self._decoder, self._rows_per_prompt = decoder, rows_per_prompt
+        self._cache = make_cache(prefixes, rows_per_prompt, max_new_tokens)
+        self.last_hidden = torch.stack([p.last_hidden for p in prefixes]).repeat_interleave(
+            rows_per_prompt, dim=0
+        )
+        lengths = torch.tensor(
+            [prefix.tokens for prefix in prefixes], device=self.last_hidden.device
+        )
+        self._positions = lengths.repeat_interleave(rows_per_prompt)
+        self._steps = 0
 
     def step(self, x: torch.Tensor) -> torch.Tensor:
-        """What the last layer makes of each row's next token; x and the result (rows, width)."""
-        made = self._decoder.step(x, self._positions, self._kept, self._done)
+        """The last layer's output for each row's next token; x and the result (rows, width)."""
+        hidden = self._decoder.step(x, self._positions, self._cache, self._steps)
         self._positions = self._positions + 1
-        self._done += 1
-        return made
+        self._steps += 1
+        return hidden
 
-    def keep_rows(self, prompts: Sequence[int], draws: Sequence[Sequence[int]]) -> None:
-        """Go on with some prompts only, and as many draws of each, named by their numbers."""
-        rows = [p * self._draws + d for p, some in zip(prompts, draws, strict=True) for d in some]
-        self._kept.keep_rows(prompts, rows, self._done)
-        self._positions, self._draws = self._positions[rows], len(draws[0])
+    def keep_rows(self, prompts: Sequence[int], samples: Sequence[Sequence[int]]) -> None:
+        """Keep only these prompts, and of each these samples, equally many, by their numbers."""
+        rows = [
+            p * self._rows_per_prompt + sample
+            for p, numbers in zip(prompts, samples, strict=True)
+            for sample in numbers
+        ]
+        self._cache.keep_rows(prompts, rows, self._steps)
+        self._positions, self._rows_per_prompt = self._positions[rows], len(samples[0])

@@ -1,4 +1,4 @@
-"""Products by the weights of linear layers, in the form that the processor multiplies fastest."""
+"""Linear layers whose weights lie in the memory layout that the CPU multiplies fastest."""
 
 from __future__ import annotations
 
@@ -12,86 +12,94 @@ from assistant.backbones.device import has_bfloat16
 
 LinearOp = Callable[[torch.Tensor], torch.Tensor]  # x (N, in) to (N, out)
 
-_NATIVE = has_bfloat16()
-_ONEDNN = torch.backends.mkldnn.is_available()
-_WIDE = bool(torch.cpu.get_capabilities().get("avx512_f"))
-_SMALL = 1 << 20  # numbers in a weight that may be held in two orders
-_ROWS = 32  # for which oneDNN orders a weight; more rows lose nothing by it
+_HAS_BFLOAT16 = has_bfloat16()
+_HAS_ONEDNN = torch.backends.mkldnn.is_available()
+_HAS_AVX512 = bool(torch.cpu.get_capabilities().get("avx512_f"))
+_MAX_PACKED_SIZE = 1 << 20  # numbers in a weight that may be stored in two layouts
+_PACKED_ROWS = 32  # batch size for which oneDNN lays out a weight; larger batches lose nothing
 
 
-def linear_op_of(weights: Sequence[torch.Tensor], *, alone: bool = False) -> LinearOp:
-    """One product by several weights, each (out, in): all their outputs beside each other.
+def linear_op_of(weights: Sequence[torch.Tensor], *, exclusive: bool = False) -> LinearOp:
+    """One product by several weights, each (out, in), with their outputs concatenated.
 
-    A model's own parameters become parts of what is made, else a large model would be held twice.
-    `alone` says that nothing else will compute with them: they may then be taken apart.
+    A model's own parameters become views of the joined weight, so that a large model is not stored
+    twice. `exclusive` promises that nothing else will compute with them: they may then be emptied.
     """
-    whole = torch.cat([weight.detach() for weight in weights])
-    own = [weight for weight in weights if isinstance(weight, nn.Parameter)]
-    if _bfloat16(whole) and (alone or not own):
-        for weight in own:
+    joined = torch.cat([weight.detach() for weight in weights])
+    parameters = [weight for weight in weights if isinstance(weight, nn.Parameter)]
+    if _is_native_bfloat16(joined) and (exclusive or not parameters):
+        for weight in parameters:
             weight.data = weight.new_empty(0)
-        return _packed(whole, 1)
-    parts = whole.split([len(weight) for weight in weights])
+        return _make_packed_op(joined, 1)
+    parts = joined.split([len(weight) for weight in weights])
     for weight, part in zip(weights, parts, strict=True):
         if isinstance(weight, nn.Parameter):
             weight.data = part
-    return _either(whole)
+    return _make_switching_op(joined)
 
 
 def head_op_of(weight: torch.Tensor) -> LinearOp:
-    """The product by a weight that others go on using."""
-    return _packed(weight.detach(), 1) if _bfloat16(weight) else _either(weight.detach())
+    """The product by a weight that stays in use elsewhere."""
+    return (
+        _make_packed_op(weight.detach(), 1)
+        if _is_native_bfloat16(weight)
+        else _make_switching_op(weight.detach())
+    )
 
 
 def pack_linear(module: nn.Module) -> None:
-    """Let the small layers within a module that no adapter changes take several rows faster."""
+    """Replace a module's small layers without adapters by ones that are faster for batches."""
     for name, child in module.named_children():
-        if type(child) is nn.Linear and _gains(child.weight):
+        if type(child) is nn.Linear and _is_worth_packing(child.weight):
             setattr(module, name, _Linear(child))
         elif not hasattr(child, "get_delta_weight"):
             pack_linear(child)
 
 
 class _Linear(nn.Module):
+    """A linear layer in oneDNN's layout."""
+
     def __init__(self, linear: nn.Linear) -> None:
         super().__init__()
-        self._product = _packed(linear.weight.detach(), _ROWS, linear.bias)
+        self._op = _make_packed_op(linear.weight.detach(), _PACKED_ROWS, linear.bias)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self._product(x)
+        return self._op(x)
 
 
-def _bfloat16(weight: torch.Tensor) -> bool:
-    """Whether oneDNN has its own order for such a weight: one row then takes half the time."""
+def _is_native_bfloat16(weight: torch.Tensor) -> bool:
+    """Whether oneDNN has its own layout for this weight: one row then takes half the time."""
     on_cpu = weight.dtype == torch.bfloat16 and weight.device.type == "cpu"
-    return on_cpu and _NATIVE and _ONEDNN
+    return on_cpu and _HAS_BFLOAT16 and _HAS_ONEDNN
 
 
-def _gains(weight: torch.Tensor) -> bool:
-    """Whether a copy in oneDNN's order is worth its memory: several rows are then taken faster."""
+def _is_worth_packing(weight: torch.Tensor) -> bool:
+    """Whether a copy in oneDNN's layout is worth its memory: it speeds up several rows."""
     on_cpu = weight.dtype == torch.float32 and weight.device.type == "cpu"
-    return on_cpu and weight.numel() <= _SMALL and _WIDE and _ONEDNN
+    return on_cpu and weight.numel() <= _MAX_PACKED_SIZE and _HAS_AVX512 and _HAS_ONEDNN
 
 
-def _packed(weight: torch.Tensor, rows: int, bias: torch.Tensor | None = None) -> LinearOp:
-    made = torch.ops.mkldnn._reorder_linear_weight(weight, rows)
-    return lambda x: torch.ops.mkldnn._linear_pointwise(x, made, bias, "none", [], "")
+def _make_packed_op(weight: torch.Tensor, rows: int, bias: torch.Tensor | None = None) -> LinearOp:
+    """The product by a weight in oneDNN's layout for a batch of `rows`."""
+    packed = torch.ops.mkldnn._reorder_linear_weight(weight, rows)
+    return lambda x: torch.ops.mkldnn._linear_pointwise(x, packed, bias, "none", [], "")
 
 
-def _either(weight: torch.Tensor) -> LinearOp:
-    """The product by a weight as it lies for one row, in oneDNN's order for several."""
-    plain = _plain(weight)
-    if not _gains(weight):
-        return plain
-    packed = _packed(weight, _ROWS)
-    return lambda x: plain(x) if len(x) == 1 else packed(x)
+def _make_switching_op(weight: torch.Tensor) -> LinearOp:
+    """The product by a weight: as stored for one row, in oneDNN's layout for several."""
+    plain_op = _make_plain_op(weight)
+    if not _is_worth_packing(weight):
+        return plain_op
+    packed_op = _make_packed_op(weight, _PACKED_ROWS)
+    return lambda x: plain_op(x) if len(x) == 1 else packed_op(x)
 
 
-def _plain(weight: torch.Tensor) -> LinearOp:
-    converted = weight.dtype == torch.bfloat16 and weight.device.type == "cpu"
+def _make_plain_op(weight: torch.Tensor) -> LinearOp:
+    """The product by a weight as it is stored."""
+    is_bfloat16 = weight.dtype == torch.bfloat16 and weight.device.type == "cpu"
 
     def product(x: torch.Tensor) -> torch.Tensor:
-        if converted and len(x) == 1 and not _NATIVE:  # torch has a faster way for one row
+        if is_bfloat16 and len(x) == 1 and not _HAS_BFLOAT16:  # faster than `F.linear` for one row
             return torch.mv(weight, x[0])[None]
         return F.linear(x, weight)
 

@@ -1,7 +1,7 @@
-"""Texts and pictures token by token: which token comes next, which rows are done.
+"""Generates texts and pictures token by token: chooses each next token and drops finished rows.
 
-It knows neither films nor words. Every row is drawn with numbers of its own, so that what is
-written or painted does not depend on what else is in the batch.
+This module knows neither films nor words. Every row is sampled with uniform numbers of its own, so
+that the result does not depend on what else is in the batch.
 """
 
 from __future__ import annotations
@@ -16,117 +16,138 @@ import torch
 from assistant.backbones.decoding.kv_cache import Prefix
 from assistant.backbones.decoding.llama import Decoder, DecodingBatch
 
-_WORTH = 0.75  # of the rows still go on, at most, when the others are let go
+_MAX_ROWS_LEFT = 0.75  # share of the rows still active, at most, for the others to be dropped
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GenerationSettings:
-    """How texts are written, or pictures painted."""
+    """How texts or pictures are generated."""
 
     embed: Callable[[torch.Tensor], torch.Tensor]  # tokens (rows,) to vectors (rows, width)
-    head: Callable[[torch.Tensor], torch.Tensor]  # vectors to scores (rows, tokens)
-    most: int  # tokens of each, at most
-    end: int = -1  # the token that ends one; a picture has none
-    temperature: float = 0.0  # 0: the likeliest token
+    head: Callable[[torch.Tensor], torch.Tensor]  # hidden states to logits (rows, tokens)
+    max_tokens: int  # of each text; all of them for a picture
+    end_token: int = -1  # the token that ends a text; a picture has none
+    temperature: float = 0.0  # 0: the most probable token
 
 
 @dataclass(slots=True)
 class RowText:
-    """A text as it grows: its tokens without the end, and the natural log of their chance."""
+    """The text of a row so far: its tokens without the end token, and their log-probabilities."""
 
     ids: list[int]
-    logs: list[float]
+    log_probabilities: list[float]  # natural log
     ended: bool = False
 
 
-def row_uniforms(seed: int, what: str, which: int, count: int) -> np.ndarray:
-    """The numbers in [0, 1), float64 (count,), that a row is drawn with: the same everywhere."""
-    digest = hashlib.blake2b(what.encode(), digest_size=8).digest()
-    return np.random.default_rng([seed, int.from_bytes(digest), which]).random(count)
+def row_uniforms(seed: int, key: str, index: int, count: int) -> np.ndarray:
+    """A row's uniform numbers in [0, 1), float64 (count,): the same on every machine.
+
+    `key` is what the row is about, and `index` its number among the rows of the same key.
+    """
+    digest = hashlib.blake2b(key.encode(), digest_size=8).digest()
+    return np.random.default_rng([seed, int.from_bytes(digest), index]).random(count)
 
 
 def sample_token(
-    scores: torch.Tensor, temperature: float, drawn: torch.Tensor | None
+    logits: torch.Tensor, temperature: float, uniforms: torch.Tensor | None
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """The next tokens, int64 (rows,), of scores (rows, tokens), and the log of each one's chance.
+    """The next tokens, int64 (rows,), from logits (rows, tokens), and their log-probabilities.
 
-    The likeliest at temperature 0, else where `drawn` (rows,), in [0, 1), falls.
+    Without `uniforms` each is the most probable; else the one whose cumulative probability the
+    row's number of `uniforms` (rows,), in [0, 1), falls into.
     """
-    if drawn is None:
-        logs = scores.float().log_softmax(dim=-1)
-        best = logs.max(dim=-1)
+    if uniforms is None:
+        log_probabilities = logits.float().log_softmax(dim=-1)
+        best = log_probabilities.max(dim=-1)
         return best.indices, best.values
-    logs = (scores.float() / temperature).log_softmax(dim=-1)
-    up_to = logs.double().exp().cumsum(dim=-1)
-    at = drawn[:, None] * up_to[:, -1:]
-    tokens = torch.searchsorted(up_to, at, right=True).clamp(max=scores.shape[1] - 1)
-    return tokens[:, 0], logs.gather(1, tokens)[:, 0]
+    log_probabilities = (logits.float() / temperature).log_softmax(dim=-1)
+    cumulative = log_probabilities.double().exp().cumsum(dim=-1)
+    thresholds = uniforms[:, None] * cumulative[:, -1:]
+    tokens = torch.searchsorted(cumulative, thresholds, right=True).clamp(max=logits.shape[1] - 1)
+    return tokens[:, 0], log_probabilities.gather(1, tokens)[:, 0]
 
 
 def generate_texts(
     decoder: Decoder,
     prefixes: Sequence[Prefix],
-    of_prompt: Sequence[Sequence[int]],
-    wanted: GenerationSettings,
-    drawn: np.ndarray | None,
-    heard: Callable[[Sequence[int]], None] | None = None,
+    texts_of_prompt: Sequence[Sequence[int]],
+    settings: GenerationSettings,
+    uniforms: np.ndarray | None,
+    on_step: Callable[[Sequence[int]], None] | None = None,
 ) -> list[RowText]:
-    """Write texts that go on from prompts: `of_prompt` are the numbers of each one's texts.
+    """Generate texts that continue prompts; `texts_of_prompt` has the numbers of each one's texts.
 
-    `drawn` (texts, most) are the numbers that each is drawn with, None at temperature 0. `heard`
-    hears at every token what the first text has, whichever texts still go on.
+    `uniforms` (texts, max_tokens) are the numbers that each text is sampled with, None at
+    temperature 0. `on_step` receives at every step the tokens of the first text, whichever texts
+    are still active.
     """
-    draws = max(len(texts) for texts in of_prompt)
-    rows = DecodingBatch(decoder, prefixes, draws, wanted.most)
-    texts = [RowText([], []) for numbered in of_prompt for _ in numbered]
-    spare = RowText([], [], ended=True)  # fills up the rows of a prompt that has fewer texts
-    grid = [[*numbered, *[-1] * (draws - len(numbered))] for numbered in of_prompt]
-    chances = None if drawn is None else torch.from_numpy(drawn).to(rows.last.device)
-    hidden = rows.last
-    for at in range(wanted.most):
-        flat = [number for line in grid for number in line]
-        chosen = None if chances is None else chances[flat, at]
-        tokens, logs = sample_token(wanted.head(hidden), wanted.temperature, chosen)
-        for number, token, log in zip(flat, tokens.tolist(), logs.tolist(), strict=True):
+    rows_per_prompt = max(len(texts) for texts in texts_of_prompt)
+    decoding = DecodingBatch(decoder, prefixes, rows_per_prompt, settings.max_tokens)
+    texts = [RowText([], []) for numbers in texts_of_prompt for _ in numbers]
+    spare = RowText([], [], ended=True)  # fills the rows of a prompt that has fewer texts
+    row_numbers = [
+        [*numbers, *[-1] * (rows_per_prompt - len(numbers))] for numbers in texts_of_prompt
+    ]
+    device_uniforms = (
+        None if uniforms is None else torch.from_numpy(uniforms).to(decoding.last_hidden.device)
+    )
+    hidden = decoding.last_hidden
+    for step in range(settings.max_tokens):
+        text_numbers = [number for numbers in row_numbers for number in numbers]
+        step_uniforms = None if device_uniforms is None else device_uniforms[text_numbers, step]
+        tokens, log_probabilities = sample_token(
+            settings.head(hidden), settings.temperature, step_uniforms
+        )
+        for number, token, log_probability in zip(
+            text_numbers, tokens.tolist(), log_probabilities.tolist(), strict=True
+        ):
             text = texts[number] if number >= 0 else spare
-            if token == wanted.end:
+            if token == settings.end_token:
                 text.ended = True
             if not text.ended:
                 text.ids.append(token)
-                text.logs.append(log)
-        if heard is not None:
-            heard(texts[0].ids)
-        going = [[d for d, n in enumerate(line) if n >= 0 and not texts[n].ended] for line in grid]
-        if not any(going) or at + 1 == wanted.most:
+                text.log_probabilities.append(log_probability)
+        if on_step is not None:
+            on_step(texts[0].ids)
+        active = [
+            [s for s, n in enumerate(numbers) if n >= 0 and not texts[n].ended]
+            for numbers in row_numbers
+        ]
+        if not any(active) or step + 1 == settings.max_tokens:
             break
-        kept = _fewer(going, draws)
-        if kept is not None:
-            prompts, some = kept
-            # The vectors of the tokens that were chosen, of the rows that go on.
-            tokens = tokens.view(len(grid), draws)[
-                torch.tensor(prompts)[:, None], torch.tensor(some)
+        selection = _select_rows(active, rows_per_prompt)
+        if selection is not None:
+            prompts, samples = selection
+            # The chosen tokens of the rows that stay.
+            tokens = tokens.view(len(row_numbers), rows_per_prompt)[
+                torch.tensor(prompts)[:, None], torch.tensor(samples)
             ].flatten()
-            rows.keep_rows(prompts, some)
-            grid = [[grid[p][d] for d in line] for p, line in zip(prompts, some, strict=True)]
-            draws = len(some[0])
-        hidden = rows.step(wanted.embed(tokens))
+            decoding.keep_rows(prompts, samples)
+            row_numbers = [
+                [row_numbers[p][s] for s in own] for p, own in zip(prompts, samples, strict=True)
+            ]
+            rows_per_prompt = len(samples[0])
+        hidden = decoding.step(settings.embed(tokens))
     return texts
 
 
-def _fewer(going: list[list[int]], draws: int) -> tuple[list[int], list[list[int]]] | None:
-    """The prompts to go on with and the draws of each, where that is well fewer rows than now.
+def _select_rows(
+    active: list[list[int]], rows_per_prompt: int
+) -> tuple[list[int], list[list[int]]] | None:
+    """The prompts to keep and the samples of each; None where that drops too few rows.
 
-    Those that can keep their places do, the others take the places of those that are done.
+    Prompts and samples keep their places where they can; the others take the places of those that
+    are done. A prompt with fewer active samples is filled up with finished ones.
     """
-    left = sum(1 for some in going if some)
-    behind = (p for p in range(left, len(going)) if going[p])
-    prompts = [p if going[p] else next(behind) for p in range(left)]
-    most = max(len(some) for some in going)
-    if len(prompts) * most > _WORTH * len(going) * draws:
+    prompt_count = sum(1 for own in active if own)
+    later = (p for p in range(prompt_count, len(active)) if active[p])
+    prompts = [p if active[p] else next(later) for p in range(prompt_count)]
+    width = max(len(own) for own in active)
+    if len(prompts) * width > _MAX_ROWS_LEFT * len(active) * rows_per_prompt:
         return None
-    rest = [[d for d in range(draws) if d not in going[p]] for p in prompts]
-    some = [(going[p] + more)[:most] for p, more in zip(prompts, rest, strict=True)]
-    return prompts, some
+    idle = [[s for s in range(rows_per_prompt) if s not in active[p]] for p in prompts]
+    samples = [(active[p] + more)[:width] for p, more in zip(prompts, idle, strict=True)]
+    return prompts, samples
 
 
 def generate_pictures(
@@ -140,32 +161,34 @@ def generate_pictures(
     count: int,
     on_step: Callable[[int], None] | None = None,
 ) -> torch.Tensor:
-    """The tokens of `count` pictures, int64 (count, most), that go on from a prompt.
+    """Generate the tokens of `count` pictures, int64 (count, max_tokens), that continue a prompt.
 
-    Where `unguided` is given, the prompt without its words, the scores are moved away from what
-    it would give, `guidance` times as far (Ho and Salimans, *Classifier-free guidance*, 2022).
-    `uniforms` is (count, most), None at temperature 0. `on_step` hears before each token how many
-    each picture has.
+    With `unguided`, the prompt without its words, the logits are extrapolated from those of
+    `unguided` by the factor `guidance` (Ho and Salimans, *Classifier-free guidance*, 2022).
+    `uniforms` is (count, max_tokens), None at temperature 0. `on_step` receives before each token
+    how many tokens each picture has.
     """
-    # The prompt is short beside the picture: a copy for each is cheaper than to share it.
-    both = [prompt] if unguided is None else [prompt, unguided]
-    rows = DecodingBatch(
-        decoder, [prefix for prefix in both for _ in range(count)], 1, settings.most
+    # The prompt is short compared with the picture: a copy for each is cheaper than sharing it.
+    prefixes = [prompt] if unguided is None else [prompt, unguided]
+    decoding = DecodingBatch(
+        decoder, [prefix for prefix in prefixes for _ in range(count)], 1, settings.max_tokens
     )
-    chances = None if uniforms is None else torch.from_numpy(uniforms).to(rows.last.device)
-    hidden, painted = rows.last, []
-    for at in range(settings.most):
+    device_uniforms = (
+        None if uniforms is None else torch.from_numpy(uniforms).to(decoding.last_hidden.device)
+    )
+    hidden, generated = decoding.last_hidden, []
+    for step in range(settings.max_tokens):
         if on_step is not None:
-            on_step(at)
-        scores = settings.head(hidden)
+            on_step(step)
+        logits = settings.head(hidden)
         if unguided is not None:
-            guided, free = scores.chunk(2)
-            scores = free + (guided - free) * guidance
-        if chances is None:
-            tokens = scores.argmax(dim=-1)
+            conditional, unconditional = logits.chunk(2)
+            logits = unconditional + (conditional - unconditional) * guidance
+        if device_uniforms is None:
+            tokens = logits.argmax(dim=-1)
         else:
-            tokens, _ = sample_token(scores, settings.temperature, chances[:, at])
-        painted.append(tokens)
-        if at + 1 < settings.most:
-            hidden = rows.step(settings.embed(tokens).repeat(len(both), 1))
-    return torch.stack(painted, dim=1)
+            tokens, _ = sample_token(logits, settings.temperature, device_uniforms[:, step])
+        generated.append(tokens)
+        if step + 1 < settings.max_tokens:
+            hidden = decoding.step(settings.embed(tokens).repeat(len(prefixes), 1))
+    return torch.stack(generated, dim=1)

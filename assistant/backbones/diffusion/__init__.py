@@ -1,1 +1,1 @@
-"""A diffusers pipeline as a painter. It knows nothing of what a film shows."""
+"""A diffusers pipeline as a painter. It knows nothing of the content of a film."""

@@ -1,4 +1,4 @@
-"""A painter that any text-to-image pipeline of diffusers makes, with a LoRA if one is named.
+"""Paints with any text-to-image pipeline of diffusers, with a LoRA if the settings name one.
 
 Weights come from safetensors alone, and no code from the checkpoint is run.
 """
@@ -38,7 +38,7 @@ class DiffusionPainter:
 
     @property
     def tasks(self) -> tuple[str, ...]:
-        """("image",) where a LoRA paints."""
+        """("image",) where there is a LoRA."""
         return ("image",) if self._adapter else ()
 
     def identity_for(self, task: str | None) -> Identity:
@@ -55,13 +55,13 @@ class DiffusionPainter:
     ) -> list[np.ndarray]:
         """Paint films, each float32 (H, W) in [0, 1], air dark.
 
-        The prompt is given as it stands; greys are the mean of the picture's colours. A film
-        depends on the seed and its number alone, not on how many are painted with it: they are
-        painted one by one. `guidance` is classifier-free guidance, none at 1. Diffusion knows no
-        `temperature`, so that any is taken and none changes a film. `on_progress` hears of the
-        steps done, of those of all films, in this thread; what it raises ends the painting and goes
-        through, and it may not call the painter. Raises BackboneError for a site, since a pipeline
-        has learnt none, for a prompt too long to be read whole, and where memory runs out.
+        The prompt is used unchanged; greys are the mean of the picture's colours. A film depends
+        only on the seed and its number, not on how many are painted with it: they are painted
+        one by one. `guidance` is classifier-free guidance, none at 1. `temperature` has no effect
+        in diffusion. `on_progress` receives the number of steps done and of all steps of all
+        films, in this thread; an error that it raises ends the painting and is passed on, and it
+        may not call the painter. Raises BackboneError for a site, since pipelines are not trained
+        on any, for a prompt that is too long, and where memory runs out.
         """
         if request.site.strip():
             raise BackboneError(
@@ -70,31 +70,31 @@ class DiffusionPainter:
         with self._lock:
             self._check_length(request.prompt)
             return [
-                self._paint_film(request, number, _Steps(on_progress, number, request.count))
+                self._paint_film(request, number, _StepProgress(on_progress, number, request.count))
                 for number in range(request.count)
             ]
 
-    def _paint_film(self, request: PaintRequest, number: int, steps: _Steps) -> np.ndarray:
+    def _paint_film(self, request: PaintRequest, number: int, steps: _StepProgress) -> np.ndarray:
         import torch
 
         try:
-            made = self._pipeline(
+            output = self._pipeline(
                 prompt=request.prompt,
                 num_inference_steps=self.settings.steps,
                 guidance_scale=request.guidance,
-                # On the CPU on every machine, so that the noise is the same on all.
-                generator=torch.Generator("cpu").manual_seed(_seed(request.seed, number)),
+                # On the CPU on every machine, so that all draw the same noise.
+                generator=torch.Generator("cpu").manual_seed(_film_seed(request.seed, number)),
                 output_type="np",
                 callback_on_step_end=steps,
             )
         except torch.OutOfMemoryError:
-            made = None
-        if made is None:
+            output = None
+        if output is None:
             raise BackboneError(
                 f"Memory ran out while {self.identity.name!r} painted; choose a dtype of 16 bits "
                 "or another device in the settings."
             )
-        picture = np.asarray(made.images[0], np.float32)  # (H, W, 3) in [0, 1]
+        picture = np.asarray(output.images[0], np.float32)  # (H, W, 3) in [0, 1]
         if not np.isfinite(picture).all():
             raise BackboneError(
                 f"The numbers of {self.settings.dtype} were too small for {self.identity.name!r}, "
@@ -103,37 +103,37 @@ class DiffusionPainter:
         return picture.mean(axis=-1).clip(0, 1)
 
     def _check_length(self, prompt: str) -> None:
-        """Raise BackboneError where every text encoder would leave out the end of the prompt."""
+        """Raise BackboneError where every text encoder would truncate the prompt."""
         tokenizers = [
             part for name, part in self._pipeline.components.items()
             if name.startswith("tokenizer") and part is not None
         ]  # fmt: skip
-        rooms = [(len(part(prompt).input_ids), part.model_max_length) for part in tokenizers]
-        if rooms and all(length > room for length, room in rooms):
-            length, room = max(rooms, key=lambda pair: pair[1])
+        lengths = [(len(part(prompt).input_ids), part.model_max_length) for part in tokenizers]
+        if lengths and all(length > limit for length, limit in lengths):
+            length, limit = max(lengths, key=lambda pair: pair[1])
             raise BackboneError(
                 f"The prompt has {length} tokens and the painter {self.identity.name!r} reads "
-                f"{room} at most; say it in fewer words."
+                f"{limit} at most; say it in fewer words."
             )
 
 
-class _Steps:
-    """Tells of the steps of one film, of those of all."""
+class _StepProgress:
+    """Reports the steps done, of the steps of all films."""
 
     def __init__(self, on_progress: OnProgress | None, film: int, count: int) -> None:
-        self._progress = on_progress
+        self._on_progress = on_progress
         self._film = film
         self._count = count
 
     def __call__(
         self, pipeline: Any, step: int, timestep: Any, tensors: Mapping[str, Any]
     ) -> Mapping[str, Any]:
-        """The pipeline's values as they came; some schedulers take more steps than asked."""
-        if self._progress is not None:
+        """Return the pipeline's tensors unchanged; some schedulers add steps."""
+        if self._on_progress is not None:
             steps = pipeline.num_timesteps
-            self._progress(self._film * steps + step + 1, self._count * steps)
+            self._on_progress(self._film * steps + step + 1, self._count * steps)
         return tensors
 
 
-def _seed(seed: int, film: int) -> int:
+def _film_seed(seed: int, film: int) -> int:
     return int(np.random.SeedSequence([seed, film]).generate_state(1, np.uint64)[0] >> 1)

@@ -1,1 +1,1 @@
-"""The Janus family: one model that encodes, writes and paints. It judges nothing it writes."""
+"""The Janus family: one model that encodes, writes and paints. It checks nothing it writes."""

@@ -1,6 +1,6 @@
-"""The Janus architecture of transformers, which sees, writes and paints with one model.
+"""The Janus architecture of transformers, which encodes, writes and paints with one model.
 
-It knows nothing of medicine: it is told what to ask, and gives back what the model said.
+This module knows nothing of medicine: it takes requests and returns what the model answers.
 """
 
 from __future__ import annotations
@@ -31,11 +31,10 @@ from assistant.backbones.hub import CheckpointLocation
 from assistant.backbones.janus.grain import add_grain
 from assistant.backbones.janus.painter import JanusPainter
 from assistant.backbones.janus.writer import JanusWriter
-from assistant.backbones.probe.measurements import FILE as MEASURES
-from assistant.backbones.probe.measurements import MeasurementModel
+from assistant.backbones.probe.measurements import MEASUREMENTS_FILE, MeasurementModel
 from assistant.backbones.probe.pooling import pool_patches
 from assistant.backbones.probe.probe import Probe
-from assistant.backbones.probe.test_time import label_logits
+from assistant.backbones.probe.test_time import label_logits_of_views
 from assistant.backbones.protocols import Encoded, Identity, Sampling
 from assistant.backbones.vlm.loading import UNLOADABLE, load_processor
 from assistant.errors import BackboneError
@@ -52,27 +51,33 @@ from assistant.types import (
     Study,
 )
 
-_SEEN_TOGETHER = 8  # films: about what a core's cache holds of their layers
-FROZEN = ("model.vision_model", "model.vqmodel")  # what every task shares
-FILES = ("config.json", "model.safetensors", "tokenizer.json", "card.json", "reference.safetensors")
+_ENCODER_BATCH = 8  # films: about what a core's cache holds of their layers
+FROZEN_PARTS = ("model.vision_model", "model.vqmodel")  # the parts that all tasks share
+BACKBONE_FILES = (
+    "config.json",
+    "model.safetensors",
+    "tokenizer.json",
+    "card.json",
+    "reference.safetensors",
+)
 
 
 Pixels = Callable[[Sequence[Film]], np.ndarray]  # films to (B, 3, H, W)
 
 
 def is_trained_here(folder: Path) -> bool:
-    """Whether a checkpoint is a whole backbone, which `wetread train` has written."""
-    return any((folder / name).is_file() for name in FILES[-2:])
+    """Whether a checkpoint is a complete backbone that `wetread train` has written."""
+    return any((folder / name).is_file() for name in BACKBONE_FILES[-2:])
 
 
-def _contiguous(module: Any, inputs: Any, made: torch.Tensor) -> torch.Tensor:
-    return made.contiguous()
+def _make_contiguous(module: Any, inputs: Any, output: torch.Tensor) -> torch.Tensor:
+    return output.contiguous()
 
 
 class Janus(JanusForConditionalGeneration):
-    """Janus whose `generate` is that of every other model where it writes.
+    """Janus with the standard `generate` of transformers for writing.
 
-    Its own only adds the painting, and warns of its own arguments when it merely writes.
+    Janus's own `generate` only adds painting, and warns of its own arguments while it writes.
     """
 
     def generate(self, *inputs: Any, **settings: Any) -> Any:
@@ -90,19 +95,23 @@ class JanusBackbone:
         folder: Path,
         adapters: Sequence[Path] = (),
         *,
-        own: bool = True,
-        place: CheckpointLocation | None = None,
+        include_own: bool = True,
+        location: CheckpointLocation | None = None,
         dtype: Dtype | None = None,
     ) -> None:
-        """Load a checkpoint folder with its own adapters, and those of the folders given.
+        """Load a checkpoint folder with its own adapters and those of the folders `adapters`.
 
-        A given adapter takes the place of the checkpoint's own for its task; with `own` False
-        there are none but the given. A checkpoint that others have published has no probe, no
-        reference and no card, and is named by its `place`. BackboneError says what is missing,
+        An adapter of `adapters` replaces the checkpoint's own for its task; with `include_own`
+        False only these are loaded. A published checkpoint of others has no probe, no reference
+        and no card, and takes its name from `location`. BackboneError says what is missing,
         damaged, or made for another base.
         """
-        ours = is_trained_here(folder)
-        missing = [name for name in FILES if not (folder / name).is_file()] if ours else []
+        trained_here = is_trained_here(folder)
+        missing = (
+            [name for name in BACKBONE_FILES if not (folder / name).is_file()]
+            if trained_here
+            else []
+        )
         if missing:
             raise BackboneError(
                 f"The backbone folder {folder.name!r} lacks {', '.join(missing)}; "
@@ -110,13 +119,13 @@ class JanusBackbone:
             )
         self.card: Mapping[str, Any] = {}
         self.reference: Mapping[str, np.ndarray] = {}
-        numbers = torch.float32 if ours and dtype is None else dtype_of(dtype)
+        model_dtype = torch.float32 if trained_here and dtype is None else dtype_of(dtype)
         try:
             self._model: Any = Janus.from_pretrained(
-                folder, dtype=numbers, local_files_only=True, use_safetensors=True
+                folder, dtype=model_dtype, local_files_only=True, use_safetensors=True
             ).eval()
             edge = self._model.config.vision_config.image_size
-            if ours:
+            if trained_here:
                 self._tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
                 self._pixels: Pixels = partial(batch_of, size=edge)
                 self.reference = load_file(folder / "reference.safetensors")
@@ -132,15 +141,18 @@ class JanusBackbone:
                 "its files do not belong together or are damaged, so get them again."
             ) from None
         self._model.to(device())
-        # A convolution gives the patches with their tokens last, and every layer would go on so.
-        self._model.model.vision_model.embeddings.register_forward_hook(_contiguous)
-        probe = folder / "probe.safetensors"
-        self._probe = Probe.load(probe) if probe.is_file() else None
-        measures = folder / MEASURES
-        self._measures = MeasurementModel.load(measures) if measures.is_file() else None
-        risk = folder / FILE
-        self.risk = RiskModel.load(risk) if risk.is_file() else None
-        self._adapters = Adapters(self._model, find_adapters(folder, adapters, own=own), FROZEN)
+        # The patch convolution yields a transposed layout, which every layer would keep.
+        self._model.model.vision_model.embeddings.register_forward_hook(_make_contiguous)
+        probe_file = folder / "probe.safetensors"
+        self._probe = Probe.load(probe_file) if probe_file.is_file() else None
+        measurement_file = folder / MEASUREMENTS_FILE
+        self._measurement_model = (
+            MeasurementModel.load(measurement_file) if measurement_file.is_file() else None
+        )
+        risk_file = folder / FILE
+        self.risk = RiskModel.load(risk_file) if risk_file.is_file() else None
+        found = find_adapters(folder, adapters, include_own=include_own)
+        self._adapters = Adapters(self._model, found, FROZEN_PARTS)
         inner = self._model.model
         for part in (inner.vision_model, inner.aligner, inner.generation_head):
             pack_linear(part)
@@ -148,23 +160,23 @@ class JanusBackbone:
         parts = (self._model, self._tokenizer, self._adapters, decoders)
         self._writer, self._painter = JanusWriter(*parts), JanusPainter(*parts)
         self._lock = threading.Lock()
-        if ours:
-            told = [folder / name for name in ("model.safetensors", "reference.safetensors")]
-            told += [path for path in (probe, measures) if path.is_file()]
-            self.identity = Identity(self.card["name"], sha256_of(told), self.card["licence"])
+        if trained_here:
+            files = [folder / name for name in ("model.safetensors", "reference.safetensors")]
+            files += [path for path in (probe_file, measurement_file) if path.is_file()]
+            self.identity = Identity(self.card["name"], sha256_of(files), self.card["licence"])
         else:
-            where = place or CheckpointLocation(folder, folder.resolve().name)
-            revision = where.commit or weights_sha256(folder)
-            self.identity = Identity(where.name, revision, where.licence)
+            checkpoint = location or CheckpointLocation(folder, folder.resolve().name)
+            revision = checkpoint.commit or weights_sha256(folder)
+            self.identity = Identity(checkpoint.name, revision, checkpoint.licence)
 
     @property
     def tasks(self) -> tuple[str, ...]:
-        """The tasks that have an adapter: of "report", "answer" and "image"."""
+        """The tasks that have an adapter, out of "report", "answer" and "image"."""
         return self._adapters.tasks
 
     def identity_for(self, task: str | None) -> Identity:
         """The identity with the adapter of a task; BackboneError if there is none."""
-        return replace(self.identity, adapter=self._adapters.name(task))
+        return replace(self.identity, adapter=self._adapters.name_for(task))
 
     @property
     def painter_identity(self) -> Identity:
@@ -173,12 +185,12 @@ class JanusBackbone:
 
     @property
     def instructed(self) -> bool:
-        """Whether it is a chat model of others, which has learnt nothing of probes."""
+        """Whether it is a published chat model, which is not trained on a probe's findings."""
         return not self.card
 
     @property
     def encoder_id(self) -> str:
-        """Name and weights: the same film has the same embedding as long as this stays."""
+        """Name and hash of the weights: with the same id a film has the same embedding."""
         return f"{self.identity.name}@{self.identity.revision[:16]}"
 
     @property
@@ -188,7 +200,7 @@ class JanusBackbone:
 
     @torch.inference_mode()
     def encode(self, films: Sequence[Film]) -> list[Encoded]:
-        """Encode films in one batch; features are (patches, width) in the model's numbers."""
+        """Encode films in one batch; features are (patches, width) in the model's dtype."""
         if not films:
             return []
         config = self._model.config.vision_config
@@ -197,7 +209,7 @@ class JanusBackbone:
             hidden = self._encode_patches(pixels)
             logits = None
             if self._probe:
-                logits = label_logits(
+                logits = label_logits_of_views(
                     self._probe, self._encode_patches, pixels, hidden, config.patch_size
                 )
         pooled = embeddings = pool_patches(hidden.float().numpy())
@@ -206,29 +218,29 @@ class JanusBackbone:
         else:
             if self.reference:
                 embeddings = (pooled - self.reference["pool_mean"]) / self.reference["pool_scale"]
-            size = np.linalg.norm(embeddings, axis=1, keepdims=True)
-            embeddings = embeddings / size.clip(min=1e-6)
-        probed = [None] * len(films) if logits is None else logits.numpy()
+            norms = np.linalg.norm(embeddings, axis=1, keepdims=True)
+            embeddings = embeddings / norms.clip(min=1e-6)
+        film_logits = [None] * len(films) if logits is None else logits.numpy()
         return [
             Encoded(
                 study=Study((film,)),
                 features=hidden[i],
                 embedding=embeddings[i].astype(np.float32),
                 profile=pooled[i],
-                logits=probed[i],
+                logits=film_logits[i],
             )
             for i, film in enumerate(films)
         ]
 
     def _encode_patches(self, pixels: torch.Tensor) -> torch.Tensor:
         """Patch features (B, N, W) of pixels (B, 3, H, W)."""
-        vision, like = self._model.model.vision_model, self._model
-        parts = [part.to(like.device, like.dtype) for part in pixels.split(_SEEN_TOGETHER)]
+        vision, model = self._model.model.vision_model, self._model
+        parts = [part.to(model.device, model.dtype) for part in pixels.split(_ENCODER_BATCH)]
         return torch.cat([vision(pixel_values=part).last_hidden_state.cpu() for part in parts])
 
     @torch.inference_mode()
     def probe_findings(self, films: Sequence[Film]) -> list[tuple[ProbeFinding, ...]] | None:
-        """What the probe sees in films: each finding at each place it knows, or None without one.
+        """The probe's findings in films, at each place that it knows; None without a probe.
 
         The probe shares no weights with the writer or the painter.
         """
@@ -236,54 +248,59 @@ class JanusBackbone:
 
     @torch.inference_mode()
     def probe_encoded(self, encoded: Sequence[Encoded]) -> list[tuple[ProbeFinding, ...]] | None:
-        """`read_findings` of films that are encoded already."""
+        """`probe_findings` for films that are encoded already."""
         if not encoded:
             return [] if self._probe else None
         if self._probe is None:
             return None
         return self.probe_findings_of_logits(
-            np.stack([np.asarray(c.logits).mean(axis=0) for c in encoded])
+            np.stack([np.asarray(film.logits).mean(axis=0) for film in encoded])
         )
 
     @torch.inference_mode()
     def probe_findings_of_logits(self, logits: np.ndarray) -> list[tuple[ProbeFinding, ...]] | None:
-        """`read_findings` of films by what the probe said of them, float (N, L)."""
+        """`probe_findings` for films by their label logits, float (N, L)."""
         if self._probe is None:
             return None
-        return self._probe.findings(torch.from_numpy(np.asarray(logits, np.float32)))
+        return self._probe.findings_of(torch.from_numpy(np.asarray(logits, np.float32)))
 
     @torch.inference_mode()
     def probe_details(self, encoded: Sequence[Encoded]) -> list[ProbeOutput] | None:
-        """All that the probe says of encoded films, patch by patch too; None without one."""
+        """The probe's full output for encoded films, with maps of patches; None without one."""
         if self._probe is None:
             return None
-        looks = [self._probe.details(c.features, torch.from_numpy(c.logits)) for c in encoded]
-        if self._measures is None:
-            return looks
-        taken = [
-            self._measures.measure(
-                np.asarray(c.logits).mean(axis=0), c.features.numpy().mean(axis=0)
-            )
-            for c in encoded
+        outputs = [
+            self._probe.details_of(film.features, torch.from_numpy(film.logits)) for film in encoded
         ]
-        return [replace(look, measured=found) for look, found in zip(looks, taken, strict=True)]
+        if self._measurement_model is None:
+            return outputs
+        measured = [
+            self._measurement_model.measure(
+                np.asarray(film.logits).mean(axis=0), film.features.numpy().mean(axis=0)
+            )
+            for film in encoded
+        ]
+        return [
+            replace(output, measurements=measurements)
+            for output, measurements in zip(outputs, measured, strict=True)
+        ]
 
     @torch.inference_mode()
     def reconstruct(self, films: Sequence[Film]) -> list[np.ndarray]:
-        """Films through the picture tokeniser and back, each float32 (H, W) in [0, 1].
+        """Pass films through the picture tokeniser, each float32 (H, W) in [0, 1].
 
-        H and W are those of paintings; films are first reduced to that size.
+        H and W are those of paintings; films are first resized to them.
         """
         vision, size = self._model.config.vision_config, self._painting_size
         squares = torch.from_numpy(batch_of(films, vision.image_size))
         pixels = torch.nn.functional.adaptive_avg_pool2d(squares, size).to(self._model.device)
         with self._lock:
             codes = self._model.model.vqmodel.encode(pixels.contiguous()).image_tokens
-            return self._painter.films(codes.view(len(films), -1))
+            return self._painter.decode_films(codes.view(len(films), -1))
 
     @property
     def _painting_size(self) -> int:
-        """Pixels along one edge of a painting: the grid times what the decoder doubles."""
+        """Pixels along one edge of a painting: tokens along it times the decoder's upsampling."""
         config = self._model.config
         grid = round(config.vision_config.num_image_tokens**0.5)
         return grid * 2 ** (len(config.vq_config.channel_multiplier) - 1)
@@ -301,10 +318,10 @@ class JanusBackbone:
 
         `tasks` names the adapter of each row, None the base alone; they may differ within the
         batch. Greedy at temperature 0; otherwise sampled: the n-th text of a film and its
-        request is the same for the same seed, whatever else is in the batch. `told` hears the
-        first row's text so far at every token, in this thread; what it raises ends the writing
-        and goes through, and it may not call the backbone. Raises BackboneError for a task that
-        has no adapter and for a request that is too long.
+        request is the same for the same seed, whatever else is in the batch. `on_text` receives
+        the first row's text so far at every token, in this thread; an error that it raises ends
+        the writing and is passed on, and it may not call the backbone. Raises BackboneError for
+        a task that has no adapter and for a request that is too long.
         """
         if not encoded:
             return []
@@ -318,17 +335,17 @@ class JanusBackbone:
     ) -> list[np.ndarray]:
         """Paint films, each float32 (H, W) in [0, 1], air dark; the same for a seed.
 
-        The adapter "image" paints where there is one. `on_progress` hears of the
-        tokens painted, of those of all films, in this thread; what it raises ends the painting
-        and goes through, and it may not call the backbone.
+        The adapter "image" paints where there is one. `on_progress` receives the number of
+        tokens painted and of all tokens of all films, in this thread; an error that it raises
+        ends the painting and is passed on, and it may not call the backbone.
         """
         with self._lock:
-            tokens = self._painter.tokens(request, on_progress)
-            films = self._painter.films(tokens)
+            tokens = self._painter.generate_tokens(request, on_progress)
+            films = self._painter.decode_films(tokens)
         grain = self.reference.get(f"grain.{request.site}", self.reference.get("grain.A"))
         if grain is None:
             return films
         return [
-            add_grain(p, grain, np.random.default_rng([request.seed, i]))
-            for i, p in enumerate(films)
+            add_grain(film, grain, np.random.default_rng([request.seed, i]))
+            for i, film in enumerate(films)
         ]

@@ -1,4 +1,4 @@
-"""A Janus as a painter: words to the tokens of a picture, and these to grey levels."""
+"""Paints with a Janus model: from words to picture tokens, and from these to grey levels."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from assistant.backbones.decoding.sampling import (
 from assistant.prompts import paint_prompt
 from assistant.types import OnProgress, PaintRequest
 
-_LOOKED_UP = 16  # vectors made together in the time that one takes alone, at least
+_TABLE_SPEEDUP = 16  # embeddings computed in one batch in the time of a single one, at least
 
 
 class JanusPainter:
@@ -30,58 +30,65 @@ class JanusPainter:
         self._adapters = adapters
         self._decoders = decoders
 
-    def tokens(self, request: PaintRequest, on_progress: OnProgress | None = None) -> torch.Tensor:
-        """The tokens of pictures, int64 (count, tokens); see `JanusBackbone.paint`."""
+    def generate_tokens(
+        self, request: PaintRequest, on_progress: OnProgress | None = None
+    ) -> torch.Tensor:
+        """Generate the tokens of pictures, int64 (count, tokens); see `JanusBackbone.paint`."""
         model, tokenizer, count = self._model, self._tokenizer, request.count
-        most = model.config.vision_config.num_image_tokens
+        token_count = model.config.vision_config.num_image_tokens
         ids = torch.tensor(
             tokenizer(
                 paint_prompt(tokenizer, request.prompt, request.site), add_special_tokens=False
             )["input_ids"]
         ).to(model.device)
         boi = tokenizer.convert_tokens_to_ids(tokenizer.boi_token)
-        wordless = ids.masked_fill(
+        unguided_ids = ids.masked_fill(
             (ids != tokenizer.bos_token_id) & (ids != boi), tokenizer.pad_token_id
         )
-        prompts = [ids, wordless] if request.guidance > 1 else [ids]
-        drawn = None
+        prompts = [ids, unguided_ids] if request.guidance > 1 else [ids]
+        uniforms = None
         if request.temperature > 0:
-            drawn = np.stack([row_uniforms(request.seed, "picture", i, most) for i in range(count)])
+            uniforms = np.stack(
+                [row_uniforms(request.seed, "picture", i, token_count) for i in range(count)]
+            )
         task = "image" if "image" in self._adapters.tasks else None
         with self._adapters.switched_to(task):
             decoder = self._decoders.decoder_for(task)
-            read = decoder.prefill([model.get_input_embeddings()(one) for one in prompts])
-            embed = self._embedding(most * count)
-            wanted = GenerationSettings(
-                embed, model.model.generation_head, most, temperature=request.temperature
+            prefixes = decoder.prefill([model.get_input_embeddings()(prompt) for prompt in prompts])
+            embed = self._make_embedding(token_count * count)
+            settings = GenerationSettings(
+                embed, model.model.generation_head, token_count, temperature=request.temperature
             )
-            heard = on_progress and (lambda done: on_progress(done * count, most * count))
-            painted = generate_pictures(
+            on_step = on_progress and (lambda done: on_progress(done * count, token_count * count))
+            generated = generate_pictures(
                 decoder,
-                read[0],
-                unguided=read[1] if request.guidance > 1 else None,
-                settings=wanted,
+                prefixes[0],
+                unguided=prefixes[1] if request.guidance > 1 else None,
+                settings=settings,
                 guidance=request.guidance,
-                uniforms=drawn,
+                uniforms=uniforms,
                 count=count,
-                on_step=heard,
+                on_step=on_step,
             )
         if on_progress is not None:
-            on_progress(count * most, count * most)
-        return painted
+            on_progress(count * token_count, count * token_count)
+        return generated
 
-    def films(self, tokens: torch.Tensor) -> list[np.ndarray]:
-        """Pictures of their tokens, each float32 (H, W) in [0, 1]."""
-        painted = self._model.decode_image_tokens(tokens).float().mean(dim=-1)  # (B, H, W)
-        return [p.add(1).div(2).clamp(0, 1).cpu().numpy().astype(np.float32) for p in painted]
+    def decode_films(self, tokens: torch.Tensor) -> list[np.ndarray]:
+        """Decode pictures from their tokens, each float32 (H, W) in [0, 1]."""
+        pictures = self._model.decode_image_tokens(tokens).float().mean(dim=-1)  # (B, H, W)
+        return [p.add(1).div(2).clamp(0, 1).cpu().numpy().astype(np.float32) for p in pictures]
 
-    def _embedding(self, painted: int) -> Callable[[torch.Tensor], torch.Tensor]:
-        """Tokens to vectors; looked up where all there are cost little beside those painted."""
-        embed, codes = self._model.prepare_embeddings_for_image_generation, self._codes
-        if codes > _LOOKED_UP * painted:
+    def _make_embedding(self, token_count: int) -> Callable[[torch.Tensor], torch.Tensor]:
+        """The function from tokens to vectors, to be called for `token_count` tokens in all.
+
+        It is a table where computing the vectors of all codes costs less than one by one.
+        """
+        embed, codes = self._model.prepare_embeddings_for_image_generation, self._code_count
+        if codes > _TABLE_SPEEDUP * token_count:
             return embed
         return embed(torch.arange(codes, device=self._model.device)).__getitem__
 
     @property
-    def _codes(self) -> int:
+    def _code_count(self) -> int:
         return int(self._model.config.vq_config.num_embeddings)

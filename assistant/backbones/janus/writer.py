@@ -1,6 +1,6 @@
-"""A Janus as a writer: a film and its request to text.
+"""Writes with a Janus model: from a film and its request to text.
 
-Each prompt is read once for all texts that go on from it, in one call or in the next ones.
+The prefill of each prompt is done once for all texts that continue it, in one call or later ones.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ class JanusWriter:
         self._tokenizer = tokenizer
         self._adapters = adapters
         self._decoders = decoders
-        self._head: tuple[torch.Tensor, LinearOp] | None = None
-        # What the last calls asked, read: gone with the film, or when another thing is asked.
-        self._read: WeakKeyDictionary[Encoded, dict[RowRequest, Prefix]] = WeakKeyDictionary()
+        self._cached_head: tuple[torch.Tensor, LinearOp] | None = None
+        # Prompts of the last calls: dropped with the film, or when a call has new prompts.
+        self._prefixes: WeakKeyDictionary[Encoded, dict[RowRequest, Prefix]] = WeakKeyDictionary()
 
     def write(
         self,
@@ -52,101 +52,116 @@ class JanusWriter:
         on_text: OnText | None = None,
     ) -> list[GeneratedText]:
         """Write one text for each film and its request; see `JanusBackbone.write`."""
-        asked = [
-            (code, (task, request))
-            for code, task, request in zip(encoded, tasks, requests, strict=True)
+        row_requests = [
+            (encoding, (task, request))
+            for encoding, task, request in zip(encoded, tasks, requests, strict=True)
         ]
-        self._prepare(asked)
+        self._prefill_new(row_requests)
         written: dict[int, GeneratedText] = {}
-        for task in dict.fromkeys(tasks):  # the first row's is written first
-            rows = [row for row, own in enumerate(tasks) if own == task]
-            texts = self._texts([asked[row] for row in rows], task, sampling, on_text)
-            written |= zip(rows, (self._written(text) for text in texts), strict=True)
+        for task in dict.fromkeys(tasks):  # the first row's task comes first
+            rows = [row for row, row_task in enumerate(tasks) if row_task == task]
+            texts = self._generate([row_requests[row] for row in rows], task, sampling, on_text)
+            written |= zip(rows, (self._to_generated_text(text) for text in texts), strict=True)
             on_text = None
         return [written[row] for row in range(len(encoded))]
 
-    def _prepare(self, asked: Sequence[tuple[Encoded, RowRequest]]) -> None:
-        """Read the prompts that are new; where there are any, those of other calls are let go."""
+    def _prefill_new(self, row_requests: Sequence[tuple[Encoded, RowRequest]]) -> None:
+        """Prefill the new prompts; where there are any, the prompts of other calls are dropped."""
         new = dict.fromkeys(
-            (code, what) for code, what in asked if what not in self._read.get(code, {})
+            (encoding, request)
+            for encoding, request in row_requests
+            if request not in self._prefixes.get(encoding, {})
         )
         if not new:
             return
-        kept = {(code, what): self._read.get(code, {}).get(what) for code, what in asked}
-        self._read = WeakKeyDictionary()
-        for (code, what), prefix in kept.items():
+        known = {
+            (encoding, request): self._prefixes.get(encoding, {}).get(request)
+            for encoding, request in row_requests
+        }
+        self._prefixes = WeakKeyDictionary()
+        for (encoding, request), prefix in known.items():
             if prefix is not None:
-                self._read.setdefault(code, {})[what] = prefix
-        for task in dict.fromkeys(what[0] for _, what in new):
-            these = [one for one in new if one[1][0] == task]
+                self._prefixes.setdefault(encoding, {})[request] = prefix
+        for task in dict.fromkeys(request[0] for _, request in new):
+            task_requests = [key for key in new if key[1][0] == task]
             with self._adapters.switched_to(task):
-                prompts = self._prompts([(code, what[1]) for code, what in these])
+                prompts = self._embed_prompts(
+                    [(encoding, request[1]) for encoding, request in task_requests]
+                )
             prefixes = self._decoders.decoder_for(task).prefill(prompts)
-            for (code, what), prefix in zip(these, prefixes, strict=True):
-                self._read.setdefault(code, {})[what] = prefix
+            for (encoding, request), prefix in zip(task_requests, prefixes, strict=True):
+                self._prefixes.setdefault(encoding, {})[request] = prefix
 
-    def _prompts(self, asked: Sequence[tuple[Encoded, str]]) -> list[torch.Tensor]:
-        """The vectors (tokens, width) of each request with its film in its place."""
+    def _embed_prompts(self, film_requests: Sequence[tuple[Encoded, str]]) -> list[torch.Tensor]:
+        """Input vectors (tokens, width) of each request, with its film at the image tokens."""
         model, tokenizer = self._model, self._tokenizer
-        tokens = asked[0][0].features.shape[0]
+        tokens = film_requests[0][0].features.shape[0]
         ids = {
             request: tokenizer(film_prompt(tokenizer, tokens, request), add_special_tokens=False)
-            for request in dict.fromkeys(request for _, request in asked)
+            for request in dict.fromkeys(request for _, request in film_requests)
         }
-        features = torch.stack([code.features for code, _ in asked]).to(model.device)
+        features = torch.stack([encoding.features for encoding, _ in film_requests]).to(
+            model.device
+        )
         embed, prompts = model.get_input_embeddings(), []
-        for (_, request), seen in zip(asked, model.model.aligner(features), strict=True):
-            own = torch.tensor(ids[request]["input_ids"], device=model.device)
-            vectors = embed(own)
-            place = (own == model.config.image_token_id)[:, None].expand_as(vectors)
-            prompts.append(vectors.masked_scatter(place, seen.to(vectors.dtype)))
+        aligned = model.model.aligner(features)
+        for (_, request), image_vectors in zip(film_requests, aligned, strict=True):
+            request_ids = torch.tensor(ids[request]["input_ids"], device=model.device)
+            vectors = embed(request_ids)
+            is_image = (request_ids == model.config.image_token_id)[:, None].expand_as(vectors)
+            prompts.append(vectors.masked_scatter(is_image, image_vectors.to(vectors.dtype)))
         return prompts
 
-    def _texts(
+    def _generate(
         self,
-        asked: Sequence[tuple[Encoded, RowRequest]],
+        row_requests: Sequence[tuple[Encoded, RowRequest]],
         task: str | None,
         sampling: Sampling,
         on_text: OnText | None,
     ) -> list[RowText]:
-        """One text for each row, in their order; those of one prompt go on from it together."""
-        of_prompt: dict[tuple[Encoded, RowRequest], list[int]] = {}
-        for row, one in enumerate(asked):
-            of_prompt.setdefault(one, []).append(row)
-        drawn = None
+        """One text for each row, in their order; rows of one prompt share its prefill."""
+        rows_of_prompt: dict[tuple[Encoded, RowRequest], list[int]] = {}
+        for row, key in enumerate(row_requests):
+            rows_of_prompt.setdefault(key, []).append(row)
+        uniforms = None
         if sampling.temperature > 0:
-            which: Counter[tuple[Encoded, RowRequest]] = Counter()
-            lines = []
-            for one in asked:
-                lines.append(
-                    row_uniforms(sampling.seed, one[1][1], which[one], sampling.max_tokens)
+            counts: Counter[tuple[Encoded, RowRequest]] = Counter()
+            drawn_rows = []
+            for key in row_requests:
+                drawn_rows.append(
+                    row_uniforms(sampling.seed, key[1][1], counts[key], sampling.max_tokens)
                 )
-                which[one] += 1
-            drawn = np.stack(lines)
-        prefixes = [self._read[code][what] for code, what in of_prompt]
+                counts[key] += 1
+            uniforms = np.stack(drawn_rows)
+        prefixes = [self._prefixes[encoding][request] for encoding, request in rows_of_prompt]
         model, decode = self._model, self._tokenizer.decode
-        # The bytes of a sign may lie in several tokens: what is not whole yet is held back.
-        heard = on_text and (lambda ids: on_text(decode(ids).rstrip("\ufffd")))
+        # A character's bytes may span several tokens: an incomplete one is held back.
+        on_step = on_text and (lambda ids: on_text(decode(ids).rstrip("\ufffd")))
         with self._adapters.switched_to(task):
-            wanted = GenerationSettings(
+            settings = GenerationSettings(
                 embed=model.get_input_embeddings(),
-                head=self._scores(),
-                most=sampling.max_tokens,
-                end=self._tokenizer.eos_token_id,
+                head=self._head_op(),
+                max_tokens=sampling.max_tokens,
+                end_token=self._tokenizer.eos_token_id,
                 temperature=sampling.temperature,
             )
             decoder = self._decoders.decoder_for(task)
-            return generate_texts(decoder, prefixes, list(of_prompt.values()), wanted, drawn, heard)
+            return generate_texts(
+                decoder, prefixes, list(rows_of_prompt.values()), settings, uniforms, on_step
+            )
 
-    def _scores(self) -> LinearOp:
-        """Vectors to scores, by the head's weight as it is now: adapters leave it alone, mostly."""
+    def _head_op(self) -> LinearOp:
+        """The head's product, hidden states to logits, with its current weight.
+
+        It is rebuilt when an adapter has changed the weight, which few adapters do.
+        """
         weight = current_weight(self._model.lm_head)
-        if self._head is None or self._head[0] is not weight:
-            self._head = weight, head_op_of(weight)
-        return self._head[1]
+        if self._cached_head is None or self._cached_head[0] is not weight:
+            self._cached_head = weight, head_op_of(weight)
+        return self._cached_head[1]
 
-    def _written(self, text: RowText) -> GeneratedText:
-        """A text with the characters of every token."""
+    def _to_generated_text(self, text: RowText) -> GeneratedText:
+        """The decoded text with the characters of every token."""
         lengths = [len(self._tokenizer.decode(text.ids[:n])) for n in range(len(text.ids) + 1)]
         spans = tuple(pairwise(lengths))
-        return GeneratedText(self._tokenizer.decode(text.ids), spans, tuple(text.logs))
+        return GeneratedText(self._tokenizer.decode(text.ids), spans, tuple(text.log_probabilities))

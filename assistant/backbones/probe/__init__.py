@@ -1,1 +1,1 @@
-"""What an encoder's features show: findings, measurements, pooling. It knows no writer."""
+"""Reads findings and measurements from an encoder's features, and pools them. No writer here."""

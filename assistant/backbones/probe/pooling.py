@@ -1,7 +1,7 @@
-"""From patch features to one vector a film.
+"""Pools patch features to one vector a film.
 
-The mean tells how a film looks as a whole and the maximum keeps what is small; both are taken
-over the right and the left half apart, so that a lesion's side counts for likeness.
+The mean describes a film as a whole and the maximum preserves what is small; both are taken over
+the right and the left half separately, so that a lesion's side counts for similarity.
 """
 
 from __future__ import annotations

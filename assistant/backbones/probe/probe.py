@@ -1,8 +1,8 @@
-"""The probe: what an encoder's features show, and where a film lies among others.
+"""The probe: reads findings and an embedding from an encoder's features.
 
-Small heads on the encoder, trained apart from the writer and sharing no weights with the writer
-or the painter, so that they can check both. The labels and thresholds travel with the weights;
-this module knows no finding by name.
+It is a set of small heads on the encoder, trained separately and sharing no weights with the
+writer or the painter, so that it can check both. The labels and thresholds are stored with the
+weights; this module names no finding.
 """
 
 from __future__ import annotations
@@ -21,30 +21,30 @@ from assistant.chest.places import OTHER_SIDE
 from assistant.errors import BackboneError
 from assistant.types import LabelProbability, ProbeFinding, ProbeOutput
 
-LEARNT = 0.25  # of the embedding, what is learnt from reports; the rest is what the probe says
+LEARNT_WEIGHT = 0.25  # of the part of the embedding learnt from reports; the rest is certainty
 
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """One thing that the probe tells of a whole film."""
+    """One label that the probe predicts for a whole film."""
 
     finding: str
     side: str | None = None
     zone: str | None = None
-    degrees: tuple[str, ...] = ()  # only at these degrees, the least first; any where empty
+    degrees: tuple[str, ...] = ()  # only these degrees, mildest first; empty: any degree
 
 
-def _mirrored(labels: Sequence[Label]) -> list[int]:
-    """Each label's own in a mirror: that of the other side; its own where there is none."""
-    at = {label: number for number, label in enumerate(labels)}
+def _mirror_indices(labels: Sequence[Label]) -> list[int]:
+    """Each label's index in a mirrored film: that of the other side, or its own without one."""
+    number_of = {label: number for number, label in enumerate(labels)}
     return [
-        at.get(replace(label, side=OTHER_SIDE.get(label.side or "")), number)
+        number_of.get(replace(label, side=OTHER_SIDE.get(label.side or "")), number)
         for number, label in enumerate(labels)
     ]
 
 
 class Probe(nn.Module):
-    """Probabilities of labels and an embedding, from patch features."""
+    """Predicts label probabilities and an embedding from patch features."""
 
     def __init__(
         self, width: int, labels: Sequence[Label], channels: Sequence[str], dim: int = 96
@@ -57,91 +57,95 @@ class Probe(nn.Module):
         self.pull = nn.Parameter(torch.ones(count))
         self.heads = nn.Linear(width, count)
         self.embedder = nn.Sequential(nn.Linear(count + width, 192), nn.GELU(), nn.Linear(192, dim))
-        self.learnt = dim  # length of what the embedder gives
+        self.learnt_dim = dim  # length of the embedder's output
         self.register_buffer("thresholds", torch.full((count,), 0.5))
-        # Which labels say two films alike: those of one number are one thing, -1 says nothing.
+        # The group of each label for similarity: one number is one thing, -1 does not count.
         self.register_buffer("alike", torch.full((count,), -1))
-        at = [self.channels.index(label.finding) for label in self.labels]
-        self.register_buffer("channel_of", torch.tensor(at), persistent=False)
-        self.register_buffer("mirrored", torch.tensor(_mirrored(self.labels)), persistent=False)
+        label_channels = [self.channels.index(label.finding) for label in self.labels]
+        self.register_buffer("label_channels", torch.tensor(label_channels), persistent=False)
+        mirror_indices = torch.tensor(_mirror_indices(self.labels))
+        self.register_buffer("mirror_indices", mirror_indices, persistent=False)
 
     thresholds: torch.Tensor
     alike: torch.Tensor
-    channel_of: torch.Tensor
-    mirrored: torch.Tensor  # of each label, which tells the same of the mirrored film
+    label_channels: torch.Tensor  # the channel of each label's finding
+    mirror_indices: torch.Tensor  # of each label, the label of the mirrored film
 
     @property
     def dim(self) -> int:
         """Length of the embedding."""
-        return self.learnt + int(self.alike.max()) + 1
+        return self.learnt_dim + int(self.alike.max()) + 1
 
     def forward(self, hidden: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Label logits (B, L) and patch logits (B, N, C) of patch features (B, N, W)."""
-        patch = self.patches(hidden)
-        # Each label looks where it will, but most of all where its finding's patches light up.
-        lit = patch[:, :, self.channel_of] * self.pull
-        share = (self.queries(hidden) + lit).softmax(dim=1)
-        pooled = torch.einsum("bnk,bnd->bkd", share, hidden)
-        return (pooled * self.heads.weight).sum(-1) + self.heads.bias, patch
+        patch_logits = self.patches(hidden)
+        # Each label learns where to attend, with a bias to patches that show its finding.
+        bias = patch_logits[:, :, self.label_channels] * self.pull
+        attention = (self.queries(hidden) + bias).softmax(dim=1)
+        pooled = torch.einsum("bnk,bnd->bkd", attention, hidden)
+        return (pooled * self.heads.weight).sum(-1) + self.heads.bias, patch_logits
 
     def embed(self, hidden: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
         """Unit embeddings (B, D) of patch features (B, N, W) and their label logits (B, L)."""
         return self.embed_from(logits, hidden.mean(dim=1))
 
     def embed_from(self, logits: torch.Tensor, mean: torch.Tensor) -> torch.Tensor:
-        """Unit embeddings (B, D): what is in a film, and a little of `described`.
+        """Unit embeddings (B, D) of label logits (B, L) and mean features (B, W).
 
-        What the probe says of each finding and side is the better measure of likeness, and needs
-        no learning; what is learnt from reports parts the films in which it says the same.
+        The first part is the certainty of each group of labels, the better measure of similarity,
+        which needs no training. The second, `embed_as_report`, separates films with the same
+        findings.
         """
-        surely = torch.tanh((logits - torch.logit(self.thresholds, eps=1e-4)) / 2)
-        things = surely.new_full((len(surely), int(self.alike.max()) + 1), -1.0)
-        told = self.alike >= 0
-        where = self.alike[told].expand(len(surely), -1)
-        things = things.scatter_reduce(1, where, surely[:, told], "amax")
-        words = self.described(logits, mean)
-        parts = [nn.functional.normalize(things, dim=-1), LEARNT * words]
+        certainty = torch.tanh((logits - torch.logit(self.thresholds, eps=1e-4)) / 2)
+        group_certainty = certainty.new_full((len(certainty), int(self.alike.max()) + 1), -1.0)
+        is_grouped = self.alike >= 0
+        groups = self.alike[is_grouped].expand(len(certainty), -1)
+        group_certainty = group_certainty.scatter_reduce(
+            1, groups, certainty[:, is_grouped], "amax"
+        )
+        report_embedding = self.embed_as_report(logits, mean)
+        parts = [nn.functional.normalize(group_certainty, dim=-1), LEARNT_WEIGHT * report_embedding]
         return nn.functional.normalize(torch.cat(parts, dim=1), dim=-1)
 
-    def described(self, logits: torch.Tensor, mean: torch.Tensor) -> torch.Tensor:
-        """Unit vectors (B, E), each near those of the reports that fit the film.
+    def embed_as_report(self, logits: torch.Tensor, mean: torch.Tensor) -> torch.Tensor:
+        """Unit vectors (B, E), trained to lie near those of the reports that fit the film.
 
-        They are of what the film shows, with a trace of how it looks (B, W).
+        They come from the label logits (B, L) and the mean features (B, W).
         """
-        about = torch.cat([torch.tanh(logits / 4), mean], dim=1)
-        return nn.functional.normalize(self.embedder(about), dim=-1)
+        inputs = torch.cat([torch.tanh(logits / 4), mean], dim=1)
+        return nn.functional.normalize(self.embedder(inputs), dim=-1)
 
-    def findings(self, logits: torch.Tensor) -> list[tuple[ProbeFinding, ...]]:
-        """What label logits (B, L) say of each film: every finding at every place it knows."""
-        chances = torch.sigmoid(logits)
-        over = chances > self.thresholds
+    def findings_of(self, logits: torch.Tensor) -> list[tuple[ProbeFinding, ...]]:
+        """The findings of each film by its label logits (B, L), at every known place."""
+        probabilities = torch.sigmoid(logits)
+        is_present = probabilities > self.thresholds
         return [
             tuple(
                 ProbeFinding(
                     finding=label.finding,
                     side=label.side,
                     zone=label.zone,
-                    probability=round(chance, 4),
-                    present=yes,
-                    degree=self._degree(label, on) if yes else None,
+                    probability=round(probability, 4),
+                    present=present,
+                    degree=self._degree_of(label, flags) if present else None,
                 )
-                for label, chance, yes in zip(self.labels, row, on, strict=True)
+                for label, probability, present in zip(self.labels, row, flags, strict=True)
                 if not label.degrees
             )
-            for row, on in zip(chances.tolist(), over.tolist(), strict=True)
+            for row, flags in zip(probabilities.tolist(), is_present.tolist(), strict=True)
         ]
 
-    def details(self, hidden: torch.Tensor, logits: torch.Tensor) -> ProbeOutput:
-        """All that is known of one film: features (N, W), N a square grid, and logits (V, L).
+    def details_of(self, hidden: torch.Tensor, logits: torch.Tensor) -> ProbeOutput:
+        """The full output for one film: features (N, W), N a square grid, and logits (V, L).
 
-        Chances are told against the probe's thresholds: 0.5 is where it decides.
+        Probabilities are relative to the probe's thresholds: it decides at 0.5.
         """
         logits = logits - torch.logit(self.thresholds, eps=1e-4)
-        chances = torch.sigmoid(logits)
+        probabilities = torch.sigmoid(logits)
         means = torch.sigmoid(logits.mean(dim=0)).tolist()
-        spreads = chances.std(dim=0, correction=0).tolist()
+        spreads = probabilities.std(dim=0, correction=0).tolist()
         edge = round(hidden.shape[0] ** 0.5)
-        lit = torch.sigmoid(self.patches(hidden)).T.view(-1, edge, edge).numpy()
+        channel_maps = torch.sigmoid(self.patches(hidden)).T.view(-1, edge, edge).numpy()
         return ProbeOutput(
             tuple(
                 LabelProbability(
@@ -154,41 +158,41 @@ class Probe(nn.Module):
                 )
                 for label, mean, spread in zip(self.labels, means, spreads, strict=True)
             ),
-            dict(zip(self.channels, lit, strict=True)),
+            dict(zip(self.channels, channel_maps, strict=True)),
         )
 
-    def _degree(self, label: Label, on: Sequence[bool]) -> str | None:
-        """The degree of the narrowest graded label that is on; None where none is."""
+    def _degree_of(self, label: Label, is_present: Sequence[bool]) -> str | None:
+        """The degree of the narrowest graded label that is present; None without any."""
         place = (label.finding, label.side, label.zone)
         graded = [
             other.degrees
-            for other, yes in zip(self.labels, on, strict=True)
-            if yes and other.degrees and (other.finding, other.side, other.zone) == place
+            for other, present in zip(self.labels, is_present, strict=True)
+            if present and other.degrees and (other.finding, other.side, other.zone) == place
         ]
         return min(graded, key=len)[0] if graded else None
 
     def save(self, path: Path) -> None:
         """Write weights, labels and channels to one safetensors file."""
-        about = {
+        metadata = {
             "labels": json.dumps([asdict(label) for label in self.labels]),
             "channels": json.dumps(self.channels),
         }
         state = {k: v.detach().float().contiguous().cpu() for k, v in self.state_dict().items()}
-        save_file(state, str(path), metadata=about)
+        save_file(state, str(path), metadata=metadata)
 
     @classmethod
     def load(cls, path: Path) -> Probe:
-        """Read what `save` wrote; BackboneError for a file that is damaged."""
+        """Read a file of `save`; BackboneError if it is damaged."""
         try:
             with safe_open(str(path), "pt") as file:
-                about: Mapping[str, str] = file.metadata() or {}
+                metadata: Mapping[str, str] = file.metadata() or {}
                 state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
             labels = [
                 Label(row["finding"], row["side"], row["zone"], tuple(row["degrees"]))
-                for row in json.loads(about["labels"])
+                for row in json.loads(metadata["labels"])
             ]
             width, dim = state["heads.weight"].shape[1], state["embedder.2.bias"].shape[0]
-            probe = cls(width, labels, json.loads(about["channels"]), dim)
+            probe = cls(width, labels, json.loads(metadata["channels"]), dim)
             probe.load_state_dict(state)
         except (OSError, SafetensorError, KeyError, ValueError, TypeError, RuntimeError) as error:
             raise BackboneError(

@@ -1,9 +1,9 @@
-"""A film looked at eight times: moved against the grid of patches, and in a mirror.
+"""Test-time augmentation: eight views of a film, shifted against the patch grid and mirrored.
 
-What is small may lie across the edges of patches, where a probe misses it. Half a patch further
-on it lies within one: the mean over the four places misses half as much. And a probe that looks
-into a mirror as well, where right is left, says of a mirrored film the same with its sides
-exchanged: it cannot have learnt that the heart is on the left whatever the film shows.
+A small lesion may lie across the edges of patches, where a probe misses it. Shifted by half a patch
+it lies within one: the mean over the four shifts misses half as many. With mirrored views, the
+probe's output for a mirrored film is the same with the sides exchanged: it cannot have learnt that
+the heart is on the left whatever the film shows.
 """
 
 from __future__ import annotations
@@ -18,25 +18,29 @@ EncodePatches = Callable[[torch.Tensor], torch.Tensor]
 
 
 def shift_film(pixels: torch.Tensor, patch: int) -> Iterator[torch.Tensor]:
-    """The films (B, C, H, W) moved by half a patch to the left, up, and both; edges repeated."""
+    """Shift films (B, C, H, W) by half a patch left, up, and both; edges are repeated."""
     height, width = pixels.shape[-2:]
     half = patch // 2
-    wide = torch.nn.functional.pad(pixels, (0, half, 0, half), mode="replicate")
-    for down, along in ((0, half), (half, 0), (half, half)):
-        yield wide[..., down : down + height, along : along + width]
+    padded = torch.nn.functional.pad(pixels, (0, half, 0, half), mode="replicate")
+    for down, right in ((0, half), (half, 0), (half, half)):
+        yield padded[..., down : down + height, right : right + width]
 
 
-def label_logits(
-    probe: Probe, see: EncodePatches, pixels: torch.Tensor, hidden: torch.Tensor, patch: int
+def label_logits_of_views(
+    probe: Probe,
+    encode_patches: EncodePatches,
+    pixels: torch.Tensor,
+    hidden: torch.Tensor,
+    patch: int,
 ) -> torch.Tensor:
-    """What a probe says of films, (B, V, L): of each as it is, moved, and the same in a mirror.
+    """Label logits of V views of films, (B, V, L): unchanged, shifted, and the same mirrored.
 
-    `see` gives the patch features (B, N, W) of pixels (B, C, H, W); `hidden` are those of the
-    films as they are.
+    `encode_patches` returns the patch features (B, N, W) of pixels (B, C, H, W); `hidden` are
+    those of the unchanged films.
     """
     mirror = pixels.flip(-1)
-    plain = [hidden, *(see(other) for other in shift_film(pixels, patch))]
-    turned = [see(other) for other in (mirror, *shift_film(mirror, patch))]
-    told = [probe(look)[0] for look in plain]
-    told += [probe(look)[0][:, probe.mirrored] for look in turned]
-    return torch.stack(told, dim=1)
+    plain_features = [hidden, *(encode_patches(view) for view in shift_film(pixels, patch))]
+    mirror_features = [encode_patches(view) for view in (mirror, *shift_film(mirror, patch))]
+    logits = [probe(features)[0] for features in plain_features]
+    logits += [probe(features)[0][:, probe.mirror_indices] for features in mirror_features]
+    return torch.stack(logits, dim=1)

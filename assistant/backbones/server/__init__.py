@@ -1,1 +1,1 @@
-"""A writer behind an OpenAI-compatible server. It loads no model."""
+"""A writer behind an OpenAI-compatible server. This package loads no model."""

@@ -1,4 +1,4 @@
-"""How to reach an OpenAI-compatible server; it says no more than the settings file does."""
+"""Settings to reach an OpenAI-compatible server, with the keys of the settings file."""
 
 from __future__ import annotations
 
@@ -11,43 +11,43 @@ from urllib.parse import SplitResult, urlsplit
 
 from assistant.errors import SettingsError
 
-TASKS = ("report", "answer")  # what a server may be asked for, of the adapters' tasks
-VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+TASKS = ("report", "answer")  # the tasks of adapters that a server may do
+VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 @dataclass(frozen=True, slots=True)
 class ServerSettings:
-    """Where an OpenAI-compatible server is, and how it is asked.
+    """The address of an OpenAI-compatible server and the limits of its requests.
 
-    Raises SettingsError for a value that does not hold.
+    Raises SettingsError for an invalid value.
     """
 
     url: str  # of the API with its version, e.g. "http://127.0.0.1:8000/v1"
-    model: str  # the name by which the server knows the base
+    model: str  # the server's name of the base
     adapters: Mapping[str, str] = field(default_factory=dict)  # task: the server's name for it
-    api_key_env: str = ""  # the environment variable with the key; empty: it wants none
+    api_key_env: str = ""  # the environment variable with the key; empty: no key
     allow_http: bool = False  # send films to another machine without encryption
     edge: int = 1024  # pixels along the longer edge of a film that is sent, at most
     timeout_s: float = 120.0  # seconds without a byte of the answer
     retries: int = 4  # of one request, after a full, failing or unreachable server
     concurrency: int = 4  # requests at the same time, of all threads
-    revision: str = ""  # of the weights, as who runs the server knows it
+    revision: str = ""  # of the weights, as the server's operator knows it
     licence: str = "unknown"  # of the weights
 
     def __post_init__(self) -> None:
-        _check_url(_parts(self.url), self.allow_http)
-        if not _text(self.model):
+        _check_url(_split_url(self.url), self.allow_http)
+        if not _is_text(self.model):
             raise SettingsError("The server's `model` must be the name of one that it serves.")
         if not isinstance(self.adapters, Mapping) or not all(
-            task in TASKS and _text(name) for task, name in self.adapters.items()
+            task in TASKS and _is_text(name) for task, name in self.adapters.items()
         ):
             raise SettingsError(
                 "The server's `adapters` must name a model of the server for each task, "
                 f"of {' and '.join(TASKS)}."
             )
-        # What stands here wrongly may be the key itself, so that it is not said again.
+        # A wrong value may be the key itself, so the error does not quote it.
         if not isinstance(self.api_key_env, str) or (
-            self.api_key_env and not VARIABLE.fullmatch(self.api_key_env)
+            self.api_key_env and not VARIABLE_NAME.fullmatch(self.api_key_env)
         ):
             raise SettingsError(
                 "The server's `api_key_env` must be the name of an environment variable that "
@@ -63,7 +63,7 @@ class ServerSettings:
                     f"The server's `{name}` = {value!r} must be a whole number of "
                     f"{least} to {most}."
                 )
-        if not _seconds(self.timeout_s):
+        if not _is_timeout(self.timeout_s):
             raise SettingsError(
                 f"The server's `timeout_s` = {self.timeout_s!r} must be a number of seconds "
                 "above 0 and at most 3600."
@@ -71,33 +71,33 @@ class ServerSettings:
 
     @property
     def host(self) -> str:
-        """The server's name and port, as sentences say it."""
-        return _parts(self.url).netloc
+        """The server's name and port, for messages."""
+        return _split_url(self.url).netloc
 
     @property
     def loopback(self) -> bool:
         """Whether the server runs on this machine."""
-        return _is_loopback(_parts(self.url).hostname or "")
+        return _is_loopback(_split_url(self.url).hostname or "")
 
 
-def _text(value: object) -> bool:
+def _is_text(value: object) -> bool:
     return isinstance(value, str) and bool(value.strip())
 
 
-def _seconds(value: object) -> bool:
+def _is_timeout(value: object) -> bool:
     if not isinstance(value, int | float) or isinstance(value, bool):
         return False
     return math.isfinite(value) and 0 < value <= 3600
 
 
-def _parts(url: object) -> SplitResult:
+def _split_url(url: object) -> SplitResult:
     try:
         parts = urlsplit(url if isinstance(url, str) else "")
-        whole = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+        is_valid = bool(parts.hostname) and (parts.port is None or parts.port > 0)
     except ValueError:
-        whole, parts = False, urlsplit("")
-    # Not said again: a password may stand in it.
-    if not whole or parts.scheme not in ("http", "https") or "@" in parts.netloc or parts.query:
+        is_valid, parts = False, urlsplit("")
+    # The error does not quote the URL: it may hold a password.
+    if not is_valid or parts.scheme not in ("http", "https") or "@" in parts.netloc or parts.query:
         raise SettingsError(
             'The server\'s `url` must be like "http://127.0.0.1:8000/v1", without a user, '
             "a password or a query; name the key's variable as `api_key_env`."

@@ -1,1 +1,1 @@
-"""Any image-text-to-text model of transformers as a writer. It knows no family by name."""
+"""Any image-text-to-text model of transformers as a writer. It names no model family."""

@@ -1,6 +1,6 @@
-"""Any image-text-to-text model of transformers as writer, and its eyes as an encoder.
+"""Any image-text-to-text model of transformers as a writer, and its vision model as an encoder.
 
-It knows no family by name: the model's own processor and chat template make its inputs.
+This module names no model family: the model's own processor and chat template make its inputs.
 """
 
 from __future__ import annotations
@@ -29,61 +29,62 @@ from assistant.backbones.vlm.loading import load_vlm
 from assistant.errors import BackboneError
 from assistant.types import Film, GeneratedText, OnText, ProbeFinding, ProbeOutput, Study
 
-_TOGETHER = 16  # rows of a batch: each holds its own films and their tokens
+_BATCH_ROWS = 16  # rows of a batch: each has its own films and their tokens
 
 
 class VlmBackbone:
-    """An image-text-to-text model that writes, and may encode; one call at a time."""
+    """An image-text-to-text model that writes and encodes; one call at a time."""
 
     def __init__(
         self,
-        place: CheckpointLocation,
+        location: CheckpointLocation,
         adapters: Sequence[Path] = (),
         *,
         dtype: Dtype | None = None,
         quantise: Quantise | None = None,
         max_tokens: int | None = None,
     ) -> None:
-        """Load a checkpoint with its own adapters, and those of the folders given.
+        """Load a checkpoint with its own adapters and those of the folders `adapters`.
 
-        `max_tokens` is how long a text may be where more is allowed than what a caller asks for.
+        `max_tokens` is the length that a text may have where a caller asks for less.
         BackboneError says what is missing, damaged, or made for another base.
         """
-        found = find_adapters(place.folder, adapters)
-        self._model, processor = load_vlm(place.folder, dtype_of(dtype), quantise)
+        found_adapters = find_adapters(location.folder, adapters)
+        self._model, processor = load_vlm(location.folder, dtype_of(dtype), quantise)
         self._chat = StudyChat(processor)
-        self._adapters = Adapters(self._model, found)
-        self._most = max_tokens or 0
+        self._adapters = Adapters(self._model, found_adapters)
+        self._max_tokens = max_tokens or 0
         self._lock = threading.Lock()
-        revision = place.commit or weights_sha256(place.folder)
-        ends = self._model.generation_config.eos_token_id
-        own = self._chat.tokenizer.eos_token_id
-        self._ends = {own, *(ends if isinstance(ends, list) else [ends])} - {None}
-        self.identity = Identity(place.name, revision, place.licence)
-        if quantise:  # it says other things, and sees other embeddings
+        revision = location.commit or weights_sha256(location.folder)
+        end_ids = self._model.generation_config.eos_token_id
+        tokenizer_end = self._chat.tokenizer.eos_token_id
+        end_ids = end_ids if isinstance(end_ids, list) else [end_ids]
+        self._end_tokens = {tokenizer_end, *end_ids} - {None}
+        self.identity = Identity(location.name, revision, location.licence)
+        if quantise:  # its texts and embeddings differ from the unquantised model's
             self.identity = Identity(
-                f"{place.name} in {quantise}", f"{revision}-{quantise}", place.licence
+                f"{location.name} in {quantise}", f"{revision}-{quantise}", location.licence
             )
         self.card: Mapping[str, Any] = {}
         self.reference: Mapping[str, np.ndarray] = {}
 
     @property
     def tasks(self) -> tuple[str, ...]:
-        """The tasks that have an adapter: of "report" and "answer"."""
+        """The tasks that have an adapter, out of "report" and "answer"."""
         return self._adapters.tasks
 
     @property
     def instructed(self) -> bool:
-        """It is a chat model, and has learnt nothing of probes."""
+        """True: it is a chat model, and not trained on a probe's findings."""
         return True
 
     def identity_for(self, task: str | None) -> Identity:
         """The identity with the adapter of a task; BackboneError if there is none."""
-        return replace(self.identity, adapter=self._adapters.name(task))
+        return replace(self.identity, adapter=self._adapters.name_for(task))
 
     @property
     def encoder_id(self) -> str:
-        """Name and weights: the same film has the same embedding as long as this stays."""
+        """Name and hash of the weights: with the same id a film has the same embedding."""
         return f"{self.identity.name}@{self.identity.revision[:16]}"
 
     @property
@@ -94,13 +95,13 @@ class VlmBackbone:
     @torch.inference_mode()
     def encode(self, films: Sequence[Film]) -> list[Encoded]:
         """Encode films by the mean of their image tokens; there is no probe and no gate."""
-        made = []
+        encodings = []
         for film in films:
             with self._lock, self._adapters.switched_to(None):
-                seen = encode_picture(self._model, self._chat, self._chat.picture(film))
-            unit = seen / np.linalg.norm(seen).clip(min=1e-6)
-            made.append(Encoded(Study((film,)), None, unit, seen))
-        return made
+                vector = encode_picture(self._model, self._chat, self._chat.render_film(film))
+            unit = vector / np.linalg.norm(vector).clip(min=1e-6)
+            encodings.append(Encoded(Study((film,)), None, unit, vector))
+        return encodings
 
     def probe_findings(self, films: Sequence[Film]) -> list[tuple[ProbeFinding, ...]] | None:
         """None: it has no probe."""
@@ -125,70 +126,77 @@ class VlmBackbone:
     ) -> list[GeneratedText]:
         """Write one text for each film and its request, those of one adapter in batches.
 
-        Texts of one film and request go on from one reading of both. The base alone is shown the
-        whole study, an adapter the film alone, as it has learnt it. Greedy at temperature 0;
-        otherwise the n-th text of a film and its request is drawn with the same numbers for the
-        same seed, whatever else is in the batch. `told` hears the first row's text so far at
-        every token, in this thread; what it raises ends the writing and goes through. Raises
-        BackboneError for a task that has no adapter, and where a study is more than the model
-        takes.
+        Texts of one film and request share one prefill. The base alone is given the whole study,
+        an adapter only the film, as it was trained. Greedy at temperature 0; otherwise the n-th
+        text of a film and its request is sampled with the same numbers for the same seed,
+        whatever else is in the batch. `on_text` receives the first row's text so far at every
+        token, in this thread; an error that it raises ends the writing and is passed on. Raises
+        BackboneError for a task that has no adapter, and where a study is too long for the
+        model.
         """
         adapted = tasks if tasks is not None else [None] * len(encoded)
-        drawn = _drawn(encoded, requests, sampling, self._longest(sampling))
+        uniforms = _draw_uniforms(encoded, requests, sampling, self._token_limit(sampling))
         texts: dict[int, GeneratedText] = {}
 
-        def heard(ids: Sequence[int]) -> None:
-            if on_text is not None:  # others may be written now: the first row's text stays
+        def on_step(ids: Sequence[int]) -> None:
+            if on_text is not None:  # in later batches the first row's text is complete
                 on_text(texts[0].text if 0 in texts else self._decode(ids).rstrip("\ufffd"))
 
         with self._lock:
-            for task in dict.fromkeys(adapted):  # the first row's is written first
-                rows = [row for row, own in enumerate(adapted) if own == task]
-                for part in self._batches(rows, encoded, requests):
-                    asked = [(encoded[row], requests[row]) for row in part]
-                    chances = None if drawn is None else drawn[part]
-                    found = self._texts(asked, task, sampling, chances, heard)
-                    texts |= zip(part, map(self._written, found), strict=True)
+            for task in dict.fromkeys(adapted):  # the first row's task comes first
+                rows = [row for row, row_task in enumerate(adapted) if row_task == task]
+                for batch in self._batches(rows, encoded, requests):
+                    row_requests = [(encoded[row], requests[row]) for row in batch]
+                    batch_uniforms = None if uniforms is None else uniforms[batch]
+                    generated = self._generate(
+                        row_requests, task, sampling, batch_uniforms, on_step
+                    )
+                    texts |= zip(batch, map(self._to_generated_text, generated), strict=True)
         return [texts[row] for row in range(len(encoded))]
 
     def _batches(
         self, rows: Sequence[int], encoded: Sequence[Encoded], requests: Sequence[str]
     ) -> Iterator[list[int]]:
-        """Rows that are written together; those of one film and request beside each other."""
-        of_prompt: dict[tuple[Encoded, str], list[int]] = {}
+        """Batches of rows, in which those of one film and request are neighbours."""
+        rows_of_prompt: dict[tuple[Encoded, str], list[int]] = {}
         for row in rows:
-            of_prompt.setdefault((encoded[row], requests[row]), []).append(row)
-        alike = list(of_prompt.values())
-        # Without a token to pad with, only prompts of one length can be one batch.
-        groups = [[row for some in alike for row in some]] if self._chat.pads else alike
-        for group in groups:
-            for start in range(0, len(group), _TOGETHER):
-                yield group[start : start + _TOGETHER]
+            rows_of_prompt.setdefault((encoded[row], requests[row]), []).append(row)
+        prompt_groups = list(rows_of_prompt.values())
+        # Without a padding token a batch holds only rows of one prompt.
+        if self._chat.can_pad:
+            prompt_groups = [[row for group in prompt_groups for row in group]]
+        for group in prompt_groups:
+            for start in range(0, len(group), _BATCH_ROWS):
+                yield group[start : start + _BATCH_ROWS]
 
-    def _longest(self, sampling: Sampling) -> int:
-        return max(sampling.max_tokens, self._most)
+    def _token_limit(self, sampling: Sampling) -> int:
+        return max(sampling.max_tokens, self._max_tokens)
 
-    def _texts(
+    def _generate(
         self,
-        asked: Sequence[tuple[Encoded, str]],
+        row_requests: Sequence[tuple[Encoded, str]],
         task: str | None,
         sampling: Sampling,
-        drawn: np.ndarray | None,
-        heard: Callable[[Sequence[int]], None],
+        uniforms: np.ndarray | None,
+        on_step: Callable[[Sequence[int]], None],
     ) -> list[RowText]:
+        """The texts of one batch, all with the adapter of one task."""
         chat, model = self._chat, self._model
-        prompts = list(dict.fromkeys(asked))  # each is read once
-        of_row = [prompts.index(one) for one in asked]
-        told = [
-            study_turn(code, chat.plain(request), whole=task is None) for code, request in prompts
+        prompts = list(dict.fromkeys(row_requests))  # the prefill of each is done once
+        prompt_of_row = [prompts.index(key) for key in row_requests]
+        turns = [
+            study_turn(encoding, chat.strip_marks(request), whole_study=task is None)
+            for encoding, request in prompts
         ]
-        kept: dict[str, np.ndarray] = {}  # studies of one patient may show the same films
-        for film in (film for _, films in told for film in films):
-            if film.sha256 not in kept:
-                kept[film.sha256] = chat.picture(film)
-        pictures = [[kept[film.sha256] for film in films] for _, films in told]
+        # Studies of one patient may have films in common.
+        picture_of_film: dict[str, np.ndarray] = {}
+        for film in (film for _, films in turns for film in films):
+            if film.sha256 not in picture_of_film:
+                picture_of_film[film.sha256] = chat.render_film(film)
+        pictures = [[picture_of_film[film.sha256] for film in films] for _, films in turns]
         try:
-            inputs = chat.inputs([chat.prompt(messages) for messages, _ in told], pictures)
+            texts = [chat.render_prompt(messages) for messages, _ in turns]
+            inputs = chat.make_inputs(texts, pictures)
         except (ValueError, TypeError, IndexError, RuntimeError) as error:
             raise BackboneError(
                 f"The processor of {self.identity.name!r} cannot take {len(pictures[0])} films and "
@@ -196,46 +204,49 @@ class VlmBackbone:
             ) from None
         settings = GenerationConfig(
             max_length=None,
-            max_new_tokens=self._longest(sampling),
+            max_new_tokens=self._token_limit(sampling),
             do_sample=False,  # the tokens are chosen by `TokenChooser`
             num_beams=1,
             repetition_penalty=1.0,
-            eos_token_id=sorted(self._ends),
-            pad_token_id=chat.pad,
+            eos_token_id=sorted(self._end_tokens),
+            pad_token_id=chat.pad_token,
         )
-        choosing = TokenChooser(len(asked), sampling.temperature, drawn, self._ends, heard)
-        placed = {key: self._placed(value) for key, value in inputs.items()}
+        chooser = TokenChooser(
+            len(row_requests), sampling.temperature, uniforms, self._end_tokens, on_step
+        )
+        model_inputs = {key: self._to_device(value) for key, value in inputs.items()}
         with self._adapters.switched_to(task):
-            generate(model, placed, of_row, settings, choosing)
-        return choosing.texts
+            generate(model, model_inputs, prompt_of_row, settings, chooser)
+        return chooser.texts
 
-    def _placed(self, value: torch.Tensor) -> torch.Tensor:
-        """An input on the model's device, pixels in its numbers."""
+    def _to_device(self, value: torch.Tensor) -> torch.Tensor:
+        """An input on the model's device; floating-point inputs in its dtype."""
         value = value.to(self._model.device)
         return value.to(self._model.dtype) if value.is_floating_point() else value
 
     def _decode(self, ids: Sequence[int]) -> str:
         return self._chat.tokenizer.decode(list(ids), skip_special_tokens=True)
 
-    def _written(self, text: RowText) -> GeneratedText:
-        """A text with the characters of every token."""
-        whole = self._decode(text.ids)
+    def _to_generated_text(self, text: RowText) -> GeneratedText:
+        """The decoded text with the characters of every token."""
+        full_text = self._decode(text.ids)
         lengths = [0]
         for n in range(1, len(text.ids) + 1):
-            so_far = self._decode(text.ids[:n]).rstrip("\ufffd")  # a sign may be of several tokens
-            lengths.append(min(max(lengths[-1], len(so_far)), len(whole)))
-        return GeneratedText(whole, tuple(pairwise(lengths)), tuple(text.logs))
+            # A character may span several tokens.
+            prefix = self._decode(text.ids[:n]).rstrip("\ufffd")
+            lengths.append(min(max(lengths[-1], len(prefix)), len(full_text)))
+        return GeneratedText(full_text, tuple(pairwise(lengths)), tuple(text.log_probabilities))
 
 
-def _drawn(
-    encoded: Sequence[Encoded], requests: Sequence[str], sampling: Sampling, most: int
+def _draw_uniforms(
+    encoded: Sequence[Encoded], requests: Sequence[str], sampling: Sampling, max_tokens: int
 ) -> np.ndarray | None:
-    """The numbers (rows, most) that each row is drawn with; None at temperature 0."""
+    """The uniform numbers (rows, max_tokens) of each row; None at temperature 0."""
     if sampling.temperature <= 0 or not encoded:
         return None
-    which: Counter[tuple[Encoded, str]] = Counter()
-    lines = []
-    for one in zip(encoded, requests, strict=True):
-        lines.append(row_uniforms(sampling.seed, one[1], which[one], most))
-        which[one] += 1
-    return np.stack(lines)
+    counts: Counter[tuple[Encoded, str]] = Counter()
+    drawn_rows = []
+    for key in zip(encoded, requests, strict=True):
+        drawn_rows.append(row_uniforms(sampling.seed, key[1], counts[key], max_tokens))
+        counts[key] += 1
+    return np.stack(drawn_rows)

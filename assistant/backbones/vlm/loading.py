@@ -1,4 +1,4 @@
-"""Loading any image-text-to-text checkpoint of transformers from a folder, with its processor.
+"""Loads any image-text-to-text checkpoint of transformers from a folder, with its processor.
 
 Weights come from safetensors alone, and no code from the checkpoint is run.
 """
@@ -21,19 +21,19 @@ from transformers.utils.import_utils import is_bitsandbytes_available
 from assistant.backbones.device import Quantise, device, dtype_of
 from assistant.errors import BackboneError
 
-# What transformers and safetensors raise for a checkpoint that is none, or that is damaged.
+# The errors of transformers and safetensors for a folder that is no checkpoint or is damaged.
 UNLOADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError, RuntimeError)
 
 
 def load_vlm(folder: Path, dtype: torch.dtype, quantise: Quantise | None = None) -> tuple[Any, Any]:
-    """The model and the processor of a checkpoint folder.
+    """Load the model and the processor of a checkpoint folder.
 
-    Raises BackboneError where there is none, or it is to be quantised without a GPU or without
-    bitsandbytes.
+    Raises BackboneError where there is no such checkpoint, or where `quantise` is set without a
+    GPU or without bitsandbytes.
     """
-    more: dict[str, Any] = {}
+    extra: dict[str, Any] = {}
     if quantise is not None:
-        more = {"quantization_config": _quantised(quantise), "device_map": {"": 0}}
+        extra = {"quantization_config": _quantisation_config(quantise), "device_map": {"": 0}}
     try:
         model: Any = AutoModelForImageTextToText.from_pretrained(
             folder,
@@ -41,7 +41,7 @@ def load_vlm(folder: Path, dtype: torch.dtype, quantise: Quantise | None = None)
             local_files_only=True,
             use_safetensors=True,
             trust_remote_code=False,
-            **more,
+            **extra,
         )
         processor = load_processor(folder)
     except UNLOADABLE as error:
@@ -58,7 +58,7 @@ def load_vlm(folder: Path, dtype: torch.dtype, quantise: Quantise | None = None)
     return (model if quantise else model.to(device())).eval(), processor
 
 
-def _quantised(bits: Quantise) -> BitsAndBytesConfig:
+def _quantisation_config(bits: Quantise) -> BitsAndBytesConfig:
     if not torch.cuda.is_available():
         raise BackboneError(
             f'quantise = "{bits}" needs a GPU of NVIDIA, and this machine has none that torch '
@@ -80,10 +80,10 @@ def _quantised(bits: Quantise) -> BitsAndBytesConfig:
 
 
 def load_processor(folder: Path) -> Any:
-    """The checkpoint's processor; without its part for videos where that cannot be loaded.
+    """Load the checkpoint's processor, without its video processor where that cannot be loaded.
 
-    The video processors of transformers need torchvision, which must not lie beside a CPU build
-    of torch, and a chest film does not move.
+    The video processors of transformers need torchvision, which must not be installed with a CPU
+    build of torch; chest films need none.
     """
     try:
         return AutoProcessor.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
@@ -94,7 +94,7 @@ def load_processor(folder: Path) -> Any:
     class Still(family):
         """The family's processor; its parts are those that `__init__` names."""
 
-        def __init__(self, image_processor=None, tokenizer=None, chat_template=None, **more):
-            super().__init__(image_processor, tokenizer, chat_template=chat_template, **more)
+        def __init__(self, image_processor=None, tokenizer=None, chat_template=None, **kwargs):
+            super().__init__(image_processor, tokenizer, chat_template=chat_template, **kwargs)
 
     return Still.from_pretrained(folder, local_files_only=True)

@@ -127,19 +127,19 @@ def make_phantom(
     if earlier_film and before is not None:
         return _finish(stream, 3, where, before, compose(words, before.added, split), None)
     scene = _scene(stream, where, pathology)
-    told = compose(words, scene.added, split, before.added if before else None)
+    report = compose(words, scene.added, split, before.added if before else None)
     prior = None
     if before is not None:
-        said = compose(np.random.default_rng([*stream, 2]), before.added, split)
+        prior_report = compose(np.random.default_rng([*stream, 2]), before.added, split)
         prior = Prior(
             days=days,
             lesions=before.added.lesions,
             distractors=before.added.distractors,
             devices=before.added.devices,
-            findings=said.findings,
-            impression=said.impression,
+            findings=prior_report.findings,
+            impression=prior_report.impression,
         )
-    return _finish(stream, 4, where, scene, told, prior)
+    return _finish(stream, 4, where, scene, report, prior)
 
 
 def _finish(
@@ -147,7 +147,7 @@ def _finish(
     number: int,
     site: Site,
     scene: _Scene,
-    told: PhantomReport,
+    report: PhantomReport,
     prior: Prior | None,
 ) -> Phantom:
     rng = np.random.default_rng([*stream, number])
@@ -160,10 +160,10 @@ def _finish(
         distractors=scene.added.distractors,
         devices=scene.added.devices,
         cardiothoracic_ratio=scene.chest.person.cardiothoracic_ratio,
-        indication=told.indication,
-        findings=told.findings,
-        impression=told.impression,
-        caption=told.caption,
-        comparison=told.comparison,
+        indication=report.indication,
+        findings=report.findings,
+        impression=report.impression,
+        caption=report.caption,
+        comparison=report.comparison,
         prior=prior,
     )

@@ -87,10 +87,10 @@ def _pleura(say: PickPhrase, lesions: Sequence[Lesion]) -> list[str]:
     effusions = [x for x in lesions if x.finding == "pleural_effusion"]
     air = [x for x in lesions if x.finding == "pneumothorax"]
     if len(effusions) == 2 and effusions[0].degree == effusions[1].degree:
-        said = [_fill(say(wording.BOTH["pleural_effusion"]), effusions[0])]
+        sentences = [_fill(say(wording.BOTH["pleural_effusion"]), effusions[0])]
     else:
-        said = [_sentence(say, x) for x in effusions]
-    return said + [_sentence(say, x) for x in air]
+        sentences = [_sentence(say, x) for x in effusions]
+    return sentences + [_sentence(say, x) for x in air]
 
 
 def _negatives(rng, say: PickPhrase, found: set[str], lungs: list[str], pleura: list[str]):
@@ -190,8 +190,8 @@ def changes(now: Sequence[Lesion], before: Sequence[Lesion]) -> list[tuple[str, 
 def _comparison(rng, say: PickPhrase, added: PathologyEffect, before: PathologyEffect) -> str:
     sure = [x for x in added.lesions if not x.faint]
     past = [x for x in before.lesions if not x.faint]
-    said = []
+    sentences = []
     for kind, lesion in changes(sure, past):
         text = say(wording.COMPARED[kind]).format(what=_label(lesion))
-        said.append(text[0].upper() + text[1:])
-    return " ".join(said) or "No change."
+        sentences.append(text[0].upper() + text[1:])
+    return " ".join(sentences) or "No change."

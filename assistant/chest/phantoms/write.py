@@ -43,7 +43,7 @@ def _row(phantom: Phantom, image: str, patient: str, split: str, prior: str, day
     ]
 
 
-def _one(job: tuple[int, int, str, str, str, bool]) -> tuple[list[list[str]], list[str]]:
+def _draw_case(job: tuple[int, int, str, str, str, bool]) -> tuple[list[list[str]], list[str]]:
     """Make and write one film, with its prior if asked: rows of `cases.csv`, lines of truth."""
     seed, index, site, split, folder, priors = job
     phantom = make_phantom(seed, index, site, split)
@@ -64,10 +64,10 @@ def _one(job: tuple[int, int, str, str, str, bool]) -> tuple[list[list[str]], li
 
 def _rows(jobs: list[tuple], workers: int) -> Iterator[tuple[list[list[str]], list[str]]]:
     if workers == 1 or len(jobs) < 16:
-        yield from map(_one, jobs)
+        yield from map(_draw_case, jobs)
         return
     with ProcessPoolExecutor(workers) as pool:
-        yield from pool.map(_one, jobs, chunksize=8)
+        yield from pool.map(_draw_case, jobs, chunksize=8)
 
 
 def write_phantoms(

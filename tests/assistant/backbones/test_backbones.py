@@ -21,7 +21,7 @@ from toy_vlms import toy_vlm
 
 from adapters.adapter_recipe import Lora
 from adapters.lora.card import write_adapter
-from adapters.lora.model import linear_layers, with_adapter
+from adapters.lora.model import add_adapter, find_linear_layers
 from assistant import Assistant
 from assistant.backbones.adapters import weights_sha256
 from assistant.backbones.loading import backbone_folder, load_backbone
@@ -103,8 +103,10 @@ def test_texts_of_one_film_go_on_from_one_reading_of_it(family, toys, monkeypatc
     a, b = backbone.encode([film(), film(1)])
     longer = "Write a much longer report of this film, please."
     alone = [backbone.write([c], [r], SHORT)[0] for c, r in ((a, "Report."), (b, longer))]
-    read, inputs = [], StudyChat.inputs
-    monkeypatch.setattr(StudyChat, "inputs", lambda *args: read.append(args[2]) or inputs(*args))
+    read, inputs = [], StudyChat.make_inputs
+    monkeypatch.setattr(
+        StudyChat, "make_inputs", lambda *args: read.append(args[2]) or inputs(*args)
+    )
     requests = ["Report.", longer, "Report.", "Report.", longer]
     written = backbone.write([a, b, a, a, b], requests, SHORT)
     assert [len(pictures) for pictures in read] == [2]
@@ -146,14 +148,14 @@ def test_a_base_is_shown_the_whole_study_and_an_adapter_the_film_alone(toys):
     report = "No pneumothorax. Left pleural effusion in Mr Doe."
     study = Study((film(), film(2)), prior=Study((film(1),)), prior_report=report)
     code = type(code)(study, code.features, code.embedding, code.profile)
-    told, films = study_turn(code, "Report.", whole=True)
+    told, films = study_turn(code, "Report.", whole_study=True)
     assert [f.sha256 for f in films] == [film(i).sha256 for i in (1, 0, 2)]
     marks = [part["type"] for part in told[0]["content"]]
     assert marks.count("image") == 3
     words = " ".join(part.get("text", "") for part in told[0]["content"])
     assert "left pleural effusion" in words
     assert "Doe" not in words
-    told, films = study_turn(code, "Report.", whole=False)
+    told, films = study_turn(code, "Report.", whole_study=False)
     assert [f.sha256 for f in films] == [film().sha256]
 
 
@@ -162,7 +164,7 @@ def adapter_for(base: Path, out: Path, task: str = "report") -> Path:
 
     model, _ = load_base(base)
     lora = Lora(rank=2, alpha=4, dropout=0.0, targets=("all-linear",))
-    adapted = with_adapter(model, lora, linear_layers(model))
+    adapted = add_adapter(model, lora, find_linear_layers(model))
     for name, weight in adapted.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(weight, std=0.5)
@@ -349,10 +351,10 @@ def test_gated_and_absent_checkpoints_are_told_with_what_to_do(tmp_path):
     threading.Thread(target=server.serve_forever, daemon=True).start()
     code = (
         "import sys\n"
-        "from assistant.backbones.hub import place_of\n"
+        "from assistant.backbones.hub import find_checkpoint\n"
         "from assistant.errors import BackboneError\n"
         "for name in sys.argv[1:]:\n"
-        "    try: place_of(name, download=True)\n"
+        "    try: find_checkpoint(name, download=True)\n"
         "    except BackboneError as error: print(error)\n"
     )
     own = {

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.pretrain.picture_tokeniser import measure_grain
-from assistant.backbones.janus.grain import LEVELS, add_grain
+from assistant.backbones.janus.grain import GREY_LEVELS, add_grain
 
 
 def films(spread: float, count: int = 6) -> tuple[list[np.ndarray], list[np.ndarray]]:
@@ -34,8 +34,8 @@ def test_an_edge_that_was_lost_is_no_grain():
 
 
 def test_grain_is_drawn_where_it_was_and_the_same_for_a_seed():
-    table = np.zeros(LEVELS, np.float32)
-    table[LEVELS // 2 :] = 0.02
+    table = np.zeros(GREY_LEVELS, np.float32)
+    table[GREY_LEVELS // 2 :] = 0.02
     film = np.concatenate([np.full((64, 64), 0.2), np.full((64, 64), 0.8)]).astype(np.float32)
     one, same, other = (add_grain(film, table, np.random.default_rng(s)) for s in (1, 1, 2))
     assert np.array_equal(one, same)

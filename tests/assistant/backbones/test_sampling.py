@@ -114,9 +114,7 @@ def test_a_painting_has_the_tokens_that_transformers_paints(peer, tmp_path, guid
         theirs = model.decode_image_tokens(tokens).mean(dim=-1)[0].add(1).div(2).clamp(0, 1)
     backbone = JanusBackbone(base)
     backbone.reference = {}  # no grain
-    ours = backbone.paint(
-        PaintRequest("Cardiomegaly.", guidance=guidance, temperature=0.0)
-    )
+    ours = backbone.paint(PaintRequest("Cardiomegaly.", guidance=guidance, temperature=0.0))
     assert np.array_equal(ours[0], theirs.numpy())
 
 
@@ -158,7 +156,9 @@ def written_on(
     decoder = Decoder(language.model, lambda linear: linear.weight)
     embed = language.get_input_embeddings()
     prefixes = decoder.prefill([embed(torch.tensor(prompt)) for prompt in prompts])
-    wanted = GenerationSettings(embed, language.lm_head, most=12, end=3, temperature=temperature)
+    wanted = GenerationSettings(
+        embed, language.lm_head, max_tokens=12, end_token=3, temperature=temperature
+    )
     ends = np.cumsum(counts)
     numbered = [list(range(end - n, end)) for end, n in zip(ends, counts, strict=True)]
     drawn = None
@@ -225,7 +225,7 @@ def test_products_are_those_of_the_weights_in_whatever_form_they_are_kept(dtype,
     ):
         torch.testing.assert_close(product(x).double(), wanted, rtol=2e-2, atol=0.15)
     assert all(torch.equal(p, w) for p, w in zip(parameters, weights, strict=True))
-    alone = linear_op_of(parameters, alone=True)
+    alone = linear_op_of(parameters, exclusive=True)
     torch.testing.assert_close(alone(x).double(), wanted, rtol=2e-2, atol=0.15)
 
 
@@ -263,5 +263,5 @@ def test_a_bfloat16_model_says_what_it_says_in_float32(groups):
     for dtype in (torch.float32, torch.bfloat16):
         decoder = Decoder(model.to(dtype), lambda linear: linear.weight)
         rows = DecodingBatch(decoder, decoder.prefill([p.to(dtype) for p in prompts]), 1, 3)
-        made[dtype] = torch.stack([rows.step(rows.last) for _ in range(3)]).float()
+        made[dtype] = torch.stack([rows.step(rows.last_hidden) for _ in range(3)]).float()
     torch.testing.assert_close(*made.values(), rtol=0.1, atol=0.1)

@@ -141,7 +141,7 @@ def test_without_names_a_row_tells_its_number_and_no_name(folder, assistant):
     table.write_text(table.read_text().replace(broken.name, secret.name), encoding="utf-8")
     manifest = find_manifest(folder)
     few = replace(manifest, rows=manifest.rows[:4])
-    rows = list(draft_rows(assistant, few, neighbours=0, named=False))
+    rows = list(draft_rows(assistant, few, neighbours=0, show_paths=False))
     assert [row["image"] for row in rows] == ["film 1", "film 2", "film 3", "film 4"]
     assert '"film 3"' in rows[2]["error"]
     assert "Doe" not in json.dumps(rows)

@@ -1,4 +1,4 @@
-"""A batch on a Ray cluster of this machine, one of whose actors is killed on the way."""
+"""A batch by Ray: its stages without a cluster, and on one whose actor is killed on the way."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ import psutil
 import pytest
 from conftest import BACKBONE, REPO
 
-from assistant.batch.run import plan_of
+from assistant.batch import ray_engine
+from assistant.batch.run import check_listing, draft_folder, plan_of, run_header
 
-pytest.importorskip("ray.data", reason="the Ray engine is not tested: pip install 'wetread[ray]'")
 WINDOW = plan_of().rows
 
 
@@ -39,9 +39,43 @@ def actors_of(process):
     return [pid for pid, parent in found.items() if parent not in found]
 
 
+def test_windows_are_drafted_once_and_all_rows_are_those_of_a_local_batch(phantoms, tmp_path):
+    pyarrow = pytest.importorskip("pyarrow")
+    films, shards = tmp_path / "films", tmp_path / "shards"
+    films.mkdir()
+    shards.mkdir()
+    for number in range(WINDOW + 3):
+        image = (phantoms / "images" / f"test-A-501-{number % 3:06d}.png").read_bytes()
+        (films / f"{number:02d}.png").write_bytes(b"no film" if number % 8 else image)
+    listing, plan = check_listing(films, tmp_path / "out"), plan_of(neighbours=0)
+    crew = ray_engine.RayPlan(BACKBONE, tmp_path / "library")
+    with crew.load() as assistant:
+        draft_folder(assistant, films, tmp_path / "local", neighbours=0)
+        header = run_header(assistant, listing, plan)
+    actor = ray_engine.DraftActor(crew, listing, plan, shards, header["library"])
+    starts = (0, WINDOW)
+
+    def draft_all():
+        for start in starts:
+            window = pyarrow.table({"start": [start]})
+            actor(ray_engine._read_window(window, listing, plan.rows))
+
+    draft_all()
+    ray_engine._merge_shards(listing, plan, shards, tmp_path / "out")
+    assert rows_of(tmp_path / "out") == rows_of(tmp_path / "local")
+    first, second = (ray_engine.shard_of(shards, listing, start, plan.rows) for start in starts)
+    written = second.stat().st_mtime_ns
+    first.unlink()
+    draft_all()
+    assert second.stat().st_mtime_ns == written
+    ray_engine._merge_shards(listing, plan, shards, tmp_path / "again")
+    assert rows_of(tmp_path / "again") == rows_of(tmp_path / "local")
+
+
 @pytest.mark.timeout(600)  # Ray starts twice, and slowly on a busy machine
 @pytest.mark.long
 def test_a_killed_actor_changes_no_row_and_a_second_run_draws_none_again(phantoms, tmp_path):
+    pytest.importorskip("ray.data", reason="no Ray: pip install 'wetread[ray]'")
     folder = tmp_path / "films"
     folder.mkdir()
     for number in range(3 * WINDOW):

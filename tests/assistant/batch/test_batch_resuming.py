@@ -26,13 +26,16 @@ FILMS = WINDOW + 4
 
 @pytest.fixture
 def films(tmp_path, phantoms):
-    """More films than a window, one of them broken and some there twice."""
+    """More films than a window, of each four one that can be read, and some there twice."""
     folder = tmp_path / "films"
     folder.mkdir()
     names = sorted((phantoms / "images").iterdir())
     for number in range(FILMS):
-        shutil.copyfile(names[number % len(names)], folder / f"{number:02d}.png")
-    (folder / "03.png").write_bytes(b"no film")
+        place = folder / f"{number:02d}.png"
+        if number % 4:
+            place.write_bytes(b"no film")
+        else:
+            shutil.copyfile(names[number // 4 % 5], place)
     return folder
 
 
@@ -65,7 +68,7 @@ def test_a_killed_batch_goes_on_and_its_rows_are_those_of_an_undisturbed_one(fil
     done = subprocess.run([*command, "--out", killed], **place, check=True, capture_output=True)
     assert rows_of(killed) == rows_of(tmp_path / "whole")
     assert len(rows_of(killed)) == json.loads(done.stdout)["cases"] == FILMS
-    assert json.loads(done.stdout)["failed"] == 1
+    assert json.loads(done.stdout)["failed"] == FILMS * 3 // 4
     assert killed.read_bytes().splitlines()[:WINDOW] == kept  # not drafted again
     assert not part.parent.exists()
 
@@ -82,7 +85,7 @@ def test_rows_count_by_whole_windows_and_what_is_torn_is_dropped(tmp_path):
         path.write_bytes(whole[:cut])
         again = RowFile(path, 3)
         lines = whole[:cut].count(b"\n")
-        assert again.rows == lines // 3 * 3 == again.tally.kinds["failed"]
+        assert again.rows == lines // 3 * 3 == again.counts.kinds["failed"]
         again.close()
         assert path.read_bytes() == b"".join(whole.splitlines(keepends=True)[: again.rows])
 
@@ -93,6 +96,25 @@ def stopped_after(rows):
             raise KeyboardInterrupt
 
     return progress
+
+
+def test_a_stopped_batch_goes_on_after_its_last_window_and_its_rows_are_the_same(
+    films, assistant, tmp_path
+):
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    draft_folder(assistant, films, whole, neighbours=2)
+    with pytest.raises(KeyboardInterrupt):
+        draft_folder(assistant, films, stopped, neighbours=2, on_progress=stopped_after(WINDOW + 1))
+    assert not stopped.exists()
+    kept = (tmp_path / ".stopped.part" / "rows.jsonl").read_bytes().splitlines()[:WINDOW]
+    begun: list[int] = []
+    done = draft_folder(
+        assistant, films, stopped, neighbours=2, on_progress=lambda at, total: begun.append(at)
+    )
+    assert begun[0] == WINDOW
+    assert (done.cases, done.failed) == (FILMS, FILMS * 3 // 4)
+    assert rows_of(stopped) == rows_of(whole)
+    assert stopped.read_bytes().splitlines()[:WINDOW] == kept  # not drafted again
 
 
 def test_another_run_is_not_gone_on_with_unless_begun_anew(films, assistant, tmp_path):

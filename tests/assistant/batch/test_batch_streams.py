@@ -50,7 +50,7 @@ def test_a_failed_study_is_raised_in_its_place_or_given_there(assistant, paths, 
     given = list(assistant.draft_many(sources, errors="give", neighbours=0))
     assert isinstance(given[1], FailedStudy)
     assert given[1].number == 1
-    assert "bad.png" in given[1].why
+    assert "bad.png" in given[1].reason
     assert [isinstance(one, Report) for one in given] == [True, False, True]
 
 
@@ -117,7 +117,7 @@ real = assistant.drafting.sources.read_film
 assistant.drafting.sources.read_film = deadly  # in every process: spawned ones run this file too
 if __name__ == "__main__":
     for one in prefetch(sys.argv[1:], 2, 3):
-        print(getattr(one, "why", "") or one.films[0].sha256)
+        print(getattr(one, "reason", "") or one.films[0].sha256)
 """
 
 

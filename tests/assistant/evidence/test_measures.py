@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from adapters.data.measured_truth import measurements_of
-from adapters.pretrain.measurements import FEWEST, fit_measures
+from adapters.data.phantom_measurements import measurements_of
+from adapters.pretrain.measurements import FEWEST, fit_measurements
 from assistant.backbones.probe.measurements import MeasurementModel
 from assistant.chest.phantoms import make_phantom
 from assistant.errors import BackboneError
@@ -57,8 +57,8 @@ def test_a_line_is_found_and_its_error_holds_nine_in_ten():
     x = rng.normal(size=(900, 12))
     truth = 0.5 + 0.05 * x[:, 3] + rng.normal(0, 0.01, 900)
     told = [{"cardiomegaly//cardiothoracic_ratio": float(t)} for t in truth]
-    measures = fit_measures(x[:400], told[:400], x[400:600], told[400:600])
-    (one,) = measures.measures
+    measures = fit_measurements(x[:400], told[:400], x[400:600], told[400:600])
+    (one,) = measures.targets
     taken = np.array([measures.measure(row[:5], row[5:])[0].value for row in x[600:]])
     within = np.abs(taken - truth[600:]) <= one.error
     assert 0.85 <= within.mean() <= 0.95
@@ -68,8 +68,8 @@ def test_a_line_is_found_and_its_error_holds_nine_in_ten():
 def test_what_too_few_films_have_is_not_measured():
     told = [{"nodule//diameter_mm": 0.1}] * (FEWEST - 1)
     features = np.random.default_rng(0).normal(size=(FEWEST - 1, 6))
-    measures = fit_measures(features, told, features, told)
-    assert measures.measures == ()
+    measures = fit_measurements(features, told, features, told)
+    assert measures.targets == ()
     assert measures.measure(features[0, :2], features[0, 2:]) == ()
 
 
@@ -77,7 +77,7 @@ def test_measures_are_kept_and_a_damaged_file_is_one_sentence(tmp_path):
     path = tmp_path / "measures.safetensors"
     MeasurementModel([RATIO], np.ones((1, 4)), np.array([0.1])).save(path)
     (found,) = MeasurementModel.load(path).measure(np.ones(2), np.ones(2))
-    assert found.measure == RATIO
+    assert found.target == RATIO
     assert found.value == pytest.approx(4.1)
     path.write_bytes(path.read_bytes()[:50])
     with pytest.raises(BackboneError, match="measurements"):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from adapters.calibration.risk import (
     FitDescription,
     JudgedClaim,
-    ablation,
+    ablate_signals,
     fit_risk,
     fit_thresholds,
 )
@@ -55,7 +55,7 @@ def look(right: float, left: float = 0.01) -> ProbeOutput:
 
 
 def risk_of(signals: Signals) -> float:
-    risk = MODEL.sentence([(EFFUSION, signals)])
+    risk = MODEL.risk_of([(EFFUSION, signals)])
     assert risk is not None
     return risk
 
@@ -76,7 +76,7 @@ def test_more_support_never_raises_the_risk(signals, name, one, other):
 @given(SIGNAL_SETS, SIGNAL_SETS)
 def test_a_sentence_is_as_risky_as_its_riskiest_claim(one, other):
     alone = [risk_of(signals) for signals in (one, other)]
-    assert MODEL.sentence([(EFFUSION, one), (EFFUSION, other)]) == max(alone)
+    assert MODEL.risk_of([(EFFUSION, one), (EFFUSION, other)]) == max(alone)
 
 
 def test_without_a_risk_model_every_sentence_is_unchecked_and_has_its_evidence():
@@ -174,7 +174,7 @@ def drafts(count: int, seed: int = 0) -> list[JudgedClaim]:
 
 def test_a_fitted_risk_is_calibrated_and_keeps_within_the_error_allowed():
     model, fresh = fit_risk(drafts(2000), ABOUT), drafts(4000, seed=1)
-    risks = np.array([model.sentence([c[:2] for c in s.claims]) for s in fresh])
+    risks = np.array([model.risk_of([c[:2] for c in s.claims]) for s in fresh])
     false = np.array([s.false for s in fresh])
     assert abs(risks.mean() - false.mean()) < 0.03
     kept = risks <= model.keep
@@ -198,7 +198,7 @@ def test_a_signal_that_tells_nothing_goes_and_one_that_tells_more_stays():
     model = fit_risk(told, ABOUT)
     assert "agreement" in model.polarities["present"].signals
     assert model.samples == ABOUT.samples
-    alone, without = ablation(told, ABOUT)["agreement"]
+    alone, without = ablate_signals(told, ABOUT)["agreement"]
     assert alone > without
 
 

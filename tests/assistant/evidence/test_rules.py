@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from assistant.assistant import judge_sentences
 from assistant.evidence.collect import gather_sources
+from assistant.evidence.rules import judge_sentences
 from assistant.types import GeneratedText, Neighbour
 
 

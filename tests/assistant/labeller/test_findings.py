@@ -12,8 +12,8 @@ from itertools import product
 from pathlib import Path
 
 import pytest
+from claim_texts import ANY_TEXT, read_claims
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from assistant.chest.phantoms import FINDINGS as PHANTOM_FINDINGS
 from assistant.chest.phantoms import make_phantom, wording
@@ -26,27 +26,6 @@ QUICK = settings(max_examples=200, deadline=None)
 OPENI = Path(__file__).parents[4] / "shared" / "data" / "openi"
 SCALE = {"small": "small", "mild": "small", "moderate": "moderate", "large": "large",
          "severe": "large"}  # fmt: skip
-WORDS = (  # noqa: SIM905 (a list of forty literals is harder to read)
-    "no not without neither nor or and , . ; : / but with possible may represent cannot be "
-    "excluded is absent has resolved history of right left bilateral upper lower lobe zone base "
-    "small mild large 12 1.2 mm cm x effusion effusions pneumothorax heart enlarged normal lungs "
-    "clear consolidation nodule edema XXXX the there unchanged ~ ? | a|b"
-).split()
-ANY_TEXT = st.one_of(
-    st.text(max_size=200), st.lists(st.sampled_from(WORDS), max_size=40).map(" ".join)
-)
-
-
-def read(text: str) -> list[str]:
-    """Claims as short strings: "-pneumothorax", "?pneumonia", "nodule left upper small 12.0"."""
-    sign = {"present": "", "absent": "-", "uncertain": "?"}
-    return [
-        " ".join(
-            [sign[c.polarity] + c.finding]
-            + [str(x) for x in (c.side, c.zone, c.degree, c.measurement_mm) if x is not None]
-        )
-        for c in find_assertions(text)
-    ]
 
 
 @pytest.mark.parametrize(
@@ -132,17 +111,17 @@ def read(text: str) -> list[str]:
     ],
 )
 def test_a_sentence_is_read(sentence: str, expected: list[str]) -> None:
-    assert read(sentence) == expected
+    assert read_claims(sentence) == expected
 
 
 @pytest.mark.parametrize("first", ["No pneumothorax", "Possible pneumonia", "History of edema"])
 @pytest.mark.parametrize("end", [".", "!", ";", "\n\n", "\n- "])
 def test_nothing_reaches_over_the_end_of_a_sentence(first: str, end: str) -> None:
-    assert read(f"{first}{end} A nodule is seen.")[-1:] == ["nodule"]
+    assert read_claims(f"{first}{end} A nodule is seen.")[-1:] == ["nodule"]
 
 
 def test_a_wrapped_line_does_not_end_a_sentence() -> None:
-    assert read("No effusion\nor pneumothorax.") == ["-pleural_effusion", "-pneumothorax"]
+    assert read_claims("No effusion\nor pneumothorax.") == ["-pleural_effusion", "-pneumothorax"]
 
 
 @pytest.mark.parametrize("finding", wording.PRESENT)
@@ -186,7 +165,7 @@ def test_every_denial_of_the_phantoms_is_read_back(
 
 @pytest.mark.parametrize("phrase", wording.NORMAL_IMPRESSION)
 def test_a_normal_impression_is_no_finding(phrase: str) -> None:
-    assert read(phrase) == ["no_finding"]
+    assert read_claims(phrase) == ["no_finding"]
 
 
 Place = tuple[str, str | None, str | None]

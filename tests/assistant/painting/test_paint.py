@@ -18,7 +18,7 @@ from assistant.errors import SettingsError
 from assistant.export.draft_json import draft_json
 from assistant.intake import read_film, read_film_bytes
 from assistant.intake.synthetic_mark import bears_mark
-from assistant.painting.painting import caption, file_of, painting_dict, prompt_of_report
+from assistant.painting.painting import caption_of, file_of, painting_dict, prompt_of_report
 from assistant.types import (
     CopyCheck,
     Film,
@@ -229,7 +229,7 @@ def test_a_report_that_claims_nothing_or_never_ends_is_refused():
     ],
 )
 def test_the_caption_says_in_plain_words_what_was_checked(readback, copy, words):
-    assert caption(made(readback, copy)) == words
+    assert caption_of(made(readback, copy)) == words
 
 
 def test_any_square_or_oblong_picture_keeps_its_mark_in_both_forms(painting):

@@ -281,7 +281,7 @@ def test_no_phrasing_that_the_adapter_knows_is_taken_from_it():
     ]
     asked += [phrase.format(thing=thing) for phrase in BEYOND for thing in THINGS]
     for question in asked:
-        assert compute_answer(question, EvidenceSources(prior=()), (), ()) is None, question
+        assert compute_answer(question, EvidenceSources(prior_claims=()), (), ()) is None, question
         assert resolve_followup(question, EFFUSION) == question
 
 

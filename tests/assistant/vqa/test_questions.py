@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from assistant.chest import question_words as words
 from assistant.chest.phantoms import pathology
-from assistant.chest.vocabulary import finding_named
+from assistant.chest.places import DEGREES, SIDES, ZONES
+from assistant.chest.vocabulary import DEVICES, finding_named
 from assistant.evidence.rules import judge_answer
 from assistant.labeller.labeller import find_assertions
 from assistant.types import Assertion
@@ -34,16 +35,14 @@ FORMS = {
 def claims(draw):
     """What a phantom may have, as its truth says it."""
     made = []
-    for key in draw(st.lists(st.sampled_from((*words.ASKED, *words.DEVICES)), max_size=7)):
+    for key in draw(st.lists(st.sampled_from((*words.ASKED, *DEVICES)), max_size=7)):
         finding = finding_named(key)
         made.append(
             Assertion(
                 key,
-                side=draw(st.sampled_from(words.SIDES)) if finding.sided else None,
-                zone=draw(st.sampled_from(words.ZONES))
-                if finding.sided and finding.zoned
-                else None,
-                degree=draw(st.sampled_from(words.SCALE)) if key in words.GRADED else None,
+                side=draw(st.sampled_from(SIDES)) if finding.sided else None,
+                zone=draw(st.sampled_from(ZONES)) if finding.sided and finding.zoned else None,
+                degree=draw(st.sampled_from(DEGREES)) if key in words.GRADED else None,
             )
         )
     return made
@@ -80,7 +79,7 @@ def test_every_answer_has_the_form_of_its_kind_and_denies_only_what_is_absent(
         if q.kind in ("presence", "device"):
             asked = {a.finding for a in find_assertions(q.question)} & {
                 *words.ASKED,
-                *words.DEVICES,
+                *DEVICES,
             }
             assert len(asked) == 1, q
             sides = {a.side for a in find_assertions(q.question)} - {None}
@@ -213,6 +212,6 @@ def test_names_take_the_right_article_and_verb():
 
 def test_what_is_asked_is_what_phantoms_have():
     assert set(words.ASKED) == {*pathology.FINDINGS, *pathology.DISTRACTORS}
-    assert set(words.DEVICES) == set(pathology.DEVICES)
+    assert set(DEVICES) == set(pathology.DEVICES)
     assert set(words.GRADED) == set(pathology.SIZES)
     assert set(words.POSITIONS) == set(pathology.TIP_MM)

@@ -1,4 +1,4 @@
-"""What is measured in a phantom: lengths and ratios of its exact truth."""
+"""The measurements of a phantom: lengths and ratios from its exact truth."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ from assistant.chest.vocabulary import CARDIOMEGALY
 
 
 def measurements_of(phantom: Any) -> dict[str, float]:
-    """What a phantom measures, lengths in parts of the film's edge; of several the largest."""
+    """A phantom's measurements by name, lengths in parts of the film's edge.
+
+    The largest counts when several lesions have the same name.
+    """
     edge = phantom.film.shape[0] * phantom.spacing_mm
-    found = {f"{CARDIOMEGALY}//cardiothoracic_ratio": float(phantom.cardiothoracic_ratio)}
+    measurements = {f"{CARDIOMEGALY}//cardiothoracic_ratio": float(phantom.cardiothoracic_ratio)}
     for lesion in (*phantom.lesions, *phantom.devices):
         side = lesion.side if lesion.finding in SIDED_MEASUREMENTS else None
         for key, value in lesion.measurements:
             if key.endswith("_mm"):
                 name = f"{lesion.finding}/{side or ''}/{key}"
-                found[name] = max(found.get(name, -np.inf), value / edge)
-    return found
+                measurements[name] = max(measurements.get(name, -np.inf), value / edge)
+    return measurements
