@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -12,7 +12,13 @@ from assistant.atomic import write_file
 from assistant.errors import SettingsError
 from cli.options import OUTPUT, OUTPUT_PANEL, Backbone, Json, Seed, print_json, show_progress
 
-DATA_PANEL = "Data"
+
+def _data_option(text: str) -> Any:
+    return typer.Option(help=text, rich_help_panel="Data")
+
+
+def _output_option(text: str) -> Any:
+    return typer.Option(help=text, rich_help_panel=OUTPUT_PANEL)
 
 
 def evaluate(
@@ -32,50 +38,26 @@ def evaluate(
     ] = None,
     seed: Seed = 90210,
     site: Annotated[str, typer.Option(help="Letter of the phantoms' site.")] = "A",
-    data: Annotated[
-        Path | None,
-        typer.Option(help="Folder of real films or reports.", rich_help_panel=DATA_PANEL),
-    ] = None,
+    data: Annotated[Path | None, _data_option("Folder of real films or reports.")] = None,
     predictions: Annotated[
-        Path | None,
-        typer.Option(
-            help="Reports made elsewhere, JSON lines, for `report`.", rich_help_panel=DATA_PANEL
-        ),
+        Path | None, _data_option("Reports made elsewhere, JSON lines, for `report`.")
     ] = None,
     generated: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder of pictures made elsewhere, for `image`.", rich_help_panel=DATA_PANEL
-        ),
+        Path | None, _data_option("Folder of pictures made elsewhere, for `image`.")
     ] = None,
     real: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder of films that they are held against.", rich_help_panel=DATA_PANEL
-        ),
+        Path | None, _data_option("Folder of films that they are held against.")
     ] = None,
     canaries: Annotated[
-        Path | None,
-        typer.Option(
-            help="Sentences planted in the training, for `privacy`.", rich_help_panel=DATA_PANEL
-        ),
+        Path | None, _data_option("Sentences planted in the training, for `privacy`.")
     ] = None,
     weights: Annotated[
         list[str] | None,
-        typer.Option(
-            help="A neural score's weights, as NAME=PATH: see docs/evaluation.md.",
-            rich_help_panel=DATA_PANEL,
-        ),
+        _data_option("A neural score's weights, as NAME=PATH: see docs/evaluation.md."),
     ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(help="Folder for results.json and card.html.", rich_help_panel=OUTPUT_PANEL),
-    ] = None,
+    out: Annotated[Path | None, _output_option("Folder for results.json and card.html.")] = None,
     card: Annotated[
-        Path | None,
-        typer.Option(
-            help="A backbone's card.json, to state the figures on.", rich_help_panel=OUTPUT_PANEL
-        ),
+        Path | None, _output_option("A backbone's card.json, to state the figures on.")
     ] = None,
     as_json: Json = False,
     backbone: Backbone = "mini",

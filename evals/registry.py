@@ -13,9 +13,11 @@ from typing import Any
 
 from assistant.errors import SettingsError
 from assistant.types import OnProgress
-from evals import mini
 from evals.image import folders as image_folders
 from evals.image import suite as image
+from evals.mini.parts import BARS as MINI_BARS
+from evals.mini.parts import PARTS as MINI_PARTS
+from evals.mini.parts import check_libraries
 from evals.options import MeasurePart, SuiteOptions
 from evals.results import Bar, PartResult
 from evals.suites import fidelity, gate, labeller, looking, privacy, real, report, risk, shift
@@ -136,7 +138,7 @@ def _limit_films(part: MeasurePart, n: int) -> MeasurePart:
 
 
 _SMOKE = {
-    **{name: _limit_films(mini.PARTS[name], n) for name, n in (("size", 1), ("answers", 1))},
+    **{name: _limit_films(MINI_PARTS[name], n) for name, n in (("size", 1), ("answers", 1))},
     **{name: _limit_films(part, n) for name, part, n in (
         ("drafts", _measure_report, 2), ("image", _measure_image, 2), ("risk", _measure_risk, 1),
         ("gate", _measure_gate, 1), ("looking", _measure_looking, 1), ("shift", _measure_shift, 1),
@@ -152,7 +154,7 @@ SUITES: Mapping[str, Suite] = MappingProxyType(
         "looking": Suite({"looking": _measure_looking}, looking.BARS),
         "shift": Suite({"shift": _measure_shift}),
         "privacy": Suite({"privacy": _measure_privacy}, privacy.BARS),
-        "mini": Suite(mini.PARTS, mini.BARS),
+        "mini": Suite(MINI_PARTS, MINI_BARS),
         "smoke": Suite(_SMOKE),
         "real": Suite({"real": _measure_real}, required_data="a folder of films"),
         "fidelity": Suite({"fidelity": _measure_fidelity}, required_data="a folder of films"),
@@ -200,7 +202,7 @@ def choose_parts(
         raise SettingsError(
             f"The suite {names[0]} has no part {unknown[0]!r}; its parts are {known}."
         )
-    mini.check([part for name, part, _ in chosen if name == "mini"])
+    check_libraries([part for name, part, _ in chosen if name == "mini"])
     return chosen
 
 

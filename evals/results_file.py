@@ -51,7 +51,7 @@ def write_results(results: Mapping[str, Any], folder: Path) -> Path:
     Each is written to a temporary file and renamed, so that the old one stays until then. A number
     that is not finite is written as null. Raises SettingsError where the folder cannot be written.
     """
-    from evals.card import render_card
+    from evals.card.render import render_card
 
     finite = _replace_non_finite(results)
     write_file(folder / RESULTS, _format_json(finite).encode())

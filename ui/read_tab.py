@@ -53,8 +53,6 @@ class ReadTab:
         self.alike = CasesRow(assistant, session)
         self._wire()
 
-    # Widgets
-
     def _input_column(self) -> None:
         self.drop = gr.File(label="Films: DICOM, PNG, JPEG or TIFF", height=165, elem_id="drop",
                             file_count="multiple")  # fmt: skip

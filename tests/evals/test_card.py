@@ -16,7 +16,7 @@ from playwright.sync_api import sync_playwright
 
 from assistant.errors import SettingsError
 from assistant.intake.png import png
-from evals.card import render_card
+from evals.card.render import render_card
 from evals.plot_data import bar_plot, histogram_plot, reliability_plot, risk_coverage_plot
 from evals.results import SCHEMA, FigureTable, figure_of, format_value, judge_bars
 from evals.results_file import read_results, write_results

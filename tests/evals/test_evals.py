@@ -13,11 +13,11 @@ from toy_janus import dressed_toy
 
 import evals
 from assistant.labeller.labeller import find_assertions
-from evals import mini
 from evals.bootstrap import bootstrap_interval, f1, f1_gain, macro_f1, precision, ratio, recall
 from evals.counting import count_matches, finding_sides
 from evals.mini import copies, painting
 from evals.mini.kid import estimate_floor, kid
+from evals.mini.parts import BARS
 from evals.results import Bar, compute_figure, figure_of, format_results, judge_bars, median_of
 
 KEYS = {"value", "n", "unscored", "ci_low", "ci_high", "bar"}
@@ -135,14 +135,14 @@ def everything(request, dressed):
 
 def test_every_bar_is_measured_or_said_to_be_unscored(everything):
     figures = everything["figures"]
-    assert set(mini.BARS) <= set(figures)
+    assert set(BARS) <= set(figures)
     for name, found in figures.items():
         assert set(found) == KEYS, name
         assert (found["value"] is None) >= (found["n"] == 0), name
         # One film need not hold a nodule of 8 mm, nor give rise to each kind of question.
         some = found["n"] + found["unscored"] >= 1
         assert some or "8 mm" in name or name.startswith("answers/"), name
-    for name in mini.BARS:
+    for name in BARS:
         if figures[name]["n"] == 0:
             part = name.partition("/")[0]
             assert any(note.startswith(part) for note in everything["notes"]), name
