@@ -10,6 +10,7 @@ from assistant.chest.vocabulary import FINDINGS, NORMAL, finding_named
 from assistant.types import Assertion
 
 ClaimKey = tuple[str, str | None, str | None, str | None]  # finding, side, zone, degree
+FindingSide = tuple[str, str | None]  # finding, side
 _ORDER = {finding.key: number for number, finding in enumerate(FINDINGS)}
 
 
@@ -67,7 +68,7 @@ def keep_most_specific(assertions: Iterable[Assertion]) -> tuple[Assertion, ...]
         if a.polarity == "present" and a.finding in _ORDER and a.finding != NORMAL
     }
     # The impression repeats, in less detail, what the findings say.
-    most_specific = (c for c in claims if not any(o != c and _covers(o, c) for o in claims))
+    most_specific = (c for c in claims if not any(o != c and covers(o, c) for o in claims))
     return tuple(
         Assertion(finding, side=side, zone=zone, degree=degree)
         for finding, side, zone, degree in sorted(most_specific, key=_sort_key)
@@ -78,9 +79,9 @@ def _sort_key(claim: ClaimKey) -> tuple[int, list[str]]:
     return _ORDER[claim[0]], [word or "" for word in claim[1:]]
 
 
-def _covers(other: ClaimKey, claim: ClaimKey) -> bool:
-    """Return whether another claim says the same, or the same and more."""
-    return all(ours in (None, theirs) for ours, theirs in zip(claim, other, strict=True))
+def covers(fuller: Sequence[str | None], vaguer: Sequence[str | None]) -> bool:
+    """Return whether one claim's words say all that another's say, or more; None says nothing."""
+    return all(word in (None, full) for word, full in zip(vaguer, fuller, strict=True))
 
 
 def is_among(claim: Assertion, others: Sequence[Assertion]) -> bool:

@@ -6,9 +6,8 @@ from collections.abc import Iterable, Sequence
 
 from assistant.chest.places import each_side
 from assistant.chest.vocabulary import NORMAL, finding_named
+from assistant.claims import FindingSide
 from assistant.types import Assertion
-
-FindingSide = tuple[str, str | None]
 
 
 def finding_sides(assertions: Iterable[Assertion], polarity: str = "present") -> set[FindingSide]:

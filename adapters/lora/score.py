@@ -14,16 +14,16 @@ from assistant.backbones.janus.backbone import JanusBackbone
 from assistant.backbones.protocols import Sampling
 from assistant.chest.places import each_side
 from assistant.chest.vocabulary import NORMAL
+from assistant.claims import FindingSide
 from assistant.labeller.labeller import find_assertions
 from assistant.types import Assertion
 
 MOST_CASES, MOST_QUESTIONS_EACH, BATCH = 50, 4, 16
-ScoredClaim = tuple[str, str | None]
 
 
-def finding_sides_of(assertions: Iterable[Assertion]) -> set[ScoredClaim]:
+def finding_sides_of(assertions: Iterable[Assertion]) -> set[FindingSide]:
     """Present findings with their side; a finding on both sides counts once on each."""
-    claims: set[ScoredClaim] = set()
+    claims: set[FindingSide] = set()
     for a in assertions:
         if a.polarity == "present" and a.finding != NORMAL:
             claims |= {(a.finding, side) for side in each_side(a.side)}

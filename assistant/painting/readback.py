@@ -13,6 +13,7 @@ from typing import Protocol
 
 from assistant.chest.places import each_side
 from assistant.chest.vocabulary import FINDINGS, NORMAL
+from assistant.claims import covers
 from assistant.labeller.sentences import parse_sentences
 from assistant.types import Film, ProbeFinding, ReadBack, RequestedFinding
 
@@ -56,14 +57,8 @@ def claims_of_prompt(prompt: str) -> PromptClaims:
         ]
     present, uncertain, absent = (tuple(dict.fromkeys(claims)) for claims in by_polarity.values())
     # Findings and impression repeat each other: the vaguer of two claims adds nothing.
-    exact = tuple(v for v in present if not any(e != v and _covers(v, e) for e in present))
+    exact = tuple(v for v in present if not any(e != v and covers(e, v) for e in present))
     return PromptClaims(exact, uncertain, absent, normal)
-
-
-def _covers(vague: PlaceClaim, exact: PlaceClaim) -> bool:
-    """Whether a vaguer claim leaves the place of an exact one open."""
-    pairs = zip(vague[1:], exact[1:], strict=True)
-    return vague[0] == exact[0] and all(v is None or v == e for v, e in pairs)
 
 
 def _is_about(claim: PlaceClaim, finding: ProbeFinding) -> bool:

@@ -14,7 +14,7 @@ from assistant.backbones.probe.measurements import COVERAGE
 from assistant.chest.places import DEGREES, SIDES, sides_agree
 from assistant.chest.question_words import NOT_SHOWN, with_article
 from assistant.chest.vocabulary import CARDIOMEGALY, NORMAL, finding_named
-from assistant.claims import asserts, denies, keep_most_specific, name_of, split_sides
+from assistant.claims import FindingSide, asserts, denies, keep_most_specific, name_of, split_sides
 from assistant.evidence.collect import EvidenceSources, describe_size
 from assistant.evidence.rules import NO_PRIOR
 from assistant.labeller.labeller import find_assertions
@@ -161,9 +161,6 @@ def _name_quantity(target: MeasurementTarget) -> str:
 
 def _side_prefix(subject: Assertion) -> str:
     return f"{subject.side} " if subject.side in SIDES else ""
-
-
-FindingSide = tuple[str, str | None]  # finding, side
 
 
 def _answer_changes(

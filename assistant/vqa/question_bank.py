@@ -38,6 +38,7 @@ from assistant.chest.question_words import (
     with_article,
 )
 from assistant.chest.vocabulary import DEVICES, NORMAL, TUBE, finding_named
+from assistant.claims import covers
 from assistant.labeller.summary import summarise
 from assistant.types import Assertion
 
@@ -301,13 +302,11 @@ def _distinct_instances(film: _FilmTruth, finding: str, side: str | None) -> lis
     if film.complete:
         return on_side
     instances = set(on_side)
-    return [i for i in instances if not any(o != i and _covers(o, i) for o in instances)]
-
-
-def _covers(fuller: _Instance, instance: _Instance) -> bool:
-    """Return whether another instance says all that this one says, or more."""
-    pairs = ((instance.zone, fuller.zone), (instance.degree, fuller.degree))
-    return all(ours in (None, theirs) for ours, theirs in pairs)
+    return [
+        i
+        for i in instances
+        if not any(o != i and covers((o.zone, o.degree), (i.zone, i.degree)) for o in instances)
+    ]
 
 
 def _describe_change(
