@@ -74,10 +74,10 @@ class Recipe:
         return asdict(self)
 
 
-Section = TypeVar("Section", Data, Model, Stage)
+RecipeSection = TypeVar("RecipeSection", Data, Model, Stage)
 
 
-def _parse_section(kind: type[Section], table: Any, name: str, path: Path) -> Section:
+def _parse_section(kind: type[RecipeSection], table: Any, name: str, path: Path) -> RecipeSection:
     if not isinstance(table, dict):
         raise SettingsError(f"The recipe {path.name} has no section [{name}]; add it.")
     types = {field.name: field.type for field in fields(kind)}

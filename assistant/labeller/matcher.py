@@ -55,12 +55,12 @@ class _Phrase:
     wording: frozenset[str]
 
 
-Index = dict[str, list[_Phrase]]
+PhraseIndex = dict[str, list[_Phrase]]
 
 
-def index_of(entries: Iterable[Entry]) -> Index:
+def index_of(entries: Iterable[Entry]) -> PhraseIndex:
     """Return the phrases of all entries by each word that may come first."""
-    index: Index = {}
+    index: PhraseIndex = {}
     for entry in entries:
         for text in entry.phrases:
             phrase = _parse_phrase(text, entry)
@@ -102,7 +102,7 @@ def tokenise(text: str) -> tuple[list[str], list[tuple[int, int]]]:
     return words, spans
 
 
-def scan(words: Sequence[str], index: Index, gap: int) -> list[PhraseMatch]:
+def scan(words: Sequence[str], index: PhraseIndex, gap: int) -> list[PhraseMatch]:
     """Return the best phrase at every word, left to right, `~` being at most `gap` words.
 
     Matches do not overlap, except in or after a gap: a phrase with a gap covers only the words
