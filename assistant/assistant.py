@@ -108,17 +108,16 @@ class Assistant:
         """Draft the report of one film or study.
 
         `prior_report` is that of an earlier film of the patient: without it nothing is compared.
-        `neighbours` is how many similar cases to use at most, 0 for none; cases named in
-        `exclude`, and the film's own case, are never among them. The backbone writes with its
-        adapter "report" where it has one, told what the similar cases show, and as the base
-        alone if `use_adapter` is False. `samples` further drafts are drawn to measure agreement,
-        by default as many as the risk model was fitted with. Nothing is written about a film that
-        the gate refuses, unless `anyway`; with `correct` a film that is turned or inverted is
-        corrected first. The same film, versions and seed give the same report, but for its
-        time. `on_text` is called in this thread with the text so far, and then, while further
-        drafts are drawn, with the best so far; what it raises (`Stopped`, say) ends the writing
-        and goes through.
-        Raises IntakeError for a film that cannot be read, SettingsError for a bad option.
+        `neighbours` is how many similar cases to use at most, 0 for none; cases named in `exclude`,
+        and the film's own case, are never among them. The backbone writes with its adapter "report"
+        where it has one, whose prompt names what similar cases show, and as the base alone if
+        `use_adapter` is False. `samples` further drafts are drawn to measure agreement, by default
+        as many as the risk model was fitted with. Nothing is written about a film that the gate
+        refuses, unless `anyway`; with `correct` a film that is turned or inverted is corrected
+        first. The same film, versions and seed give the same report, but for its time. `on_text` is
+        called in this thread with the text so far, and then, while further drafts are drawn, with
+        the best so far; what it raises (`Stopped`, say) ends the writing and goes through. Raises
+        IntakeError for a film that cannot be read, SettingsError for a bad option.
         """
         options = DraftOptions(
             neighbours=neighbours,

@@ -19,7 +19,7 @@ class SettingsError(WetreadError):
 
 
 class Stopped(WetreadError):  # noqa: N818 - no error, a wish
-    """A person has stopped what was being made; raised by whoever is told how far it is."""
+    """A person has stopped what was being made; raised by the callback of its progress."""
 
     def __init__(self, message: str = "It was stopped.") -> None:
         super().__init__(message)

@@ -14,16 +14,9 @@ import pytest
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 # Tests run beside each other, a process for each core: more threads would only wait for one.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy is loaded, which chat does
 
-from chat import (
-    CHROMIUM,
-    FLAGS,
-    PATIENT,
-    SLOW,
-    free_port,
-    phantom_png,
-)
+from chat import CHROMIUM, FLAGS, PATIENT, SLOW, free_port, phantom_png
 
 REPO = Path(__file__).resolve().parent.parent
 SHARED = REPO.parent / "shared" / "data"
@@ -34,7 +27,7 @@ BACKBONE = os.environ.get("WETREAD_TEST_BACKBONE", "mini")
 def pytest_xdist_auto_num_workers() -> int:
     """One for each core, as far as the memory reaches: each holds a backbone and a browser."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    room = psutil.virtual_memory().available // (2 * 2**30)
+    room = psutil.virtual_memory().available // (3 * 2**30)
     return max(1, min(cores or 1, room, 8))
 
 

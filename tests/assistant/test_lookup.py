@@ -165,11 +165,11 @@ def test_many_cases_are_not_all_read(tmp_path, assistant):
         list(library.add_many((film(i) for i in range(1000)), batch=1000))
         library.add(film(5000, report="Left pneumothorax."))
         many = Assistant(assistant.backbone, library)
-        started = time.monotonic()
+        started = time.process_time()
         assert len(search_cases(many.library, "pneumothorax")) == 1
         assert len(search_cases(many.library, "REPORT 999.")) == 1
         assert len(search_cases(many.library, "report")) == 50
-        assert time.monotonic() - started < 5
+        assert time.process_time() - started < 5
 
 
 # Similar cases

@@ -43,13 +43,13 @@ def test_real_films_are_filed_with_their_labels(home, capfd, tmp_path):
     if not table.is_file():
         pytest.skip("the real films are not on this machine")
     (tmp_path / "nih" / "images").mkdir(parents=True)
-    lines = table.read_text(encoding="utf-8").splitlines()[:13]
+    lines = table.read_text(encoding="utf-8").splitlines()[:7]
     for line in lines[1:]:
         name = line.split(",")[0]
         (tmp_path / "nih" / name).write_bytes((SHARED / "nih" / name).read_bytes())
     (tmp_path / "nih" / "cases.csv").write_text("\n".join(lines), encoding="utf-8")
     done = json.loads(run(capfd, "library", "add", tmp_path / "nih", "--json").out)
-    assert done == {"added": 12, "known": 0, "refused": []}
+    assert done == {"added": len(lines) - 1, "known": 0, "refused": []}
 
 
 def test_a_bad_film_in_a_folder_is_named_and_the_rest_goes_on(home, capfd, phantoms, tmp_path):

@@ -145,20 +145,21 @@ def test_a_planted_sentence_that_comes_back_is_found_and_one_that_does_not_is_no
 
 
 @pytest.mark.parametrize(
-    "kinds", [("blur",), pytest.param(tuple(shift.SPOILS), marks=pytest.mark.long)]
+    ("kinds", "films"),
+    [(("blur",), 1), pytest.param(tuple(shift.SPOILS), 2, marks=pytest.mark.long)],
 )
 def test_a_spoilt_film_is_worse_and_warned_of_more_the_more_it_is_spoilt(
-    phantoms, monkeypatch, kinds
+    phantoms, monkeypatch, kinds, films
 ):
     monkeypatch.setattr(shift, "SPOILS", {kind: shift.SPOILS[kind] for kind in kinds})
-    results = evals.run("shift", backbone=BACKBONE, n=2, seed=9, data=phantoms)
+    results = evals.run("shift", backbone=BACKBONE, n=films, seed=9, data=phantoms)
     figures = results["figures"]
     for kind, (_, grades) in shift.SPOILS.items():
         warned = [figures[f"shift/{kind} {words}, warned of"]["value"] for _, words in grades]
         refused = [figures[f"shift/{kind} {words}, refused"]["value"] for _, words in grades]
         assert warned[-1] + refused[-1] >= warned[0] + refused[0], kind
-    assert figures[f"shift/site A, {shift.F1}"]["n"] == 2
-    assert figures[f"shift/{phantoms.name}, {shift.REAL_F1}"]["n"] == 2
+    assert figures[f"shift/site A, {shift.F1}"]["n"] == films
+    assert figures[f"shift/{phantoms.name}, {shift.REAL_F1}"]["n"] == films
     assert {bar["name"] for bar in results["plots"]["shift"]["bars"]} >= {"site B", "blur 3 px"}
 
 

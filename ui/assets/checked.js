@@ -1,6 +1,6 @@
 // Hands what was checked to the draft, whose own HTML stays as it is while one writes in it.
 watch("value", () => {
-  const told = element.querySelector("[data-index]");
-  if (told) document.dispatchEvent(new CustomEvent("wetread:checked",
-    { detail: { index: told.dataset.index, html: told.innerHTML } }));
+  const reply = element.querySelector("[data-index]");
+  if (reply) document.dispatchEvent(new CustomEvent("wetread:checked",
+    { detail: { index: reply.dataset.index, html: reply.innerHTML } }));
 });

@@ -1,4 +1,4 @@
-// The draft: which sentence is open is told to the film's viewer; a sentence can be accepted,
+// The draft: the viewer shows where the open sentence lies; a sentence can be accepted,
 // rejected, or edited, and is checked again while it is edited.
 let draft = null, open = new Set(), editing = null, timer = null;
 const all = (selector) => [...element.querySelectorAll(selector)];

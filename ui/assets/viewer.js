@@ -56,11 +56,11 @@ function drawBoxes(root) {
   const numbers = new Map();
   for (const mark of shown) for (const box of mark.boxes) {
     const key = box.join();
-    numbers.set(key, { box, action: mark.action, told: [...(numbers.get(key)?.told || []), mark.number] });
+    numbers.set(key, { box, action: mark.action, sentences: [...(numbers.get(key)?.sentences || []), mark.number] });
   }
-  for (const { box, action, told } of numbers.values()) {
+  for (const { box, action, sentences } of numbers.values()) {
     const [left, top, right, bottom] = box;
-    const kind = told.includes(chosen) ? `${action} chosen` : action;
+    const kind = sentences.includes(chosen) ? `${action} chosen` : action;
     const rect = document.createElementNS(NS, "rect");
     const size = { x: left * 512, y: top * high, width: (right - left) * 512, height: (bottom - top) * high };
     for (const [name, value] of Object.entries(size)) rect.setAttribute(name, value);
@@ -68,7 +68,7 @@ function drawBoxes(root) {
     const text = document.createElementNS(NS, "text");
     text.setAttribute("x", left * 512); text.setAttribute("y", Math.max(top * high - 6, 20));
     text.setAttribute("class", kind);
-    text.textContent = [...new Set(told)].join(", ");
+    text.textContent = [...new Set(sentences)].join(", ");
     svg.append(rect, text);
   }
 }

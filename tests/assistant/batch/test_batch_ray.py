@@ -46,7 +46,7 @@ def test_windows_are_drafted_once_and_all_rows_are_those_of_a_local_batch(phanto
     shards.mkdir()
     for number in range(WINDOW + 3):
         image = (phantoms / "images" / f"test-A-501-{number % 3:06d}.png").read_bytes()
-        (films / f"{number:02d}.png").write_bytes(b"no film" if number % 8 else image)
+        (films / f"{number:02d}.png").write_bytes(b"no film" if number % WINDOW else image)
     listing, plan = check_listing(films, tmp_path / "out"), plan_of(neighbours=0)
     crew = ray_engine.RayPlan(BACKBONE, tmp_path / "library")
     with crew.load() as assistant:
