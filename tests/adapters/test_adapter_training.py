@@ -18,6 +18,7 @@ from command import run
 from conftest import REPO
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pupil import DATA, MANY, KilledError, Pupil, collate
 from toy_janus import recipe, toy_base
 
 from adapters.adapter_recipe import (
@@ -28,6 +29,7 @@ from adapters.adapter_recipe import (
     read_any_recipe,
 )
 from adapters.data.cases import split_by_patient
+from adapters.lora.loop import train_loop
 from adapters.lora.train import train_adapter
 from assistant.errors import SettingsError
 from assistant.labeller.summary import summarise
@@ -291,6 +293,21 @@ def test_a_folder_for_each_label_teaches_painting(base, films, tmp_path):
     assert card["data"]["cases"] + card["data"]["held_out_cases"] == 8
 
 
+def test_a_loop_that_is_killed_goes_on_from_its_checkpoint_and_ends_the_same(tmp_path):
+    schedule = Schedule(steps=16, batch=2, learning_rate=1e-2)
+
+    def learn(pupil: Pupil, folder: Path) -> dict[str, torch.Tensor]:
+        train_loop(pupil, DATA, collate, schedule, folder, seed=5)
+        return pupil.state_dict()
+
+    whole, again = learn(Pupil(), tmp_path / "whole"), Pupil()
+    with pytest.raises(KilledError):
+        learn(Pupil(10), tmp_path / "killed")
+    torch.testing.assert_close(learn(again, tmp_path / "killed"), whole, rtol=0, atol=0)
+    assert again.left == MANY - 8  # there is a checkpoint at every fourth step
+
+
+@pytest.mark.long
 def test_a_killed_run_goes_on_and_ends_as_if_it_had_not_been_killed(base, films, tmp_path):
     toml = TOML.replace('"films"', json.dumps(str(films))).replace("steps = 8", "steps = 16")
     (tmp_path / "mine.toml").write_text(toml, encoding="utf-8")

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import REPO
+from pupil import DATA, MANY, KilledError, Pupil, collate
 
 from adapters.backbone_recipe import Stage, read_recipe
 from adapters.trainer import run_stage
@@ -96,46 +97,20 @@ def _digest(folder):
     return hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
 
 
-class Line(torch.nn.Module):
-    """A small pupil; it stops, as by a kill, after so many batches."""
-
-    def __init__(self, batches: int = 1000):
-        super().__init__()
-        torch.manual_seed(0)
-        self.layers = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Tanh())
-        self.last = torch.nn.Linear(8, 1)
-        self.left = batches
-
-    def forward(self, x: torch.Tensor, y: torch.Tensor) -> dict[str, torch.Tensor]:
-        self.left -= 1
-        if self.left < 0:
-            raise KilledError
-        return {"loss": (self.last(self.layers(x)) - y).pow(2).mean()}
-
-
-class KilledError(Exception):
-    pass
-
-
-def _learn(pupil: Line, folder: Path) -> dict[str, torch.Tensor]:
-    def collate(rows: list[tuple[int]]) -> dict[str, torch.Tensor]:
-        x = torch.tensor([[n / 30, 1 - n / 30, n % 2, n % 3] for (n,) in rows])
-        return {"x": x, "y": x[:, :1] * x[:, 2:3]}
-
-    data = torch.utils.data.StackDataset(range(30))
-    run_stage(pupil, data, collate, Stage(120, 4, 1e-2, 1e-2), folder, seed=5)
+def _learn(pupil: Pupil, folder: Path) -> dict[str, torch.Tensor]:
+    run_stage(pupil, DATA, collate, Stage(120, 4, 1e-2, 1e-2), folder, seed=5)
     return pupil.state_dict()
 
 
 def test_a_killed_stage_goes_on_from_its_checkpoint_and_one_that_is_done_is_loaded(tmp_path):
-    whole = _learn(Line(), tmp_path / "whole")
+    whole = _learn(Pupil(), tmp_path / "whole")
     with pytest.raises(KilledError):
-        _learn(Line(110), tmp_path / "killed")
+        _learn(Pupil(110), tmp_path / "killed")
     assert not (tmp_path / "killed" / "final.safetensors").exists()
-    again = Line()
+    again = Pupil()
     torch.testing.assert_close(_learn(again, tmp_path / "killed"), whole, rtol=0, atol=0)
-    assert again.left == 1000 - 20  # it began at step 100
-    torch.testing.assert_close(_learn(Line(0), tmp_path / "killed"), whole, rtol=0, atol=0)
+    assert again.left == MANY - 20  # it began at step 100
+    torch.testing.assert_close(_learn(Pupil(0), tmp_path / "killed"), whole, rtol=0, atol=0)
 
 
 @pytest.mark.long

@@ -48,7 +48,7 @@ def test_a_narrow_screen_shows_everything_without_scrolling_sideways(browser, ur
         else:  # tabs that do not fit are behind a button
             page.locator(".overflow-menu > button").click()
             page.locator(".overflow-dropdown").get_by_text(name, exact=True).click()
-        page.wait_for_timeout(300)
+        page.wait_for_timeout(150)
         wide = page.evaluate("document.documentElement.scrollWidth")
         assert wide <= 392, name
     context.close()
