@@ -78,3 +78,5 @@ def test_a_wheel_installed_into_an_empty_environment_drafts_a_report(tmp_path, p
     assert draft["provenance"]["backbone"] == "mini"
     assert draft["provenance"]["versions"]["wetread"]
     assert draft["sentences"]
+    # The manifest of the weights travels in the wheel, and they are whole.
+    _call(home / "bin" / "wetread", "doctor", cwd=tmp_path, env=environment)
