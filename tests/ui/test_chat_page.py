@@ -36,6 +36,7 @@ def _faults(page) -> list[str]:
     ]
 
 
+@pytest.mark.long
 @needs_chromium
 def test_a_narrow_screen_shows_everything_without_scrolling_sideways(browser, url):
     context = browser.new_context(viewport={"width": 390, "height": 844})

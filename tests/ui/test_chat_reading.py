@@ -64,6 +64,7 @@ def _downloaded(page: Page, link: str) -> str:
     return waiting.value.path().read_text()
 
 
+@pytest.mark.long
 @needs_chromium
 def test_an_indication_goes_with_the_film_it_was_typed_for(visitor, url, films):
     page = visit(visitor, url)
@@ -79,6 +80,7 @@ def test_an_indication_goes_with_the_film_it_was_typed_for(visitor, url, films):
     expect(page.get_by_label("Indication")).to_have_value("Cough for a week.")
 
 
+@pytest.mark.long
 @needs_chromium
 def test_a_film_that_lies_wrongly_is_refused_and_read_once_it_is_put_right(visitor, url, tmp_path):
     turned = tmp_path / "turned.png"
@@ -152,6 +154,7 @@ def test_window_level_invert_zoom_and_reset_change_how_the_film_looks(visitor, u
     expect(page.locator("#film output")).to_contain_text("W 120 L 65")
 
 
+@pytest.mark.long
 @needs_chromium
 def test_a_ruler_is_shown_where_the_spacing_is_known_and_only_there(visitor, url, tmp_path):
     page = visit(visitor, url)
@@ -223,6 +226,7 @@ def test_sentences_are_accepted_rejected_and_edited_and_the_exports_say_so(visit
     assert sentence["written"] == said
 
 
+@pytest.mark.long
 @needs_chromium
 def test_a_similar_case_opens_stands_beside_the_film_and_can_be_left_out(visitor, url):
     page = visit(visitor, url)
@@ -264,6 +268,7 @@ def test_similar_cases_are_narrowed_to_a_source_and_a_finding(visitor, url, chat
     assert set(shown) <= with_it
 
 
+@pytest.mark.long
 @needs_chromium
 def test_several_films_are_one_study_and_the_one_that_can_be_read_is_read(visitor, url, tmp_path):
     blank, film = tmp_path / "blank.png", tmp_path / "film.png"
@@ -288,6 +293,7 @@ def test_several_films_are_one_study_and_the_one_that_can_be_read_is_read(visito
     expect(page.locator("#rail li")).to_have_count(1)
 
 
+@pytest.mark.long
 @needs_chromium
 def test_a_prior_film_is_looked_at_beside_and_its_report_lets_the_draft_compare(
     visitor, url, films

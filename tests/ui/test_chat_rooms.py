@@ -112,6 +112,7 @@ def test_a_zip_becomes_a_table_of_drafts_by_risk_to_open_and_to_download(visitor
     assert any(sha in caption for sha in drafted)
 
 
+@pytest.mark.long
 @needs_chromium
 def test_a_batch_takes_a_folder_or_a_manifest_of_this_machine(visitor, url, tmp_path):
     (tmp_path / "one.png").write_bytes(phantom_png(0))
@@ -144,6 +145,7 @@ def test_a_batch_is_stopped_and_what_was_drafted_stays(visitor, url, tmp_path):
     assert page.locator("#batch tbody tr").count() == count
 
 
+@pytest.mark.long
 @needs_chromium
 def test_the_library_is_searched_by_words_and_film_and_cases_come_and_go(
     visitor, url, tmp_path, chat_assistant
