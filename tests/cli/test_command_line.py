@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
+import shutil
 from importlib import metadata
 
 import pytest
@@ -20,19 +22,27 @@ def home(tmp_path, monkeypatch):
     return tmp_path / "home"
 
 
-def test_a_folder_is_filed_once_searched_removed_and_rebuilt(home, capfd, phantoms):
-    first = json.loads(run(capfd, "library", "add", phantoms, "--json").out)
-    assert first == {"added": 24, "known": 0, "refused": []}
-    again = json.loads(run(capfd, "library", "add", phantoms, "--json").out)
-    assert again == {"added": 0, "known": 24, "refused": []}
+def test_a_folder_is_filed_once_searched_removed_and_rebuilt(home, capfd, phantoms, tmp_path):
+    folder = tmp_path / "films"
+    (folder / "images").mkdir(parents=True)
+    with (phantoms / "cases.csv").open(encoding="utf-8", newline="") as table:
+        rows = list(csv.reader(table))[:9]
+    with (folder / "cases.csv").open("w", encoding="utf-8", newline="") as table:
+        csv.writer(table).writerows(rows)
+    for image, *_ in rows[1:]:
+        shutil.copyfile(phantoms / image, folder / image)
+    first = json.loads(run(capfd, "library", "add", folder, "--json").out)
+    assert first == {"added": 8, "known": 0, "refused": []}
+    again = json.loads(run(capfd, "library", "add", folder, "--json").out)
+    assert again == {"added": 0, "known": 8, "refused": []}
     film = phantoms / "images" / "test-A-501-000003.png"
     found = json.loads(run(capfd, "similar", film, "-k", 4, "--json").out)["neighbours"]
     assert len(found) == 4
     assert found == sorted(found, key=lambda n: -n["similarity"])
     assert run(capfd, "library", "remove", found[0]["case"]).code == 0
     stats = json.loads(run(capfd, "library", "stats", "--json").out)
-    assert (stats["cases"], stats["patients"], stats["embedded"]) == (23, 23, 23)
-    assert json.loads(run(capfd, "library", "rebuild", "--json").out)["cases"] == 23
+    assert (stats["cases"], stats["patients"], stats["embedded"]) == (7, 7, 7)
+    assert json.loads(run(capfd, "library", "rebuild", "--json").out)["cases"] == 7
     left = json.loads(run(capfd, "similar", film, "-k", 4, "--json").out)["neighbours"]
     assert [n["case"] for n in left][:3] == [n["case"] for n in found][1:]
     assert home.is_dir()

@@ -34,8 +34,14 @@ from assistant.export.draft_json import draft_dict
 from assistant.types import Film, Study
 
 FAMILIES = ("gemma3", "qwen2_5_vl", "llava", "idefics3")
+QUICK = ("gemma3", "qwen2_5_vl", "janus")  # films of one size, and of their own; a painter
 COMMIT = "0123456789" * 4
 SHORT = Sampling(max_tokens=8)
+
+
+def families(*names: str) -> list:
+    """The families by which a test is repeated, of which some take part in the quick run."""
+    return [n if n in QUICK else pytest.param(n, marks=pytest.mark.long) for n in names]
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +65,7 @@ def settings(folder: Path, text: str) -> Path:
     return path
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", families(*FAMILIES))
 def test_any_family_drafts_and_answers_with_mini_checking(family, toys):
     assistant = Assistant(load_backbone(toys / family))
     prior = Study((film(1),), prior_report="Small right pleural effusion.")
@@ -77,7 +83,7 @@ def test_any_family_drafts_and_answers_with_mini_checking(family, toys):
         assistant.paint("Cardiomegaly.")
 
 
-@pytest.mark.parametrize("family", [*FAMILIES, "janus"])
+@pytest.mark.parametrize("family", families(*FAMILIES, "janus"))
 def test_a_text_is_the_same_in_a_batch_and_tells_of_every_token(family, toys):
     path = settings(toys / family, f'[writer]\nmodel = "{toys / family}"\ndtype = "float32"\n')
     backbone = load_backbone(path)
@@ -96,7 +102,7 @@ def test_a_text_is_the_same_in_a_batch_and_tells_of_every_token(family, toys):
         assert one.spans[-1][1] <= len(one.text)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", families(*FAMILIES))
 def test_texts_of_one_film_go_on_from_one_reading_of_it(family, toys, monkeypatch):
     path = settings(toys / family, f'[writer]\nmodel = "{toys / family}"\ndtype = "float32"\n')
     backbone = load_backbone(path)
@@ -115,7 +121,7 @@ def test_texts_of_one_film_go_on_from_one_reading_of_it(family, toys, monkeypatc
         assert one.log_probabilities == pytest.approx(own.log_probabilities, abs=1e-3)
 
 
-@pytest.mark.parametrize("family", [*FAMILIES, "janus"])
+@pytest.mark.parametrize("family", families(*FAMILIES, "janus"))
 def test_the_same_seed_draws_the_same_whatever_else_is_in_the_batch(family, toys):
     backbone = load_backbone(toys / family)
     code = backbone.encode([film()])[0]

@@ -115,6 +115,7 @@ def locally(vlm: Path, code: Encoded, request: str, tokens: int) -> str:
     return processor.decode(ids[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
 
 
+@pytest.mark.long
 def test_a_served_model_writes_what_it_writes_here(writer, vlm):
     codes, requests = [encoded(), encoded(0.9)], [REQUEST, "Is there a nodule?"]
     written = writer.write(codes, requests, GREEDY)
@@ -124,6 +125,7 @@ def test_a_served_model_writes_what_it_writes_here(writer, vlm):
     assert all(expected)
 
 
+@pytest.mark.long
 def test_the_text_is_told_as_it_is_written_and_may_be_stopped(writer, vlm):
     heard: list[str] = []
     written = writer.write([encoded()], [REQUEST], GREEDY, on_text=heard.append)
@@ -141,6 +143,7 @@ def test_the_text_is_told_as_it_is_written_and_may_be_stopped(writer, vlm):
     assert writer.write([encoded()], [REQUEST], GREEDY)[0].text == written[0].text
 
 
+@pytest.mark.long
 def test_drafts_are_sampled_apart_where_a_server_writes_one_at_a_time(vlm, server):
     # One request at a time: this server seeds before it queues, so that others would draw too.
     writer = ServerWriter(ServerSettings(server[0], str(vlm), concurrency=1))
@@ -151,6 +154,7 @@ def test_drafts_are_sampled_apart_where_a_server_writes_one_at_a_time(vlm, serve
     assert writer.write([code] * 4, [REQUEST] * 4, warm) == drafts
 
 
+@pytest.mark.long
 def test_a_server_that_tells_no_log_probabilities_gives_no_confidence(writer):
     (written,) = writer.write([encoded()], [REQUEST], GREEDY)
     assert written.text
@@ -158,6 +162,7 @@ def test_a_server_that_tells_no_log_probabilities_gives_no_confidence(writer):
     assert confidence_signal(written, 0, len(written.text)) is None
 
 
+@pytest.mark.long
 def test_several_films_of_a_study_are_shown_to_a_base(writer):
     (one,) = writer.write([encoded()], [REQUEST], GREEDY)
     (two,) = writer.write([encoded(films=2)], [REQUEST], GREEDY)
@@ -556,9 +561,13 @@ def test_without_the_package_it_says_what_to_install(monkeypatch):
         ServerWriter(ServerSettings("http://127.0.0.1:8000/v1", "base"))
 
 
-def test_a_server_killed_midway_is_one_sentence(vlm, server):
-    """The last: nothing can be asked of that server after it."""
-    url, process = server
+@pytest.mark.long
+def test_a_server_killed_midway_is_one_sentence(vlm):
+    with served(vlm) as (url, process):
+        _kill_midway(vlm, url, process)
+
+
+def _kill_midway(vlm: Path, url: str, process: subprocess.Popen) -> None:
     writer = ServerWriter(ServerSettings(url, str(vlm), retries=1))
     heard: list[str] = []
 
