@@ -53,7 +53,7 @@ def library_add(
             )
             summary = IngestSummary(int(added.new), int(not added.new), ())
     if as_json:
-        refused = [{"file": name, "reason": reason} for name, reason in summary.refused]
+        refused = [{"row": row, "reason": reason} for row, reason in summary.refused]
         print_json({"added": summary.added, "known": summary.known, "refused": refused})
         return
     OUTPUT.print(
@@ -135,3 +135,36 @@ def library_rebuild(
         print_json({"cases": cases, "embedded_anew": embedded})
     else:
         OUTPUT.print(f"Index built over {cases} cases, {embedded} of them embedded anew")
+
+
+@library_app.command("verify")
+def library_verify(
+    repair: Annotated[
+        bool,
+        typer.Option("--repair", help="Keep what is whole, and the damaged database aside."),
+    ] = False,
+    as_json: Json = False,
+    library: LibraryAt = None,
+) -> None:
+    """Compare every row and file of the library with its checksum; 2 is returned for damage."""
+    from assistant.paths import library_folder
+    from retrieval import repair_library, verify_library
+
+    folder = library or library_folder()
+    result = repair_library(folder) if repair else verify_library(folder)
+    if as_json:
+        aside = result.kept_aside.name if result.kept_aside else None
+        print_json({**asdict(result), "kept_aside": aside, "repaired": repair})
+    else:
+        for damage in result.damages:
+            name = f"case {damage.case}: " if damage.case else ""
+            OUTPUT.print(f"{name}{damage.fault}; {damage.remedy}", markup=False)
+        OUTPUT.print(
+            f"{result.cases} cases, {result.vectors} vectors and {result.pictures} pictures are "
+            f"whole; {len(result.damages)} faults"
+        )
+        if result.kept_aside:
+            OUTPUT.print(f"Repaired; the damaged database is {result.kept_aside}", markup=False)
+    if result.damages and not repair:
+        NOTES.print("The library is damaged: `wetread library verify --repair` mends it.")
+        raise typer.Exit(2)

@@ -8,18 +8,24 @@ library is opened.
 from retrieval.errors import LibraryError, WetreadError
 from retrieval.folders import folder_rows, read_folder
 from retrieval.library import Library
-from retrieval.types import Added, Case, FolderRow, Hit, NewCase, Stats
+from retrieval.types import Added, Case, FaultyRow, FolderRow, Hit, NewCase, Stats
+from retrieval.verify import Damage, Verified, repair_library, verify_library
 
 __all__ = [
     "Added",
     "Case",
+    "Damage",
+    "FaultyRow",
     "FolderRow",
     "Hit",
     "Library",
     "LibraryError",
     "NewCase",
     "Stats",
+    "Verified",
     "WetreadError",
     "folder_rows",
     "read_folder",
+    "repair_library",
+    "verify_library",
 ]

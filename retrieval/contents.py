@@ -52,7 +52,7 @@ def count_contents(folder: Path) -> LibraryContents | None:
                 "LEFT JOIN embeddings ON embeddings.encoder = encoders.number "
                 "GROUP BY encoders.number ORDER BY 3 DESC, name"
             ).fetchall()
-    except (sqlite3.Error, OSError) as error:
+    except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
         raise LibraryError(
             f"The library's database {path} cannot be read ({type(error).__name__}): check its "
             "permissions, or put a backup in its place."

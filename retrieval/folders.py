@@ -7,14 +7,17 @@ even a file name, may name a patient, so messages give the row.
 from __future__ import annotations
 
 import csv
-import json
+import math
+import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path, PureWindowsPath
-from typing import TextIO
+from typing import Literal, TextIO, overload
 
 from retrieval.errors import LibraryError
-from retrieval.types import FolderRow
+from retrieval.parsing import RepeatedKey, encoding_of, parse_json, repeated_name
+from retrieval.types import FaultyRow, FolderRow
 
 TABLES = ("cases.csv", "metadata.csv", "metadata.jsonl")
 _IMAGE = {"cases.csv": "image", "metadata.csv": "file_name", "metadata.jsonl": "file_name"}
@@ -22,36 +25,49 @@ _IMAGE = {"cases.csv": "image", "metadata.csv": "file_name", "metadata.jsonl": "
 _REPORT = ("report", "text", "caption", "notes")
 _LABELS = ("labels", "label", "finding")
 _PATIENT = ("patient", "patient_id", "subject_id")
+# What programs write where they have nothing to write.
+_EMPTY = frozenset(("nan", "nat", "none", "null", "<na>", "n/a", "#n/a"))
+# An item of a list that is written out: in either kind of quotes, or without.
+_ITEM = re.compile(r"""'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"|([^\s'"|;,][^|;,]*)""")
+_LARGEST_WHOLE = 2.0**53  # a float beyond it does not tell its digits
 _SPLITS = ("train", "training", "val", "valid", "validation", "dev", "test", "testing")
 
 
 def read_folder(path: Path) -> tuple[FolderRow, ...]:
     """The rows of a folder's table, in its order, every one checked before any is returned.
 
-    The folder holds `cases.csv` (column `image`; perhaps `patient`, `report`, `labels` parted
-    by `|`, `split`, `source`, `indication`, `prior_report`) or `metadata.csv` / `metadata.jsonl`
-    (column `file_name`; the report under `report`, `text`, `caption` or `notes`), at its top or
-    in one folder a split.
+    The folder holds `cases.csv` (column `image`; perhaps `case`, `patient`, `report`, `labels`,
+    `split`, `source`, `indication`, `prior_report`) or `metadata.csv` / `metadata.jsonl` (column
+    `file_name`; the report under `report`, `text`, `caption` or `notes`), at its top or in one
+    folder a split. Text is UTF-8, or UTF-16 with its byte order mark.
     Raises LibraryError, naming the row, for anything that cannot be read or leads outside.
     """
     return tuple(folder_rows(path))
 
 
-def folder_rows(path: Path, *, there: bool = True) -> Iterator[FolderRow]:
+@overload
+def folder_rows(path: Path, *, faulty: Literal[False] = False) -> Iterator[FolderRow]: ...
+@overload
+def folder_rows(path: Path, *, faulty: Literal[True]) -> Iterator[FolderRow | FaultyRow]: ...
+def folder_rows(path: Path, *, faulty: bool = False) -> Iterator[FolderRow | FaultyRow]:
     """`read_folder` row by row, so that a table of any length takes no memory.
 
-    With `there` False it is not looked whether each picture is there: a table that was read
-    before may have lost one.
+    With `faulty` a row that does not hold becomes a `FaultyRow` and the rest goes on, and it is
+    not looked whether a picture is there; what is wrong with the whole table is still raised.
     """
     folder = Path(path)
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise LibraryError(f"{folder} is not a folder: give a folder with one of {_names()}.")
     tables = tables_of(folder)
     if not tables:
         raise LibraryError(f"{folder} has no table of its films: put one of {_names()} there.")
     row = None
     for table in tables:
-        for row in _rows(table, folder, there):
+        for row in _rows(table, folder):
+            if isinstance(row, FolderRow) and not faulty and not is_file(row.image):
+                row = FaultyRow(row.row, "the folder has no such picture; correct the path")
+            if isinstance(row, FaultyRow) and not faulty:
+                raise LibraryError(f"{table}, row {row.row}: {row.reason}.")
             yield row
     if row is None:
         raise LibraryError(f"{tables[0]} has no rows: add one line a film.")
@@ -59,7 +75,7 @@ def folder_rows(path: Path, *, there: bool = True) -> Iterator[FolderRow]:
 
 def tables_of(folder: Path) -> list[Path]:
     """The table of a folder of films at its top, or else that of each folder of a split in it."""
-    top = [folder / name for name in TABLES if (folder / name).is_file()]
+    top = [folder / name for name in TABLES if is_file(folder / name)]
     return top[:1] or sorted(
         sub / name
         for sub in folder.iterdir()
@@ -73,39 +89,51 @@ def _names() -> str:
     return ", ".join(TABLES)
 
 
-def _rows(table: Path, folder: Path, there: bool) -> Iterator[FolderRow]:
+def _rows(table: Path, folder: Path) -> Iterator[FolderRow | FaultyRow]:
     parse = _json_lines if table.suffix == ".jsonl" else _csv_lines
     column = _IMAGE[table.name]
     # In <folder>/<split>/metadata.*, the folder's name is the split.
     split = table.parent.name.lower() if table.parent != folder else None
     for number, cells in parse(table):
+        if isinstance(cells, str):
+            yield FaultyRow(number, cells)
+            continue
         name = _cell(cells, (column,))
+        image = path_within(table.parent, name)
         if not name:
-            raise LibraryError(f"{table}, row {number}: the column {column} is empty; fill it in.")
-        yield FolderRow(
-            image=_inside(table, number, name, there),
-            patient=_cell(cells, _PATIENT) or None,
-            report=_cell(cells, _REPORT),
-            labels=_labels(cells),
-            split=_cell(cells, ("split",)) or split or _split_of(name),
-            source=_cell(cells, ("source",)) or None,
-            row=number,
-            indication=_cell(cells, ("indication",)),
-            prior_report=_cell(cells, ("prior_report",)),
-        )
+            yield FaultyRow(number, f"the column {column} is empty; fill it in")
+        elif image is None:
+            reason = "the picture's path leads outside the folder; give it relative to the folder"
+            yield FaultyRow(number, f"{reason}, without '..'")
+        else:
+            yield FolderRow(
+                image=image,
+                patient=_cell(cells, _PATIENT) or None,
+                report=_cell(cells, _REPORT),
+                labels=_labels(cells),
+                split=_cell(cells, ("split",)) or split or _split_of(name),
+                source=_cell(cells, ("source",)) or None,
+                row=number,
+                indication=_cell(cells, ("indication",)),
+                prior_report=_cell(cells, ("prior_report",)),
+                case=_cell(cells, ("case",)),
+            )
 
 
 @contextmanager
 def _text(table: Path) -> Iterator[TextIO]:
     """The table's text, read as it is asked for."""
+    encoding = "utf-8"
     try:
-        with table.open(encoding="utf-8-sig", newline="") as lines:
+        with table.open("rb") as start:
+            encoding = encoding_of(start.read(4))
+        with table.open(encoding=encoding, newline="") as lines:
             yield lines
     except OSError as error:
         raise LibraryError(f"{table} cannot be read ({error.strerror}).") from error
     except UnicodeDecodeError as error:
-        line = _undecodable(table)
-        raise LibraryError(f"{table}, line {line}: not UTF-8 text; save it as UTF-8.") from error
+        line = f", line {_undecodable(table)}" if encoding.startswith("utf-8") else ""
+        raise LibraryError(f"{table}{line}: not UTF-8 text; save it as UTF-8.") from error
 
 
 def _undecodable(table: Path) -> int:
@@ -119,88 +147,118 @@ def _undecodable(table: Path) -> int:
     return 1
 
 
-def _csv_lines(table: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
+def _csv_lines(table: Path) -> Iterator[tuple[int, Mapping[str, object] | str]]:
+    """The cells of each row by column, or what is wrong with the row."""
     number = 0
     with _text(table) as lines:
         reader = csv.reader(lines, strict=True)
         try:
-            header = [name.strip().lower() for name in next(reader, [])]
+            header = [name.strip(" \t\ufeff").lower() for name in next(reader, [])]
             column = _IMAGE[table.name]
-            if header.count(column) != 1:
+            if column not in header:
                 # The columns that are there are not listed: without a header they are patients.
                 raise LibraryError(
                     f"{table} needs one column {column}: the first line must name the columns, "
                     "parted by commas."
+                )
+            if repeated := repeated_name(header):
+                raise LibraryError(
+                    f"{table} has the column {_short(repeated)} twice: keep one, and give the "
+                    "other another name."
                 )
             number = 1
             for number, cells in enumerate(reader, start=2):
                 if not any(cell.strip() for cell in cells):
                     continue
                 if len(cells) != len(header):
-                    raise LibraryError(
-                        f"{table}, row {number}: {len(cells)} cells where the header has "
-                        f"{len(header)}; quote cells that hold commas."
+                    yield (
+                        number,
+                        (
+                            f"{len(cells)} cells where the header has {len(header)}; quote cells "
+                            "that hold commas"
+                        ),
                     )
+                    continue
                 yield number, dict(zip(header, cells, strict=True))
         except csv.Error as error:
             raise LibraryError(f"{table}, row {number + 1}: not a CSV row ({error}).") from error
 
 
-def _json_lines(table: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
+def _json_lines(table: Path) -> Iterator[tuple[int, Mapping[str, object] | str]]:
+    """The values of each line by key, or what is wrong with the line."""
     with _text(table) as lines:
         for number, line in enumerate(lines, start=1):
             if not line.strip():
                 continue
             try:
-                cells = json.loads(line)
-            except (json.JSONDecodeError, RecursionError) as error:
-                raise LibraryError(
-                    f"{table}, row {number}: not a line of JSON; mend it."
-                ) from error
+                cells = parse_json(line, unique=True)
+            except RepeatedKey as key:
+                yield number, f"the column {_short(str(key))} is there twice; keep one"
+                continue
+            except ValueError:
+                yield number, "not a line of JSON; mend it"
+                continue
             if not isinstance(cells, dict) or "file_name" not in cells:
-                raise LibraryError(
-                    f"{table}, row {number}: needs a JSON object with a file_name; add it."
-                )
+                yield number, "needs a JSON object with a file_name; add it"
+                continue
             yield number, {str(key).strip().lower(): value for key, value in cells.items()}
 
 
+def _short(name: str) -> str:
+    """The name of a column on one line."""
+    return "".join(c if c.isprintable() else "?" for c in name)[:40]
+
+
 def _cell(cells: Mapping[str, object], columns: tuple[str, ...]) -> str:
-    for column in columns:
-        value = cells.get(column)
-        if isinstance(value, str | int | float) and str(value).strip():
-            return str(value).strip()
-    return ""
+    return next(filter(None, (cell_text(cells.get(column)) for column in columns)), "")
+
+
+def cell_text(value: object) -> str:
+    """The text of a cell; empty where it holds none, as None, NaN and "nan" do."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return ""
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            return ""
+        # A column of whole numbers with gaps is one of floats: 12.0 is patient 12.
+        whole = value.is_integer() and abs(value) < _LARGEST_WHOLE
+        value = int(value) if whole else value
+    text = str(value).strip()
+    return "" if text.lower() in _EMPTY else text
+
+
+def split_labels(value: object) -> tuple[str, ...]:
+    """The labels of a cell, each once: a list, the text of one, or parted by `|`, `;` or `,`.
+
+    A list may be written as JSON or Python write one; in it a label may hold a comma.
+    """
+    if isinstance(value, list | tuple):
+        return tuple(dict.fromkeys(filter(None, map(cell_text, value))))
+    text = cell_text(value)
+    if text[:1] + text[-1:] in ("[]", "()", "{}"):
+        parts = [next(filter(None, item), "") for item in _ITEM.findall(text[1:-1])]
+    else:
+        parts = [part.strip(" \t\r'\"") for part in re.split(r"[|;,\n\t]", text)]
+    return tuple(dict.fromkeys(filter(None, map(cell_text, parts))))
 
 
 def _labels(cells: Mapping[str, object]) -> tuple[str, ...]:
-    for column in _LABELS:
-        value = cells.get(column)
-        if value is None:
-            continue
-        parts = value if isinstance(value, list) else str(value).split("|")
-        labels = tuple(dict.fromkeys(str(part).strip() for part in parts if str(part).strip()))
-        if labels:
-            return labels
-    return ()
+    return next(filter(None, (split_labels(cells.get(column)) for column in _LABELS)), ())
 
 
 def _split_of(name: str) -> str | None:
-    first = PureWindowsPath(name).parts[0].lower()
-    return first if first in _SPLITS and len(PureWindowsPath(name).parts) > 1 else None
+    first, *rest = PureWindowsPath(name).parts or ("",)
+    return first.lower() if rest and first.lower() in _SPLITS else None
 
 
-def _inside(table: Path, number: int, name: str, there: bool) -> Path:
-    image = path_within(table.parent, name)
-    if image is None:
-        raise LibraryError(
-            f"{table}, row {number}: the picture's path leads outside the folder; "
-            "give it relative to the folder, without '..'."
-        )
-    if there and not image.is_file():
-        raise LibraryError(
-            f"{table}, row {number}: the folder has no such picture; correct the path."
-        )
-    return image
+def is_file(path: Path) -> bool:
+    """Whether there is such a file; a name that no file can have has none."""
+    return os.path.isfile(path)  # noqa: PTH113 - Path.is_file raises for a long name
+
+
+def is_folder(path: Path) -> bool:
+    """Whether there is such a folder; a name that no folder can have has none."""
+    return os.path.isdir(path)  # noqa: PTH112 - as above
 
 
 def path_within(folder: Path, name: str) -> Path | None:

@@ -167,18 +167,18 @@ class Index:
     ) -> tuple[np.ndarray, np.ndarray]:
         """The nearest numbers and their inner products, falling: int64 (N,), float32 (N,).
 
-        `query` is float32 (D,) of length 1. N is `count`, or less where `only` (numbers in the
-        index, else all) without `never` has fewer. A trained index gives the products roughly,
-        and looks into all its cells where no more than `exhaustive_below` are eligible, and
-        into more of them the fewer are.
+        `query` is float32 (D,) of length 1. N is `count`, or less where `only` (else all) without
+        `never` has fewer; numbers that are not in the index do not matter. A trained index gives
+        the products roughly, and looks into all its cells where no more than `exhaustive_below`
+        are eligible, and into more of them the fewer are.
         """
         selector = None
         eligible = len(self)
         if only is not None:
             only = only if never is None else np.setdiff1d(only, never)
-            selector, eligible = _selector(only), len(only)
+            selector, eligible = _selector(only), min(len(only), eligible)
         elif never is not None and len(never):
-            selector, eligible = faiss.IDSelectorNot(_selector(never)), eligible - len(never)
+            selector = faiss.IDSelectorNot(_selector(never))
         count = min(count, eligible)
         if count <= 0:
             return np.empty(0, np.int64), np.empty(0, np.float32)

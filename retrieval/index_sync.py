@@ -8,23 +8,25 @@ its hash and is renamed into place last, so the pair changes at one moment.
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import math
+import sqlite3
 from pathlib import Path
 
 import numpy as np
 
 from retrieval.checks import unit32
-from retrieval.files import sync_folder, write_beside
+from retrieval.files import PRIVATE_FOLDER, write_beside
 from retrieval.index import LEAST, ExactVectors, Index, training_split
+from retrieval.snapshot import CARD, read_card, sealed_card
 from retrieval.store import Store
-from retrieval.types import IndexKind
+from retrieval.types import Hit, IndexKind
 
 log = logging.getLogger(__name__)
 
 _FORMAT = 2
 _BATCH = 4096  # vectors read at a time
+_BLOCK = 64  # vectors ranked at a time
 _SPARE = 8  # candidates beyond k, to rank again in double precision
 _ROUNDING = 1e-5  # float32 in FAISS against float64 here, with room
 _SAVE_AFTER = 2000  # changes taken in before the snapshot is written without waiting for close
@@ -55,11 +57,13 @@ class IndexSync:
 
     def open(self) -> None:
         """Load the snapshot and catch up, or rebuild where it is missing, damaged or foreign."""
+        self._store.trust_log()
         why = self._load()
         if not why:
             self.catch_up()
             total = self._store.count_vectors()
             if len(self.index) != total:
+                self._store.check()  # one of the two is damaged
                 why = "differs from the database in number"
             elif self._wrong_kind(total):
                 why = "was made for another size"
@@ -84,6 +88,7 @@ class IndexSync:
 
     def rebuild(self) -> None:
         """Make the index anew from the database, of the kind that its size asks for."""
+        self._store.trust_vectors()
         mark = self._store.watermark()
         numbers = self._store.vector_numbers()
         if many := len(numbers) > self._exact_limit:
@@ -108,8 +113,8 @@ class IndexSync:
 
     def ranked(
         self, query: np.ndarray, k: int, only: np.ndarray | None, never: np.ndarray | None
-    ) -> list[tuple[float, int]]:
-        """The best k as (similarity, number), ranked in double precision from the database.
+    ) -> list[Hit]:
+        """The best k, ranked in double precision from the database.
 
         FAISS proposes, in float32 and with ties in any order; an exact index is asked for more
         until its last proposal is clearly worse than the k-th, so ties cannot be cut off by
@@ -122,27 +127,24 @@ class IndexSync:
                 query, count, only=only, never=never, exhaustive_below=self._exact_limit
             )
             found, vectors = self._store.vectors(numbers)
-            # Row by row, not as one product: BLAS may round a row otherwise in other company. And
-            # without a wide copy of them all, whose pages alone would cost as much as the search.
-            inner = np.einsum("ij,j->i", vectors, query, dtype=np.float64)
-            lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64))
-            similarities = np.clip((inner / lengths).round(6), -1.0, 1.0) + 0.0
+            if len(found) != len(numbers):
+                raise sqlite3.DatabaseError("a vector is missing")
+            similarities = _cosines(vectors, query)
             least = np.sort(similarities)[-k:].min(initial=2.0)
             near = np.flatnonzero(similarities >= least).tolist()
-            ids = self._store.ids([found[i] for i in near])
-            order = sorted(near, key=lambda i: (-similarities[i], ids[found[i]]))
-            best = [(float(similarities[i]), found[i]) for i in order[:k]]
-            if trained or len(numbers) < count or scores[-1] < best[-1][0] - _ROUNDING:
-                return best
+            if trained or len(numbers) < count or scores[-1] < least - _ROUNDING:
+                cases = self._store.cases([found[i] for i in near])
+                best = [Hit(cases[found[i]], float(similarities[i])) for i in near]
+                return sorted(best, key=lambda hit: (-hit.similarity, hit.case.id))[:k]
             count *= 4
 
     def save(self) -> None:
         """Write the snapshot where the index has moved on from it; takes the write lock."""
-        if not self._unsaved:
+        if not self._unsaved or not self._store.writable:
             return
         # Under the write lock two processes cannot sweep away each other's half-written pair.
         with self._store.writing():
-            self._folder.mkdir(exist_ok=True)
+            self._folder.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
             data = self.index.to_bytes()
             name = hashlib.sha256(data).hexdigest()
             card = {
@@ -156,10 +158,9 @@ class IndexSync:
                 "index": name,
             }
             write_beside(self._folder / f"{name}.faiss", data)
-            write_beside(self._folder / "current.json", _sealed(card))
-            sync_folder(self._folder)
+            write_beside(self._folder / CARD, sealed_card(card))
             for stray in self._folder.iterdir():
-                if stray.name not in ("current.json", f"{name}.faiss"):
+                if stray.name not in (CARD, f"{name}.faiss"):
                     stray.unlink(missing_ok=True)
         self._unsaved = 0
 
@@ -181,7 +182,7 @@ class IndexSync:
     def _load(self) -> str:
         """Take the snapshot in; returns "" or why it cannot be used."""
         try:
-            card = _unsealed((self._folder / "current.json").read_bytes())
+            card = read_card((self._folder / CARD).read_bytes())
             if card is None or card["format"] != _FORMAT:
                 return "is damaged or of another format"
             if (card["encoder"], card["dim"]) != (self._store.encoder, self._store.dim):
@@ -202,19 +203,14 @@ class IndexSync:
         return ""
 
 
-def _sealed(card: dict[str, int | str]) -> bytes:
-    plain = json.dumps(card, sort_keys=True)
-    seal = hashlib.sha256(plain.encode("utf-8")).hexdigest()
-    return json.dumps({"card": card, "seal": seal}, sort_keys=True, indent=1).encode("utf-8")
-
-
-def _unsealed(data: bytes) -> dict | None:
-    try:
-        whole = json.loads(data)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(whole, dict) or not isinstance(whole.get("card"), dict):
-        return None
-    plain = json.dumps(whole["card"], sort_keys=True)
-    seal = hashlib.sha256(plain.encode("utf-8")).hexdigest()
-    return whole["card"] if whole.get("seal") == seal else None
+def _cosines(vectors: np.ndarray, query: np.ndarray) -> np.ndarray:
+    """The cosines of vectors, float32 (N, D), to a unit query (D,): float64 (N,), six decimals."""
+    cosines = np.empty(len(vectors))
+    wide_query = query.astype(np.float64)
+    # In blocks: the pages of a wide copy of them all would cost as much as the search. And row by
+    # row, not as one product: BLAS may round a row otherwise in other company.
+    for start in range(0, len(vectors), _BLOCK):
+        wide = vectors[start : start + _BLOCK].astype(np.float64)
+        lengths = np.sqrt(np.einsum("ij,ij->i", wide, wide))
+        cosines[start : start + _BLOCK] = np.einsum("ij,j->i", wide, wide_query) / lengths
+    return np.clip(cosines.round(6), -1.0, 1.0) + 0.0

@@ -17,6 +17,7 @@ import numpy as np
 
 from retrieval.checks import checked_case, checked_vector, unit32
 from retrieval.errors import LibraryError, WetreadError
+from retrieval.opening import DATABASE, INDEX, make_folder
 from retrieval.store import Store
 from retrieval.types import Added, Case, Hit, NewCase, Stats
 
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 EXACT_LIMIT = 20_000  # vectors up to which every one is compared
-_DATABASE = "cases.sqlite"
 _BATCH_SECONDS = 1.0  # a slow encoder is not kept waiting for its acknowledgement
 
 
@@ -68,17 +68,17 @@ class Library:
             raise LibraryError(
                 "A library needs an encoder's name and vectors of at least 1 number."
             )
-        if not create and not (folder / _DATABASE).is_file():
+        if not create and not (folder / DATABASE).is_file():
             raise LibraryError(f"There is no library at {folder}: add a case or a folder first.")
         try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # reports: for the owner only
+            make_folder(folder)
         except OSError as error:
             raise LibraryError(
                 f"The library's folder {folder} cannot be made ({error.strerror}): give another."
             ) from error
-        store = Store(folder / _DATABASE, encoder, dim)
+        store = Store(folder / DATABASE, encoder, dim)
         try:
-            mirror = IndexSync(store, folder / "index", exact_limit)
+            mirror = IndexSync(store, folder / INDEX, exact_limit)
             with store.reading():
                 mirror.open()
         except WetreadError:
@@ -251,22 +251,19 @@ class Library:
         store = self._store
         with store.reading():
             self._mirror.catch_up()
-            only = None if source is None else store.vector_numbers(source=source)
+            only = None if source is None else store.numbers(source=source)
             never = []
             if patient := store.patient_key(exclude_patient):
-                never.append(store.vector_numbers(patient=patient))
-            if exclude_case and (number := store.number_of(exclude_case)):
-                never.append(store.vector_numbers(case=number))
+                never.append(store.numbers(patient=patient))
+            if exclude_case:
+                store.trust_cases()
+                if number := store.number_of(exclude_case):
+                    never.append(np.array([number], np.int64))
             banned = np.unique(np.concatenate(never)) if never else None
-            ranked = self._mirror.ranked(query, k, only, banned) if k else []
-            hits = tuple(
-                Hit(store.case(number), similarity)
-                for similarity, number in ranked
-                if minimum is None or similarity >= minimum
-            )
+            hits = self._mirror.ranked(query, k, only, banned) if k else []
         if self._mirror.save_is_due:
             self._save()
-        return hits
+        return tuple(hit for hit in hits if minimum is None or hit.similarity >= minimum)
 
     def stats(self) -> Stats:
         """What the library holds now."""
@@ -330,7 +327,6 @@ class Library:
     def _each(self, numbers: np.ndarray) -> Iterator[tuple[int, Case]]:
         for number in numbers.tolist():
             with self._store.reading():
-                known = self._store.ids([number])
-                case = self._store.case(number) if known else None
+                case = self._store.case(number) if self._store.has_case(number) else None
             if case is not None:
                 yield number, case

@@ -13,10 +13,11 @@ import sqlite3
 import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
+from retrieval.checksums import sum_of_row, sum_of_vector, vectors_fit
 from retrieval.database import Database
 from retrieval.errors import LibraryError
 from retrieval.types import Added, Case, NewCase
@@ -24,10 +25,13 @@ from retrieval.types import Added, Case, NewCase
 _Value = TypeVar("_Value", int, str)
 _JSON = json.JSONEncoder(ensure_ascii=False)
 _MANY = 500  # parameters of one statement; old SQLite allows 999
+CASE_CELLS = "number, id, film, patient, report, labels, source, preview, added"
 
 
 class Store(Database):
     """The cases, and the vectors of the encoder that it was opened for."""
+
+    _trusted = False  # whether SQLite has checked the table of cases since the opening
 
     def patient_key(self, patient: str | None) -> str | None:
         """The salted hash of a patient id: 24 hexadecimal digits; None for none or a blank."""
@@ -40,26 +44,40 @@ class Store(Database):
 
     def number_of(self, case_or_film: str) -> int | None:
         """The number of the case with this id or this film's SHA-256, or None."""
-        return self.fetch_value(
+        number = self.fetch_value(
             "SELECT number FROM cases WHERE id = ? OR film = ?", case_or_film, case_or_film
         )
+        if number is not None and case_or_film not in self._cells(number)[1:3]:
+            raise sqlite3.DatabaseError("the index of the cases is wrong")
+        return number
 
     def case(self, number: int) -> Case:
         """The case with this number, which exists."""
-        row = self.db.execute(
-            "SELECT id, patient, report, labels, source, added FROM cases WHERE number = ?",
-            (number,),
-        ).fetchone()
-        identifier, patient, report, labels, source, added = row
-        return Case(identifier, patient, report, tuple(json.loads(labels)), source, added)
+        return self.cases([number])[number]
+
+    def cases(self, numbers: Sequence[int]) -> dict[int, Case]:
+        """The cases with these numbers, which exist."""
+        found: dict[int, Case] = {}
+        for part, marks in _parts(numbers):
+            sql = f"SELECT {CASE_CELLS}, sum FROM cases WHERE number IN ({marks})"  # noqa: S608
+            for row in self.db.execute(sql, part):
+                number, name, _, patient, report, labels, source, _, added = _checked(row)
+                labels = tuple(json.loads(labels))
+                found[number] = Case(name, patient, report, labels, source, added)
+        if len(found) != len(set(numbers)):
+            raise sqlite3.DatabaseError("a case is missing")
+        return found
+
+    def _cells(self, number: int) -> tuple[Any, ...]:
+        sql = f"SELECT {CASE_CELLS}, sum FROM cases WHERE number = ?"  # noqa: S608
+        return _checked(self.db.execute(sql, (number,)).fetchone())
 
     def picture(self, number: int) -> bytes | None:
         """The small PNG of the case with this number, or None where it is missing or damaged."""
-        row = self.db.execute(
-            "SELECT preview, png FROM cases JOIN pictures USING (number) WHERE number = ?",
-            (number,),
-        ).fetchone()
-        return row[1] if row and hashlib.sha256(row[1]).hexdigest() == row[0] else None
+        wanted = self._cells(number)[7]
+        data = self.fetch_value("SELECT png FROM pictures WHERE number = ?", number)
+        fits = isinstance(data, bytes) and hashlib.sha256(data).hexdigest() == wanted
+        return data if fits else None
 
     def keep(self, cases: Sequence[NewCase], added: str) -> list[Added]:
         """Put cases that were checked; a film that is known gains only what it lacks.
@@ -67,6 +85,7 @@ class Store(Database):
         That is its vector of this encoder, and its picture where that was lost and this is it.
         """
         known = self._known(cases)
+        free = self._free_number()
         done: list[Added] = []
         pictures: list[tuple[int, bytes]] = []
         vectors: list[tuple[int, np.ndarray]] = []
@@ -75,7 +94,8 @@ class Store(Database):
             number, first = known.get(case.film_sha256, (0, preview))
             done.append(Added(case.film_sha256[:16], new=not number))
             if not number:
-                number = self._insert(case, preview, added)
+                number, free = free, free + 1
+                self._insert(number, case, preview, added)
                 known[case.film_sha256] = (number, preview)
             if done[-1].new or (first == preview and self.picture(number) is None):
                 pictures.append((number, case.preview))
@@ -93,38 +113,60 @@ class Store(Database):
             found |= {film: (number, name) for film, number, name in self.db.execute(sql, part)}
         return found
 
-    def _insert(self, case: NewCase, preview: str, added: str) -> int:
+    def _insert(self, number: int, case: NewCase, preview: str, added: str) -> None:
+        cells = (
+            number,
+            case.film_sha256[:16],
+            case.film_sha256,
+            self.patient_key(case.patient),
+            case.report,
+            _JSON.encode(case.labels),
+            case.source,
+            preview,
+            added,
+        )
         try:
-            done = self.db.execute(
-                "INSERT INTO cases (id, film, patient, report, labels, source, preview, added) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    case.film_sha256[:16],
-                    case.film_sha256,
-                    self.patient_key(case.patient),
-                    case.report,
-                    _JSON.encode(case.labels),
-                    case.source,
-                    preview,
-                    added,
-                ),
+            self.db.execute(
+                f"INSERT INTO cases ({CASE_CELLS}, sum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+                (*cells, sum_of_row(*cells)),
             )
         except sqlite3.IntegrityError as error:
             raise LibraryError(
                 f"Another film's id is {case.film_sha256[:16]} too, so this one cannot be "
                 "added: remove the other first."
             ) from error
-        return int(done.lastrowid or 0)
+
+    def _free_number(self) -> int:
+        """The number of the next case: it is part of its checksum, so it is known before."""
+        last = self.fetch_value("SELECT seq FROM sqlite_sequence WHERE name = 'cases'") or 0
+        return 1 + max(last, self.fetch_value("SELECT max(number) FROM cases") or 0)
 
     def delete(self, number: int) -> None:
         """Delete a case with its vectors and its picture."""
         self.db.execute("DELETE FROM embeddings WHERE number = ?", (number,))
         self.db.execute("DELETE FROM cases WHERE number = ?", (number,))
 
-    def numbers(self, *, source: str | None = None) -> np.ndarray:
-        """The numbers of all cases, or of one source's: int64 (N,), rising."""
-        where, values = ("", ()) if source is None else ("WHERE source = ?", (source,))
-        return self._numbers(f"SELECT number FROM cases {where} ORDER BY number", *values)  # noqa: S608
+    def trust_cases(self) -> None:
+        """Let SQLite check the table of cases and its indices, once for each opening.
+
+        A row says itself whether it is whole, but not whether another is missing: what is answered
+        from a set of rows calls this first.
+        """
+        if not self._trusted:
+            self._check_pages("integrity_check(cases)")
+            self._trusted = True
+
+    def numbers(self, *, source: str | None = None, patient: str | None = None) -> np.ndarray:
+        """The numbers of all cases, of one source's, or of one patient's (the hashed key).
+
+        They are int64 (N,), rising.
+        """
+        self.trust_cases()
+        wanted = (("source", source), ("patient", patient))
+        given = [(column, value) for column, value in wanted if value is not None]
+        where = " AND ".join(f"{column} = ?" for column, _ in given) or "1"
+        sql = f"SELECT number FROM cases WHERE {where} ORDER BY number"  # noqa: S608
+        return self._numbers(sql, *(value for _, value in given))
 
     def numbers_holding(
         self,
@@ -138,15 +180,18 @@ class Store(Database):
         A word may be part of another, in any case of letters, in report, labels, source or id.
         Not SQLite's LIKE: that knows capitals of ASCII alone.
         """
+        self.trust_cases()
         wanted = [[word.casefold() for word in group] for group in groups]
         where, values = ("", ()) if source is None else ("WHERE source = ?", (source,))
         found: list[int] = []
-        sql = f"SELECT number, id, source, report, labels FROM cases {where} ORDER BY number DESC"  # noqa: S608
+        sql = f"SELECT {CASE_CELLS}, sum FROM cases {where} ORDER BY number DESC"  # noqa: S608
         with closing(self.db.execute(sql, values)) as rows:
-            for number, *texts, labels in rows:
+            for row in rows:
                 if most is not None and len(found) >= most:
                     break
-                text = "\n".join((*texts, *json.loads(labels))).casefold() if wanted else ""
+                number, name, _, _, report, labels, origin, *_ = _checked(row)
+                texts = (name, origin, report, *json.loads(labels)) if wanted else ()
+                text = "\n".join(texts).casefold()
                 if all(any(word in text for word in group) for group in wanted):
                     found.append(number)
         return np.array(found, dtype=np.int64)
@@ -161,6 +206,7 @@ class Store(Database):
 
     def counts(self) -> tuple[int, int, int, tuple[tuple[str, int], ...]]:
         """Cases, distinct patients, cases without one, and (source, cases), most first."""
+        self.trust_cases()
         total, known, patients = self.db.execute(
             "SELECT count(*), count(patient), count(DISTINCT patient) FROM cases"
         ).fetchone()
@@ -171,14 +217,9 @@ class Store(Database):
 
     def check(self) -> None:
         """Look through the whole database for damage; LibraryError where there is some."""
-        found = self.fetch_value("PRAGMA quick_check(1)")
-        if found != "ok":
-            raise sqlite3.DatabaseError(found)
+        self._check_pages("integrity_check(1)")
 
     # Vectors of this encoder
-
-    def _encoder_number(self) -> int:
-        return self.fetch_value("SELECT number FROM encoders WHERE name = ?", self.encoder) or 0
 
     def has_vector(self, number: int) -> bool:
         """Whether the case with this number carries a vector of this encoder."""
@@ -187,23 +228,33 @@ class Store(Database):
 
     def set_vector(self, number: int, vector: np.ndarray) -> None:
         """Put or replace a case's vector of this encoder: float32 (D,)."""
-        self._put_vectors([(number, vector)], "DO UPDATE SET vector = excluded.vector")
+        self._put_vectors(
+            [(number, vector)], "DO UPDATE SET vector = excluded.vector, sum = excluded.sum"
+        )
 
     def _put_vectors(self, vectors: Sequence[tuple[int, np.ndarray]], otherwise: str) -> None:
-        self.db.execute(
-            "INSERT OR IGNORE INTO encoders (name, dim) VALUES (?, ?)", (self.encoder, self.dim)
-        )
         known = self.fetch_value("SELECT dim FROM encoders WHERE name = ?", self.encoder)
-        if known != self.dim:
+        if known is None:
+            last = self.fetch_value("SELECT max(number) FROM encoders") or 0
+            cells = (last + 1, self.encoder, self.dim)
+            self.db.execute(
+                "INSERT INTO encoders (number, name, dim, sum) VALUES (?, ?, ?, ?)",
+                (*cells, sum_of_row(*cells)),
+            )
+        elif known != self.dim:
             raise LibraryError(
                 f"Another process has put vectors of {known} numbers from {self.encoder}, this "
                 f"one has {self.dim}: let both use one encoder."
             )
         encoder = self._encoder_number()
+        rows = ((number, vector.astype("<f4").tobytes()) for number, vector in vectors)
         self.db.executemany(
-            "INSERT INTO embeddings (encoder, number, vector) VALUES (?, ?, ?) "  # noqa: S608
+            "INSERT INTO embeddings (encoder, number, vector, sum) VALUES (?, ?, ?, ?) "  # noqa: S608
             f"ON CONFLICT (encoder, number) {otherwise}",
-            [(encoder, number, vector.astype("<f4").tobytes()) for number, vector in vectors],
+            [
+                (encoder, number, data, sum_of_vector(encoder, number, data))
+                for number, data in rows
+            ],
         )
 
     def count_vectors(self) -> int:
@@ -211,57 +262,53 @@ class Store(Database):
         sql = "SELECT count(*) FROM embeddings WHERE encoder = ?"
         return self.fetch_value(sql, self._encoder_number())
 
-    def vector_numbers(
-        self, *, source: str | None = None, patient: str | None = None, case: int | None = None
-    ) -> np.ndarray:
-        """The numbers of the cases with a vector of this encoder: int64 (N,), rising.
-
-        Only those of the source, of the patient (the hashed key) or the one case, where given.
-        """
-        wanted = (("source", source), ("patient", patient), ("number", case))
-        given = [(column, value) for column, value in wanted if value is not None]
-        also = "".join(f" AND cases.{column} = ?" for column, _ in given)
-        join = "JOIN cases ON cases.number = embeddings.number" if given else ""
+    def vector_numbers(self) -> np.ndarray:
+        """The numbers of the cases with a vector of this encoder: int64 (N,), rising."""
         return self._numbers(
-            f"SELECT embeddings.number FROM embeddings {join} WHERE encoder = ?{also} "  # noqa: S608
-            "ORDER BY embeddings.number",
+            "SELECT number FROM embeddings WHERE encoder = ? ORDER BY number",
             self._encoder_number(),
-            *(value for _, value in given),
         )
+
+    def trust_vectors(self) -> None:
+        """Let SQLite check the table of vectors and its indices: before all are read."""
+        self._check_pages("integrity_check(embeddings)")
 
     def vectors(self, numbers: Sequence[int] | np.ndarray) -> tuple[list[int], np.ndarray]:
         """The vectors of these cases: the numbers found, rising, and float32 (N, D)."""
-        wanted = sorted(int(number) for number in numbers)
-        rows: list[tuple[int, bytes]] = []
+        wanted: list[int] = np.sort(np.asarray(numbers, dtype=np.int64)).tolist()
+        rows: list[tuple[int, bytes, int]] = []
+        encoder = self._encoder_number()
         for part, marks in _parts(wanted):
             rows += self.db.execute(
-                "SELECT number, vector FROM embeddings "  # noqa: S608 (marks are question marks)
+                "SELECT number, vector, sum FROM embeddings "  # noqa: S608 (marks: question marks)
                 f"WHERE encoder = ? AND number IN ({marks}) ORDER BY number",
-                (self._encoder_number(), *part),
+                (encoder, *part),
             )
-        if any(len(blob) != 4 * self.dim for _, blob in rows):
-            raise sqlite3.DatabaseError("a vector has the wrong length")
-        matrix = np.frombuffer(b"".join(blob for _, blob in rows), dtype="<f4")
-        return [number for number, _ in rows], matrix.reshape(-1, self.dim)
+        if not rows:
+            return [], np.empty((0, self.dim), np.float32)
+        found, vectors, sums = zip(*rows, strict=True)
+        if not vectors_fit(encoder, found, vectors, sums):
+            raise sqlite3.DatabaseError("a vector does not fit its checksum")
+        return [*found], np.frombuffer(b"".join(vectors), dtype="<f4").reshape(-1, self.dim)
 
-    def ids(self, numbers: Sequence[int]) -> dict[int, str]:
-        """The ids of these cases by number."""
-        found: dict[int, str] = {}
-        for part, marks in _parts(numbers):
-            sql = f"SELECT number, id FROM cases WHERE number IN ({marks})"  # noqa: S608
-            found.update(self.db.execute(sql, part).fetchall())
-        return found
+    def has_case(self, number: int) -> bool:
+        """Whether there still is a case with this number."""
+        return self.fetch_value("SELECT 1 FROM cases WHERE number = ?", number) is not None
 
     def digest(self) -> str:
         """SHA-256 over all that search can return under this encoder, in the order of films."""
         total = hashlib.sha256(self.encoder.encode("utf-8"))
-        for row in self.db.execute(
-            "SELECT film, report, labels, source, vector FROM embeddings "
+        encoder = self._encoder_number()
+        cells = ", ".join(f"cases.{name}" for name in CASE_CELLS.split(", "))
+        for vector, vector_sum, *row in self.db.execute(
+            f"SELECT vector, embeddings.sum, {cells}, cases.sum FROM embeddings "  # noqa: S608
             "JOIN cases ON cases.number = embeddings.number WHERE encoder = ? ORDER BY film",
-            (self._encoder_number(),),
+            (encoder,),
         ):
-            for cell in row:
-                data = cell if isinstance(cell, bytes) else cell.encode("utf-8")
+            number, _, film, _, report, labels, source, *_ = _checked((*row,))
+            if not vectors_fit(encoder, [number], [vector], [vector_sum]):
+                raise sqlite3.DatabaseError("a vector does not fit its checksum")
+            for data in (*(text.encode() for text in (film, report, labels, source)), vector):
                 total.update(len(data).to_bytes(8, "little") + data)
         return total.hexdigest()
 
@@ -276,17 +323,34 @@ class Store(Database):
         """The token of this change, "" where the log has no such change."""
         return self.fetch_value("SELECT hex(token) FROM changes WHERE seq = ?", seq) or ""
 
+    def trust_log(self) -> None:
+        """DatabaseError where the last changes are missing from the log."""
+        last = self.fetch_value("SELECT seq FROM sqlite_sequence WHERE name = 'changes'") or 0
+        if self.watermark()[0] != last:
+            raise sqlite3.DatabaseError("the end of its log of changes is missing")
+
     def changed_since(self, seq: int) -> np.ndarray:
         """The cases whose vector of this encoder came, changed or went since: int64 (N,)."""
-        return self._numbers(
-            "SELECT DISTINCT number FROM changes WHERE seq > ? AND encoder = ? ORDER BY number",
-            seq,
-            self._encoder_number(),
-        )
+        self.trust_log()
+        encoder, changed = self._encoder_number(), set[int]()
+        for at, row in enumerate(
+            self.db.execute(
+                "SELECT seq, encoder, number, twin FROM changes WHERE seq > ? ORDER BY seq", (seq,)
+            ),
+            start=seq + 1,
+        ):
+            here, whose, number, twin = row
+            if here != at or twin != whose - 1024 * number:
+                raise sqlite3.DatabaseError("its log of changes is broken")
+            if whose == encoder:
+                changed.add(number)
+        return np.array(sorted(changed), dtype=np.int64)
 
     def _numbers(self, sql: str, *values: object) -> np.ndarray:
-        rows = self.db.execute(sql, values)
-        return np.fromiter((number for (number,) in rows), dtype=np.int64)
+        numbers = [number for (number,) in self.db.execute(sql, values)]
+        if not all(type(number) is int for number in numbers):
+            raise sqlite3.DatabaseError("the number of a case is none")
+        return np.array(numbers, dtype=np.int64)
 
 
 def _parts(values: Sequence[_Value]) -> Iterator[tuple[Sequence[_Value], str]]:
@@ -294,3 +358,13 @@ def _parts(values: Sequence[_Value]) -> Iterator[tuple[Sequence[_Value], str]]:
     for start in range(0, len(values), _MANY):
         part = values[start : start + _MANY]
         yield part, ",".join("?" * len(part))
+
+
+def _checked(row: tuple[Any, ...] | None) -> tuple[Any, ...]:
+    """A case's cells, without the checksum that they fit."""
+    if row is None:
+        raise sqlite3.DatabaseError("a case is missing")
+    *cells, total = row
+    if sum_of_row(*cells) != total:
+        raise sqlite3.DatabaseError("a case does not fit its checksum")
+    return tuple(cells)

@@ -75,7 +75,7 @@ class Stats:
 class FolderRow:
     """One row of a folder of films, as `read_folder` reads it."""
 
-    image: Path  # inside the folder; it exists
+    image: Path  # inside the folder; `read_folder` has looked that it is there
     patient: str | None = field(repr=False)  # raw, kept out of every repr
     report: str
     labels: tuple[str, ...]
@@ -84,3 +84,12 @@ class FolderRow:
     row: int  # as a spreadsheet counts: the header is row 1
     indication: str = ""  # why the film was taken
     prior_report: str = ""  # of an earlier film of the patient
+    case: str = ""  # what the folder's owner calls the row; empty: nothing
+
+
+@dataclass(frozen=True, slots=True)
+class FaultyRow:
+    """One row of a folder of films that does not hold."""
+
+    row: int
+    reason: str  # the rest of a sentence, without its full stop; repeats nothing of the row

@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from library_adder import DIM, film, png
 from library_model import agree, brute, filled, found, opened, short
+from library_versions import as_version_1, as_version_2
 
 from retrieval import Added, Library, LibraryError, NewCase
 
@@ -221,20 +222,6 @@ def test_a_lost_picture_is_said_and_adding_the_film_brings_it_back(tmp_path: Pat
             assert library.preview(case) == film(1).preview
 
 
-def as_version_1(folder: Path) -> None:
-    """Turn a library back into what the first Wetread wrote: pictures in files, by hash."""
-    with closing(sqlite3.connect(folder / "cases.sqlite")) as database, database:
-        rows = database.execute("SELECT preview, png FROM cases JOIN pictures USING (number)")
-        for name, data in rows:
-            path = folder / "previews" / name[:2] / f"{name}.png"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(data)
-        database.executescript(
-            "DROP TABLE pictures; CREATE TABLE doomed (preview TEXT PRIMARY KEY);"
-            "CREATE INDEX cases_preview ON cases (preview); PRAGMA user_version = 1;"
-        )
-
-
 def test_a_library_of_the_first_version_keeps_all_it_held(tmp_path: Path) -> None:
     cases = filled(tmp_path, 12)
     with opened(tmp_path) as library:
@@ -254,6 +241,28 @@ def test_a_library_of_the_first_version_keeps_all_it_held(tmp_path: Path) -> Non
             library.remove(kept.pop())
             before = library.snapshot_id()
         assert not (tmp_path / "previews").exists()
+
+
+def test_a_library_of_the_second_version_gains_its_checksums_and_loses_nothing(
+    tmp_path: Path,
+) -> None:
+    cases = filled(tmp_path, 30)
+    with opened(tmp_path, encoder="e2") as library:
+        library.set_embedding(short(film(3)), film(103).embedding)
+    with opened(tmp_path) as library:
+        before = library.snapshot_id(), [*library.cases()]
+    as_version_2(tmp_path)
+    for _ in range(2):
+        with opened(tmp_path) as library:
+            assert (library.snapshot_id(), [*library.cases()]) == before
+            agree(found(library, film(99).embedding), brute(cases, film(99).embedding, 5))
+            assert library.search(film(1).embedding, 1, exclude_patient="patient-0")[0].case.id != (
+                short(film(1))
+            )
+            library.rebuild()  # the triggers still log what changes
+            library.remove(library.add(film(77)).case)
+    with opened(tmp_path, encoder="e2") as library:
+        assert library.embedding(short(film(3))).tolist() == film(103).embedding.tolist()
 
 
 def test_threads_may_share_one_library(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from retrieval import FolderRow, LibraryError, read_folder
+from retrieval import FaultyRow, FolderRow, LibraryError, folder_rows, read_folder
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 
@@ -35,7 +35,8 @@ def test_the_real_folders_are_read(name: str) -> None:
     with (folder / "cases.csv").open(encoding="utf-8", newline="") as table:
         for row, cells in zip(rows, csv.DictReader(table), strict=True):
             labels = cells.get("labels") or cells.get("finding") or ""
-            assert row.labels == tuple(filter(None, labels.split("|")))
+            parts = labels.replace(",", "|").split("|")
+            assert row.labels == tuple(filter(None, map(str.strip, parts)))
             assert row.report == (cells.get("notes") or "").strip()
 
 
@@ -91,7 +92,9 @@ def test_json_cells_may_be_lists_and_numbers(tmp_path: Path) -> None:
         ("cases.csv", "image,patient\n", "no rows"),
         ("cases.csv", "SECRET,file\na.png,x\n", "one column image"),
         ("cases.csv", "image;patient\na.png;SECRET\n", "one column image"),
-        ("cases.csv", "image,image\na.png,a.png\n", "one column image"),
+        ("cases.csv", "image,image\na.png,a.png\n", "column image twice"),
+        ("cases.csv", "image,report,Report \na.png,SECRET,SECRET\n", "column report twice"),
+        ("cases.csv", "image, x,X\na.png,SECRET,SECRET\n", "column x twice"),
         ("cases.csv", "image,patient\na.png,1\n,SECRET\n", "row 3.*empty"),
         ("cases.csv", "image,report\na.png,SECRET, unquoted\n", "row 2.*3 cells"),
         ("cases.csv", "image,report\na.png\n", "row 2.*1 cells"),
@@ -99,7 +102,8 @@ def test_json_cells_may_be_lists_and_numbers(tmp_path: Path) -> None:
         ("cases.csv", 'image,report\na.png,"SECRET"x\n', "row 2.*not a CSV"),
         ("cases.csv", "image,report\na.png," + "x" * 200_000, "row 2.*not a CSV"),
         ("cases.csv", b"image,report\na.png,ok\na.png,SECRET \xe4\n", "line 3.*UTF-8"),
-        ("cases.csv", "image\na.png\n".encode("utf-16"), "line 1.*UTF-8"),
+        ("cases.csv", "image\na.png\n".encode("utf-16")[:-1], "UTF-8"),
+        ("cases.csv", f"image\na.png\n{'SECRET' * 99}.png\n", "row 3.*no such picture"),
         ("cases.csv", "image\na.png\nSECRET.png\n", "row 3.*no such picture"),
         ("cases.csv", "image\na.png\0\n", "row 2"),
         ("cases.csv", "image\n.\n", "row 2.*no such picture"),
@@ -109,6 +113,8 @@ def test_json_cells_may_be_lists_and_numbers(tmp_path: Path) -> None:
         ("metadata.jsonl", '{"text": "SECRET"}\n', "row 1.*file_name"),
         ("metadata.jsonl", '{"file_name": ["SECRET"]}\n', "row 1.*empty"),
         ("metadata.jsonl", "[" * 100_000, "row 1.*JSON"),
+        ("metadata.jsonl", '{"file_name": "a.png", "SECRET": ' + "1" * 5000 + "}", "row 1.*JSON"),
+        ("metadata.jsonl", '{"file_name": "a.png", "Text": 1, "text": 2}', "column text is there"),
         ("other.csv", "image\na.png\n", "no table"),
     ],
 )
@@ -119,6 +125,91 @@ def test_a_bad_table_is_refused_by_row_without_repeating_it(
         read_folder(made(tmp_path, name, table))
     assert "SECRET" not in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+LABELS = ("Pleural Effusion", "Edema", "Mass")
+WRITTEN = [
+    "Pleural Effusion|Edema| Mass",
+    "Pleural Effusion, Edema,Mass",
+    "Pleural Effusion; Edema;Mass;",
+    "Pleural Effusion|Edema; Mass",
+    json.dumps(LABELS),
+    repr(list(LABELS)),
+    repr(LABELS),
+    "['Pleural Effusion' 'Edema' 'Mass']",
+    "[Pleural Effusion, 'Edema', \"Mass\"]",
+    "'Pleural Effusion', 'Edema', 'Mass', nan",
+]
+
+
+@pytest.mark.parametrize("cell", [*WRITTEN, list(LABELS), [*LABELS, None, float("nan"), "nan"]])
+def test_labels_are_parted_however_they_are_written(tmp_path: Path, cell: object) -> None:
+    line = json.dumps({"file_name": "a.png", "labels": cell})
+    (row,) = read_folder(made(tmp_path / "j", "metadata.jsonl", line))
+    assert row.labels == LABELS
+    if isinstance(cell, str):
+        folder = made(tmp_path / "c", "cases.csv", "")
+        with (folder / "cases.csv").open("w", newline="", encoding="utf-8") as table:
+            csv.writer(table).writerows([("image", "labels"), ("a.png", cell)])
+        assert read_folder(folder)[0].labels == LABELS
+
+
+NOTHING = [
+    None,
+    float("nan"),
+    float("inf"),
+    "nan",
+    "NaN",
+    "NaT",
+    "None",
+    "<NA>",
+    "null",
+    "",
+    " ",
+    True,
+]
+
+
+@pytest.mark.parametrize("nothing", NOTHING)
+def test_what_stands_for_nothing_is_nothing(tmp_path: Path, nothing: object) -> None:
+    columns = ("patient", "report", "labels", "split", "source", "indication", "prior_report")
+    line = {"file_name": "a.png"} | dict.fromkeys(columns, nothing)
+    (row,) = read_folder(made(tmp_path / "j", "metadata.jsonl", json.dumps(line)))
+    want = FolderRow(tmp_path / "j" / "a.png", None, "", (), None, None, 1)
+    assert row == want
+    if nothing is True:
+        return  # the word "True" of a CSV is a word
+    folder = made(tmp_path / "c", "cases.csv", "")
+    with (folder / "cases.csv").open("w", newline="", encoding="utf-8") as table:
+        csv.writer(table).writerows([("image", *columns), ("a.png", *[nothing] * 7)])
+    if nothing not in (float("inf"),):
+        assert read_folder(folder)[0].report == ""
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+@pytest.mark.parametrize("name", ["cases.csv", "metadata.jsonl"])
+def test_a_byte_order_mark_tells_the_encoding_and_is_no_text(
+    tmp_path: Path, encoding: str, name: str
+) -> None:
+    table = "image,report\na.png,Größe.\n"
+    if name == "metadata.jsonl":
+        table = json.dumps({"file_name": "a.png", "report": "Größe."}, ensure_ascii=False)
+    (row,) = read_folder(made(tmp_path, name, table.encode(encoding)))
+    assert (row.image.name, row.report) == ("a.png", "Größe.")
+
+
+def test_a_whole_number_among_floats_is_a_whole_number(tmp_path: Path) -> None:
+    lines = [{"file_name": "a.png", "patient": patient} for patient in (12, 12.0, "12", 1.5)]
+    rows = read_folder(made(tmp_path, "metadata.jsonl", "\n".join(map(json.dumps, lines))))
+    assert [row.patient for row in rows] == ["12", "12", "12", "1.5"]
+
+
+def test_a_row_that_does_not_hold_is_given_among_the_others(tmp_path: Path) -> None:
+    table = "image,report\na.png,ok\n../x,SECRET\nlost.png,ok\nSECRET\n,SECRET\n"
+    rows = list(folder_rows(made(tmp_path, "cases.csv", table), faulty=True))
+    assert [row.row for row in rows] == [2, 3, 4, 5, 6]
+    assert [isinstance(row, FaultyRow) for row in rows] == [False, True, False, True, True]
+    assert "SECRET" not in "".join(row.reason for row in rows if isinstance(row, FaultyRow))
 
 
 @pytest.mark.parametrize(
