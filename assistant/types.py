@@ -320,6 +320,7 @@ class GeneratedText:
     text: str
     spans: tuple[tuple[int, int], ...]  # characters of `text` that each token wrote
     log_probabilities: tuple[float, ...]  # natural log, one a token
+    thought_tokens: int = 0  # that the writer thought with before; none of them is in `text`
 
 
 @dataclass(frozen=True, slots=True)

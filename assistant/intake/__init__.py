@@ -13,19 +13,17 @@ import os
 import stat
 from pathlib import Path
 
-import numpy as np
-
 from assistant.errors import IntakeError
-from assistant.intake.limits import MAX_BYTES, MAX_PIXELS, MIN_SIDE, Picture, RefusedFile
+from assistant.intake.decoding import decode_bytes
+from assistant.intake.limits import MAX_BYTES, MAX_PIXELS, MIN_SIDE, RefusedFile
 from assistant.types import Film
 
 __all__ = ["MAX_BYTES", "MAX_PIXELS", "MIN_SIDE", "read_film", "read_film_bytes"]
 
 _TOO_LARGE = f"is over {MAX_BYTES // 1_000_000} MB: give a smaller copy"
-_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # the latter two: BigTIFF
 
 
-def read_film(path: str | os.PathLike[str]) -> Film:
+def read_film(path: str | os.PathLike[str], name: str | None = None) -> Film:
     """Read one radiograph from a DICOM, PNG, JPEG or TIFF file.
 
     The format is told from the content, not from the name. Returns a `Film`: pixels float32
@@ -35,10 +33,11 @@ def read_film(path: str | os.PathLike[str]) -> Film:
     scale follows DICOM PS3.3 C.7.6.3.1.2 (photometric interpretation), C.11.1 (modality LUT)
     and C.11.2 (VOI LUT).
 
-    Raises `IntakeError`, one sentence with the file's base name, for what is not a whole,
-    single, grey radiograph of 64 pixels a side up to 100 megapixels and 200 MB.
+    Raises `IntakeError`, one sentence with `name`, else the file's base name, for what is not a
+    whole, single, grey radiograph of 64 pixels a side up to 40 megapixels and 200 MB.
     """
-    name = os.path.basename(os.fspath(path))  # noqa: PTH119 - Path drops what the user typed
+    # Path would drop what the user typed.
+    name = name or os.path.basename(os.fspath(path)) or os.fspath(path)  # noqa: PTH119
     trouble = ""
     data = b""
     try:
@@ -46,7 +45,7 @@ def read_film(path: str | os.PathLike[str]) -> Film:
     except RefusedFile as refusal:
         trouble = str(refusal)
     if trouble:
-        raise IntakeError(_sentence(name or os.fspath(path), trouble))
+        raise IntakeError(_sentence(name, trouble))
     return read_film_bytes(data, name)
 
 
@@ -55,29 +54,28 @@ def read_film_bytes(data: bytes, name: str = "film") -> Film:
 
     `name` is what an error calls the film. Returns and raises as `read_film` does.
     """
-    from assistant.intake.synthetic_mark import (
-        bears_mark,  # loads PIL, which merely naming intake must not
-    )
-
     trouble = ""
     picture = None
     try:
-        picture = _picture_in(data)
+        if not data:
+            raise RefusedFile("is empty: fetch it again")
+        if len(data) > MAX_BYTES:
+            raise RefusedFile(_TOO_LARGE)
+        picture = decode_bytes(data)
     except RefusedFile as refusal:
         trouble = str(refusal)
     # Raised here and not in the handler above: the new error then holds no reference to the
     # refused one, whose traceback holds the parsed file.
     if picture is None:
         raise IntakeError(_sentence(name, trouble))
-    pixels = np.ascontiguousarray(picture.pixels, dtype=np.float32)
-    pixels.flags.writeable = False
+    picture.pixels.flags.writeable = False
     return Film(
-        pixels=pixels,
+        pixels=picture.pixels,
         sha256=hashlib.sha256(data).hexdigest(),
         view=picture.view,
         laterality=picture.laterality,
         spacing_mm=picture.spacing_mm,
-        flags=("synthetic",) if picture.synthetic or bears_mark(pixels) else (),
+        flags=(*["synthetic"] * picture.synthetic, *picture.notes),
     )
 
 
@@ -107,22 +105,3 @@ def _bytes_of(path: Path) -> bytes:
         raise RefusedFile("may not be read: check its permissions") from None
     except (OSError, ValueError):  # ValueError: a NUL in the path
         raise RefusedFile("cannot be opened: check the path and the disk") from None
-
-
-def _picture_in(data: bytes) -> Picture:
-    """Tell the format from the content and read it; raises `RefusedFile`."""
-    if not data:
-        raise RefusedFile("is empty: fetch it again")
-    if len(data) > MAX_BYTES:
-        raise RefusedFile(_TOO_LARGE)
-    # The readers are imported on first use: a program that only lists cases loads no codec.
-    if data.startswith((b"\x89PNG", b"\xff\xd8", *_TIFF)) and data[128:132] != b"DICM":
-        from assistant.intake.pictures import read_picture
-
-        return read_picture(data)
-    from assistant.intake.dicom import looks_like_dicom, read_dicom
-
-    # A TIFF header may lie in the preamble of a DICOM file (PS3.10, 7.1): DICOM goes first.
-    if looks_like_dicom(data):
-        return read_dicom(data)
-    raise RefusedFile("is not DICOM, PNG, JPEG or TIFF: export the film as one of these")

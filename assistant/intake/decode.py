@@ -7,6 +7,7 @@ knows transfer syntaxes and codestreams (DICOM PS3.5 sections 8 and 10, annexes 
 
 from __future__ import annotations
 
+import io
 import struct
 import zlib
 from dataclasses import dataclass, replace
@@ -15,15 +16,17 @@ from typing import Any
 import numpy as np
 from pydicom import encaps, uid
 from pydicom.errors import BytesLengthException, InvalidDicomError
+from pydicom.filereader import data_element_generator
 from pydicom.pixels.decoders.base import get_decoder
 
-from assistant.intake.limits import MAX_BYTES, RefusedFile
+from assistant.intake import codecs
+from assistant.intake.jpeg import check_codestream, parse_codestream
+from assistant.intake.limits import CUT_SHORT, MAX_BYTES, MAX_PARTS, RefusedFile, check_size
 
-# What pydicom 3 and the pylibjpeg plugins raise on damaged or contradictory files: pydicom's
+# What pydicom 3 and its plugins raise on damaged or contradictory files: pydicom's
 # own two; ValueError (which includes UnicodeDecodeError) for lengths and values out of range;
 # AttributeError, KeyError, TypeError, IndexError for absent or mistyped elements; RuntimeError
-# (which includes NotImplementedError and RecursionError) for what a codec cannot decode;
-# MemoryError from openjpeg for a codestream it cannot lay out.
+# (which includes NotImplementedError and RecursionError) for what a codec cannot decode.
 DICOM_ERRORS = (
     InvalidDicomError,
     BytesLengthException,
@@ -35,14 +38,11 @@ DICOM_ERRORS = (
     RuntimeError,
     OverflowError,
     ArithmeticError,
-    MemoryError,
     EOFError,
     OSError,
     struct.error,
     zlib.error,
 )
-CUT_SHORT = "is cut short or damaged: fetch or export it again"
-
 NATIVE = frozenset(
     (
         uid.ImplicitVRLittleEndian,
@@ -51,20 +51,22 @@ NATIVE = frozenset(
         uid.DeflatedExplicitVRLittleEndian,
     )
 )
-_JPEG = frozenset(
-    (
-        uid.JPEGBaseline8Bit,
-        uid.JPEGExtended12Bit,
-        uid.JPEGLossless,
-        uid.JPEGLosslessSV1,
-        uid.JPEGLSLossless,
-        uid.JPEGLSNearLossless,
-    )
-)
+_JPEG = frozenset(codecs.DECODER_DEPENDENCIES)
+_JPEG_LS = frozenset((uid.JPEGLSLossless, uid.JPEGLSNearLossless))
 _JPEG2000 = frozenset(
     (uid.JPEG2000Lossless, uid.JPEG2000, uid.HTJ2K, uid.HTJ2KLossless, uid.HTJ2KLosslessRPCL)
 )
-SYNTAXES = NATIVE | _JPEG | _JPEG2000 | {uid.RLELossless}
+SYNTAXES = NATIVE | _JPEG | _JPEG_LS | _JPEG2000 | {uid.RLELossless}
+# Who decodes what, in pydicom's names: GDCM, CharLS and OpenJPEG.
+PLUGINS = {
+    **dict.fromkeys(_JPEG, codecs.NAME),
+    **dict.fromkeys(_JPEG_LS, "pyjpegls"),
+    **dict.fromkeys(_JPEG2000, "pylibjpeg"),
+}
+_MOST_LAYERS = 100  # of quality; encoders write up to 20
+_UNDEFINED = 0xFFFFFFFF  # a length
+_PRECINCTS, _BYPASS, _HIGH_THROUGHPUT = 0x01, 0x01, 0x40  # bits of COD's styles
+_ZEROS = 16  # bytes of 0 that arithmetic code never has in a row
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +96,25 @@ def inflate(deflated: bytes) -> bytes:
     data = engine.decompress(deflated, MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
         raise RefusedFile(f"unpacks to over {MAX_BYTES // 1_000_000} MB: give a smaller copy")
-    if not engine.eof:
+    # What follows is a zero that makes the length even (A.5), or a checksum as gzip ends with.
+    rest, checksum = engine.unused_data, struct.pack("<II", zlib.crc32(data), len(data))
+    if not engine.eof or rest.removeprefix(checksum).strip(b"\0") or not _is_chain(data):
         raise RefusedFile(CUT_SHORT)
     return data
+
+
+def _is_chain(data: bytes) -> bool:
+    """Whether a data set, explicit little endian, is elements in order to its very end.
+
+    Deflated data have no checksum, but what is damaged in them unpacks to another length.
+    """
+    file, last = io.BytesIO(data), -1
+    for element in data_element_generator(file, False, True):
+        stated = getattr(element, "length", _UNDEFINED)
+        if element.tag <= last or stated not in (_UNDEFINED, len(element.value or b"")):
+            return False
+        last = element.tag
+    return file.tell() == len(data)
 
 
 def stored_values(data: bytes, syntax: uid.UID, vr: str, layout: Layout) -> np.ndarray:
@@ -105,6 +123,7 @@ def stored_values(data: bytes, syntax: uid.UID, vr: str, layout: Layout) -> np.n
     Returns (H, W), or (H, W, 3) in RGB for colour; integers, sign-extended from the stored bits
     and with the unused bits cleared. Raises `RefusedFile`, or one of `DICOM_ERRORS`.
     """
+    check_size(layout.rows, layout.columns, layout.samples)
     stored, shift = layout.stored, 0
     if syntax == uid.RLELossless:
         frame = encaps.get_frame(data, 0, number_of_frames=1)
@@ -133,8 +152,10 @@ def stored_values(data: bytes, syntax: uid.UID, vr: str, layout: Layout) -> np.n
         "bits_stored": stored + shift,
         "pixel_representation": int(layout.signed),
     }
-    plugin = "" if syntax in NATIVE else "pylibjpeg"
-    values, _ = get_decoder(syntax).as_array(data, index=0, decoding_plugin=plugin, **options)
+    decoder, plugin = get_decoder(syntax), PLUGINS.get(syntax, "")
+    if plugin == codecs.NAME:
+        codecs.register()
+    values, _ = decoder.as_array(data, index=0, decoding_plugin=plugin, **options)
     return values >> shift if shift else values
 
 
@@ -171,49 +192,61 @@ def _unpack_bits(segment: bytes, length: int) -> bytes:
             at += 2
         else:
             at += 1
-    if len(out) < length:
+    # Zeros may fill up a segment or the frame, PS3.5 G.3.2.
+    if len(out) != length or segment[at:].strip(b"\0\x80"):
         raise RefusedFile(CUT_SHORT)
-    return bytes(out[:length])
+    return bytes(out)
 
 
 def _check_frame(frame: bytes, syntax: uid.UID, layout: Layout) -> None:
-    """Refuse a compressed frame that is cut short or does not have the size of its header."""
-    size = _jpeg2000_size(frame) if syntax in _JPEG2000 else _jpeg_size(frame)
+    """Refuse a compressed frame that is damaged or does not have the size of its header."""
+    stream = None if syntax in _JPEG2000 else parse_codestream(frame)
+    size = (stream.rows, stream.columns, stream.components) if stream else _jpeg2000_size(frame)
     if size != (layout.rows, layout.columns, layout.samples):
         raise RefusedFile(
             "states one size in its header and another in its compressed picture: export it again"
         )
-    # Both families end with FF D9; a padding of zeros may follow. The decoders would fill up
-    # what is missing with grey.
-    if b"\xff\xd9" not in frame[-16:]:
-        raise RefusedFile(CUT_SHORT)
-
-
-def _jpeg_size(frame: bytes) -> tuple[int, int, int]:
-    """(rows, columns, components) of a JPEG or JPEG-LS codestream, ISO 10918-1 B.2.2."""
-    at = 2
-    while True:
-        marker, length = struct.unpack_from(">HH", frame, at)
-        if marker == 0xFFFF:  # fill byte
-            at += 1
-            continue
-        # SOF0 to SOF15 without DHT, JPG and DAC, which share the range; SOF55 is JPEG-LS.
-        if marker == 0xFFF7 or (0xFFC0 <= marker <= 0xFFCF and marker not in _NOT_FRAMES):
-            _, rows, columns, components = struct.unpack_from(">BHHB", frame, at + 4)
-            return rows, columns, components
-        if marker < 0xFF00 or length < 2:
-            raise RefusedFile(CUT_SHORT)
-        at += 2 + length
-
-
-_NOT_FRAMES = (0xFFC4, 0xFFC8, 0xFFCC)
+    if stream is None:
+        _check_jpeg2000(frame)
+    elif syntax in _JPEG and stream.bits == 8 and stream.is_lossy():
+        check_codestream(frame)
 
 
 def _jpeg2000_size(frame: bytes) -> tuple[int, int, int]:
     """(rows, columns, components) of a JPEG 2000 codestream, ISO 15444-1 A.5.1."""
-    at = frame.find(b"\xff\x4f\xff\x51")  # start of codestream, then SIZ; a JP2 box may precede
+    x1, y1, x0, y0 = struct.unpack_from(">IIII", frame, _jpeg2000_start(frame) + 8)
+    (components,) = struct.unpack_from(">H", frame, _jpeg2000_start(frame) + 40)
+    return y1 - y0, x1 - x0, components
+
+
+def _jpeg2000_start(frame: bytes) -> int:
+    """Where the codestream starts, with the segment SIZ; a JP2 box may precede."""
+    at = frame.find(b"\xff\x4f\xff\x51")
     if at < 0:
         raise RefusedFile(CUT_SHORT)
-    x1, y1, x0, y0 = struct.unpack_from(">IIII", frame, at + 8)
-    (components,) = struct.unpack_from(">H", frame, at + 40)
-    return y1 - y0, x1 - x0, components
+    return at
+
+
+def _check_jpeg2000(frame: bytes) -> None:
+    """Refuse a JPEG 2000 codestream without its end, with zeros in it, or laid out to cost time.
+
+    OpenJPEG refuses code that is too short. Code has no checksum, and what is overwritten in it
+    decodes to something; but arithmetic code looks random, and a row of zeros is none of it.
+    """
+    start = _jpeg2000_start(frame)
+    x1, y1, _, _, width, height, left, top = struct.unpack_from(">8I", frame, start + 8)
+    tiles = -(-(x1 - left) // width) * -(-(y1 - top) // height)
+    # COD, A.6.1: style, progression, layers, transform of components, levels of wavelets, width,
+    # height and style of code blocks.
+    at = frame.find(b"\xff\x52", start)
+    style, _, layers, _, levels, _, _, blocks = struct.unpack_from(">BBHBBBBB", frame, at + 4)
+    if at < 0 or b"\xff\xd9" not in frame[-16:]:
+        raise RefusedFile(CUT_SHORT)
+    if tiles > MAX_PARTS or layers > _MOST_LAYERS:
+        raise RefusedFile("is JPEG 2000 of too many tiles or layers: export it again")
+    # A packet without code, B.10.3, is a byte of 0, and a tile has one for each of these.
+    packets = layers * (levels + 1) * 3
+    end = frame.rfind(b"\xff\xd9")
+    plain = not style & _PRECINCTS and not blocks & (_BYPASS | _HIGH_THROUGHPUT)
+    if plain and bytes(packets + _ZEROS) in frame[at:end]:
+        raise RefusedFile(CUT_SHORT)

@@ -76,25 +76,6 @@ _OTHER_MODALITIES = {
 }
 _ADVICE = ": give a CR, DX or secondary capture object"
 
-# DICOM PS3.3 C.8.1.1 (CR) and C.8.11.5 (DX); LATERAL and LAT are common and leave the side open.
-_VIEWS = frozenset(
-    ("AP", "PA", "LL", "RL", "RLD", "LLD", "RLO", "LLO", "LPO", "RPO", "LAO", "RAO", "LATERAL")
-)
-# DICOM PS3.16 CID 4010, as SNOMED CT codes and as the SNOMED RT codes before them.
-_VIEW_CODES = {
-    "399348003": "AP",
-    "R-10206": "AP",
-    "272479007": "PA",
-    "R-10214": "PA",
-    "R-40888": "PA",
-    "399173006": "LL",
-    "R-10236": "LL",
-    "399198007": "RL",
-    "R-10232": "RL",
-    "399067008": "LATERAL",
-    "R-102CD": "LATERAL",
-}
-
 
 def not_a_film(sop_class: str, modality: str) -> str:
     """Why an object of this class and modality is refused; empty where it may be a film."""
@@ -123,17 +104,6 @@ def unreadable_syntax(syntax: str) -> str:
     known = uid.UID(syntax)
     name = "" if known.name == syntax else f" ({known.name})"
     return f"has a transfer syntax that is not read{name}: export it uncompressed"
-
-
-def view(term: str) -> str | None:
-    """A view position, where it is one of DICOM's terms."""
-    term = "LATERAL" if term == "LAT" else term
-    return term if term in _VIEWS else None
-
-
-def view_of_code(code: str) -> str | None:
-    """The view position that a code of CID 4010 stands for."""
-    return _VIEW_CODES.get(code)
 
 
 def laterality(term: str) -> str | None:

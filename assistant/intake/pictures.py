@@ -12,13 +12,14 @@ import zlib
 from typing import Any
 
 import numpy as np
+from PIL import ExifTags, Image, ImageOps, PngImagePlugin, TiffImagePlugin
 
-# The three plugins are imported by name so that their loggers exist before `quiet` visits them.
-from PIL import Image, ImageOps, JpegImagePlugin, PngImagePlugin, TiffImagePlugin
-
+from assistant.intake.channels import deep_png_greys, is_deep_png, turned
+from assistant.intake.complaints import hear_complaints
 from assistant.intake.greys import grey_of, is_blank, to_unit
-from assistant.intake.limits import Picture, RefusedFile, check_size
-from assistant.intake.quiet import quiet
+from assistant.intake.integrity import check_whole
+from assistant.intake.limits import CUT_SHORT, MAX_PIXELS, Picture, RefusedFile
+from assistant.intake.tiff import MARKS, read_odd_tiff
 
 SYNTHETIC_KEY = "wetread:synthetic"  # PNG text chunk; "yes" marks a painting
 
@@ -36,12 +37,10 @@ PICTURE_ERRORS = (
     AttributeError,
     OverflowError,
     ZeroDivisionError,
-    MemoryError,
     RuntimeError,
     struct.error,
     zlib.error,
 )
-_DAMAGED = "is cut short or damaged: fetch or export it again"
 _PHOTOMETRIC = 262  # TIFF 6.0, section 8: PhotometricInterpretation; 0 is WhiteIsZero
 
 
@@ -53,19 +52,30 @@ def read_picture(data: bytes) -> Picture:
     Raises `RefusedFile` for damaged, animated, multi-page, 1-bit, CMYK and real colour pictures.
     """
     try:
-        with quiet(), Image.open(io.BytesIO(data), formats=("PNG", "JPEG", "TIFF")) as opened:
-            check_size(opened.height, opened.width)  # lazy: nothing is decoded yet
+        if data.startswith(MARKS) and (unit := read_odd_tiff(data)) is not None:
+            return Picture(unit)
+        with Image.open(io.BytesIO(data), formats=("PNG", "JPEG", "TIFF")) as opened:
             _check_single(opened)
-            _check_ends(data, opened)
+            check_whole(data, opened)
             inverted = _white_is_zero(opened)
-            opened.load()
+            with hear_complaints() as complaints:
+                opened.load()
+                if complaints():  # libtiff decodes on after an error
+                    raise RefusedFile(CUT_SHORT)
             synthetic = _is_synthetic(opened)
             upright = ImageOps.exif_transpose(opened)
-            values, bottom, top, deep = _greys(upright)
+            if is_deep_png(data):
+                orientation = opened.getexif().get(ExifTags.Base.Orientation, 1)
+                values, bottom = turned(deep_png_greys(data), orientation), 0.0
+                top, deep = 65535.0, True
+            else:
+                values, bottom, top, deep = _greys(upright)
     except Image.DecompressionBombError:
-        raise RefusedFile("is over 100 megapixels: give a smaller copy") from None
+        raise RefusedFile(
+            f"is over {MAX_PIXELS // 1_000_000} megapixels: give a smaller copy"
+        ) from None
     except PICTURE_ERRORS:
-        raise RefusedFile(_DAMAGED) from None
+        raise RefusedFile(CUT_SHORT) from None
     return Picture(_unit(values, bottom, top, deep, inverted), synthetic=synthetic)
 
 
@@ -85,16 +95,6 @@ def _check_single(opened: Image.Image) -> None:
         several = getattr(opened, "n_frames", 1) > 1
     if several:
         raise RefusedFile("holds several pictures: give each film as its own file")
-
-
-def _check_ends(data: bytes, opened: Image.Image) -> None:
-    """Refuse a file without its end mark, which Pillow would read all the same."""
-    if isinstance(opened, JpegImagePlugin.JpegImageFile):
-        whole = data.rfind(b"\xff\xd9") > data.rfind(b"\xff\xda")  # end after start of scan
-    else:
-        whole = not isinstance(opened, PngImagePlugin.PngImageFile) or b"IEND\xaeB`\x82" in data
-    if not whole:
-        raise RefusedFile(_DAMAGED)
 
 
 def _white_is_zero(opened: Image.Image) -> bool:

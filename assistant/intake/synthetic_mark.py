@@ -6,7 +6,10 @@ person can read it. This module draws the word and finds it again. It knows arra
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from PIL import Image
 
 SQUARE = 128  # the mark is drawn for a film whose shorter edge has so many pixels, and scaled
@@ -30,10 +33,13 @@ _REACH = 4  # pixels of the square that the word may have moved by
 _EMPTY = 1e-3  # a corner with less contrast holds no word
 
 
+@cache
 def _template() -> np.ndarray:
     """The mark as it is drawn into a square film: float32 (11, 55), 1 where a letter is."""
     letters = np.array([[c == "#" for c in row] for row in _WORD], np.float32)
-    return np.pad(letters, 2)
+    template = np.pad(letters, 2)
+    template.flags.writeable = False
+    return template
 
 
 def mark_box(height: int, width: int) -> tuple[int, int]:
@@ -66,13 +72,14 @@ def mark_likeness(pixels: np.ndarray) -> float:
     for oriented in (pixels, pixels[:, ::-1]):
         for scale in _SCALES:
             corner = _corner(oriented, scale * min(pixels.shape) / SQUARE)
-            windows = np.lib.stride_tricks.sliding_window_view(corner, template.shape)
-            patches = windows.reshape(-1, template.size)
-            patches = patches - patches.mean(axis=1, keepdims=True)
-            norms = np.linalg.norm(patches, axis=1)
+            patches = sliding_window_view(corner, template.shape).reshape(-1, template.size)
+            squares = np.einsum("ij,ij->i", patches, patches)
+            norms = np.sqrt(np.maximum(squares - patches.mean(axis=1) ** 2 * template.size, 0.0))
             usable = norms > _EMPTY * template.size**0.5
             if usable.any():
-                best = max(best, float(np.abs(patches[usable] @ wanted / norms[usable]).max()))
+                # The template's mean is 0, so that a patch's own does not count.
+                likeness = np.abs(patches @ wanted)[usable] / norms[usable]
+                best = max(best, float(likeness.max()))
     return min(best, 1.0)
 
 
@@ -82,7 +89,7 @@ def bears_mark(pixels: np.ndarray) -> bool:
 
 
 def _corner(pixels: np.ndarray, scale: float) -> np.ndarray:
-    """The lower left corner at the template's size, with room to move it in, float32.
+    """The lower left corner at the template's size, with room to move it in, float64.
 
     `scale` is how many pixels of the film are one of the template's.
     """
@@ -93,4 +100,8 @@ def _corner(pixels: np.ndarray, scale: float) -> np.ndarray:
     box = (0.0, pixels.shape[0] - height - top, width, cut.shape[0])
     small = Image.fromarray(cut).resize((columns, rows), Image.Resampling.BILINEAR, box=box)
     # What was cropped off below and to the left is made up from the edge.
-    return np.pad(np.asarray(small), ((0, _REACH), (_REACH, 0)), mode="edge")
+    corner = np.empty((rows + _REACH, columns + _REACH))
+    corner[:rows, _REACH:] = np.asarray(small)
+    corner[rows:, _REACH:] = corner[rows - 1, _REACH:]
+    corner[:, :_REACH] = corner[:, _REACH : _REACH + 1]
+    return corner

@@ -23,7 +23,7 @@ from assistant.errors import IntakeError, SettingsError
 MOST_FILES = 2000
 MOST_BYTES = 2 << 30
 LONGEST_NAME = 200  # characters of an entry's path
-MOST_PACKED = 200  # bytes that one byte may hold, where that makes over SMALL of them
+MOST_PACKED = 50  # bytes that one byte may hold, where that makes over SMALL of them
 SMALL = 10 << 20
 _LISTING = 1024  # bytes of the table of contents that one file may take up
 _BLOCK = 1 << 20

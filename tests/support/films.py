@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import io
+import tempfile
 import warnings
+from pathlib import Path
 from typing import Any
 
+import gdcm
 import numpy as np
 import pytest
 import tifffile
@@ -123,3 +126,26 @@ def refusal(data: bytes, name: str = "chest.dcm") -> str:
     assert caught.value.__context__ is None
     assert caught.value.__cause__ is None
     return text
+
+
+def transcoded(data: bytes, syntax: str, *, lossy: bool = False) -> bytes:
+    """A DICOM file in another transfer syntax of JPEG, by GDCM."""
+    with tempfile.TemporaryDirectory() as folder:
+        source, target = str(Path(folder, "source")), str(Path(folder, "target"))
+        Path(source).write_bytes(data)
+        reader, writer = gdcm.ImageReader(), gdcm.ImageWriter()
+        reader.SetFileName(source)
+        assert reader.Read()
+        change = gdcm.ImageChangeTransferSyntax()
+        change.SetTransferSyntax(gdcm.TransferSyntax(gdcm.TransferSyntax.GetTSType(str(syntax))))
+        codec = gdcm.JPEGCodec()
+        if lossy:
+            codec.SetLossless(False)
+            change.SetUserCodec(codec)
+        change.SetInput(reader.GetImage())
+        assert change.Change()
+        writer.SetFileName(target)
+        writer.SetFile(reader.GetFile())
+        writer.SetImage(change.GetOutput())
+        assert writer.Write()
+        return Path(target).read_bytes()

@@ -204,9 +204,9 @@ def test_a_header_that_claims_less_is_not_believed(tmp_path, folder):
 
 def test_a_bomb_is_refused_whether_it_is_one_file_or_many(tmp_path, folder):
     path = zipped(tmp_path / "a.zip", [("a.png", bytes(11 << 20))])
-    assert "over 200 to 1" in refusal(path, folder)
+    assert "over 50 to 1" in refusal(path, folder)
     many = zipped(tmp_path / "b.zip", [(f"{n}.png", bytes(1 << 20)) for n in range(20)])
-    assert "over 200 to 1" in refusal(many, folder)
+    assert "over 50 to 1" in refusal(many, folder)
     refusal(_overlapping(tmp_path / "d.zip"), folder)
     small = zipped(tmp_path / "c.zip", [("a.png", bytes(9 << 20))])
     unpack(small, folder)  # a black film is no bomb

@@ -256,7 +256,10 @@ def test_view_side_spacing_and_the_synthetic_mark_are_read() -> None:
         ({"PixelSpacing": [0.14, 0.15], "ImagerPixelSpacing": [0.2, 0.2]}, (0.14, 0.15)),
         ({"PixelSpacing": [0.0, 0.1]}, None),
         ({"PixelSpacing": [-0.1, 0.1]}, None),
-        ({"ImagerPixelSpacing": [0.2, 0.2], "EstimatedRadiographicMagnificationFactor": 0}, None),
+        (
+            {"ImagerPixelSpacing": [0.2, 0.2], "EstimatedRadiographicMagnificationFactor": 0},
+            (0.2, 0.2),
+        ),
         ({"ImagerPixelSpacing": [0.2, 0.2]}, (0.2, 0.2)),
         ({}, None),
     ],

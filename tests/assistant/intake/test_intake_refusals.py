@@ -86,7 +86,7 @@ REFUSALS = {
     "no rows": (lambda: altered(Rows=None), "lay out its pixels"),
     "short": (lambda: altered(Rows=200), "cut short"),
     "small": (lambda: altered(Rows=63), "under 64"),
-    "large": (lambda: altered(Rows=60000, Columns=60000), "over 100 megapixels"),
+    "large": (lambda: altered(Rows=60000, Columns=60000), "over 40 megapixels"),
     "video": (
         lambda: films.written(
             films.dicom(films.levels(TRUTH, 8), 8), uid.MPEG2MPML, codestream=b"video!"
@@ -98,8 +98,8 @@ REFUSALS = {
     "size": (codestream_of_another_size, "one size"),
     "cut jpeg": (lambda: cut_codestream("JPEG", uid.JPEGBaseline8Bit), "cut short"),
     "cut jpeg 2000": (lambda: cut_codestream("JPEG2000", uid.JPEG2000), "cut short"),
-    "png large": (lambda: png_header(12000, 9000), "over 100 megapixels"),
-    "png bomb": (lambda: png_header(60000, 60000), "over 100 megapixels"),
+    "png large": (lambda: png_header(12000, 9000), "over 40 megapixels"),
+    "png bomb": (lambda: png_header(60000, 60000), "over 40 megapixels"),
     "png small": (lambda: films.picture(EIGHT[:63]), "under 64"),
     "png colour": (lambda: films.picture(colourful()), "colour picture"),
     "jpeg colour": (lambda: films.picture(colourful(), "JPEG"), "colour picture"),
