@@ -21,6 +21,17 @@ def _output_option(text: str) -> Any:
     return typer.Option(help=text, rich_help_panel=OUTPUT_PANEL)
 
 
+Uncovered = Annotated[
+    int,
+    _data_option(
+        "With `labeller`: print this many of the commonest abnormal sentences of the reports in "
+        "which it reads no claim, and of their word groups. A sentence is abnormal if its report "
+        "is coded so, no normal report holds it, and it neither denies, calls normal nor advises: "
+        "see docs/labeller.md. The text is printed and kept nowhere."
+    ),
+]
+
+
 def evaluate(
     suites: Annotated[
         list[str] | None,
@@ -55,6 +66,7 @@ def evaluate(
         list[str] | None,
         _data_option("A neural score's weights, as NAME=PATH: see docs/evaluation.md."),
     ] = None,
+    uncovered: Uncovered = 0,
     out: Annotated[Path | None, _output_option("Folder for results.json and card.html.")] = None,
     card: Annotated[
         Path | None, _output_option("A backbone's card.json, to state the figures on.")
@@ -94,6 +106,9 @@ def evaluate(
     else:
         for line in evals.format_results(results):
             OUTPUT.print(line, markup=False)
+    if uncovered and data is not None and not as_json:
+        for text, count in evals.list_uncovered(data, uncovered):
+            OUTPUT.print(f"{count:5} {text}", markup=False)
     evals.write_results(results, card_file().parent)  # the chat shows the last one's page
 
 

@@ -8,6 +8,7 @@ from evals.registry import SUITES
 from evals.results import SCHEMA, format_results, update_backbone_card
 from evals.results_file import read_results, write_results
 from evals.run import run
+from evals.suites.coverage import list_uncovered
 
 __all__ = [
     "SCHEMA",
@@ -15,6 +16,7 @@ __all__ = [
     "compare",
     "format_comparison",
     "format_results",
+    "list_uncovered",
     "read_results",
     "run",
     "update_backbone_card",

@@ -20,7 +20,18 @@ from evals.mini.parts import PARTS as MINI_PARTS
 from evals.mini.parts import check_libraries
 from evals.options import MeasurePart, SuiteOptions
 from evals.results import Bar, PartResult
-from evals.suites import fidelity, gate, labeller, looking, privacy, real, report, risk, shift
+from evals.suites import (
+    coverage,
+    fidelity,
+    gate,
+    labeller,
+    looking,
+    privacy,
+    real,
+    report,
+    risk,
+    shift,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +135,10 @@ def _measure_labeller(_: Any, options: SuiteOptions, on_progress: OnProgress) ->
     return labeller.measure(data=_require_data(options.data), n=options.n, on_progress=on_progress)
 
 
+def _measure_coverage(_: Any, options: SuiteOptions, on_progress: OnProgress) -> PartResult:
+    return coverage.measure(data=_require_data(options.data), n=options.n, on_progress=on_progress)
+
+
 def _require_data(data: Path | None) -> Path:
     if data is None:
         raise SettingsError("Name the folder to measure on with --data.")
@@ -159,8 +174,8 @@ SUITES: Mapping[str, Suite] = MappingProxyType(
         "real": Suite({"real": _measure_real}, required_data="a folder of films"),
         "fidelity": Suite({"fidelity": _measure_fidelity}, required_data="a folder of films"),
         "labeller": Suite(
-            {"labeller": _measure_labeller},
-            labeller.BARS,
+            {"labeller": _measure_labeller, "coverage": _measure_coverage},
+            {**labeller.BARS, **coverage.BARS},
             "the folder of reports",
             needs_backbone=False,
         ),

@@ -12,7 +12,12 @@ BROADER: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "consolidation": ("lung_opacity",),
         "pneumonia": ("lung_opacity",),
         "infiltration": ("lung_opacity",),
+        "tuberculosis": ("pneumonia", "lung_opacity"),
         "nodule": ("lung_lesion",),
         "mass": ("lung_lesion",),
+        "aortic_aneurysm": ("aortic_abnormality",),
+        "calcified_lymph_node": ("calcification",),
+        "coronary_calcification": ("calcification",),
+        "enlarged_pulmonary_arteries": ("hilar_enlargement",),
     }
 )

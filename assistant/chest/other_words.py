@@ -21,11 +21,7 @@ OTHER_WORDS = tuple(
         ),
         (r"constant(?: in appearance)?", "unchanged"),
         (r"substantial", "marked"),
-        (r"(lung volumes) (?:(?:are|remain|continue to be|again) )?low", r"low \1"),
         (r"extubat(?:ed|ion)", "removal of endotracheal tube"),
-        (r"(?<!been )(?<!was )(?<!were )(?<!is )(?<!are )removed", "has been removed"),
-        (r"ngt|ogt|nasojejunal tube|dobhoff(?: tube)?", "enteric tube"),
-        (r"pneumomediastinum", "subcutaneous emphysema"),
         (r"ards|acute respiratory distress syndrome", "alveolar edema"),
     )
 )

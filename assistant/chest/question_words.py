@@ -22,13 +22,20 @@ NUMBERS = {1: "One.", 2: "Two.", 3: "Three."}
 POSITIONS = {"in place": "In place.", "too high": "Too high.", "too low": "Too low."}
 
 # Names that take no article; all others take one: "a nodule".
-PLURAL = frozenset(("sternotomy_wires", "surgical_clips", "low_lung_volumes"))
+PLURAL = frozenset((
+    "sternotomy_wires", "surgical_clips", "low_lung_volumes", "calcified_lymph_node",
+    "lymphadenopathy", "enlarged_pulmonary_arteries",
+))  # fmt: skip
 UNCOUNTED = PLURAL | {
     "atelectasis", "volume_loss", "consolidation", "pneumonia", "oedema", "heart_failure",
     "vascular_congestion", "emphysema", "hyperinflation", "fibrosis", "scarring",
     "bronchial_thickening", "pleural_thickening", "free_air", "cardiomegaly",
     "hilar_enlargement", "aortic_abnormality", "scoliosis", "kyphosis", "degenerative_spine",
-    "osteopenia", "subcutaneous_emphysema",
+    "osteopenia", "subcutaneous_emphysema", "tuberculosis", "chronic_lung_disease", "bowel_gas",
+    "pneumomediastinum", "calcified_lymph_node", "lymphadenopathy", "coronary_calcification",
+    "enlarged_pulmonary_arteries", "pulmonary_embolism", "chamber_enlargement", "arthritis",
+    "calcification", "soft_tissue_shadow", "orthopaedic_hardware", "postsurgical_change",
+    "contrast_material",
 }  # fmt: skip
 # What has an edge has a size; what has none has a degree.
 MEASURED = frozenset(

@@ -1,27 +1,41 @@
-"""Finds many phrases in a text at once: a tokeniser, a small phrase language, an index, a scan.
+"""Finds many phrases in a text at once: a small phrase language, an index, a scan.
 
 This module knows neither medicine nor grammar. A phrase is lower-case words in which `a|b` is
-either word, `a?` (or `a|b?`) may be missing and `~` stands for a few words in between; hyphens
-in a text count as spaces. A text is split into words once and every word is looked up in an index
-of the phrases that begin with it, so the cost grows with the text and hardly with the phrases.
+either word, `a?` (or `a|b?`) may be missing, and gaps stand for a few words in between:
+
+- `~` for words that belong to the same noun: it ends at a comma and at words that join another
+  noun ("by", "with", "an"), except at "and" or a comma that joins a second predicate;
+- `~~` for words of a list of nouns, until its verb;
+- `~=` as `~`, and the words in between belong to the phrase.
+
+A text is split into words once (`assistant.labeller.tokens`), and every word is looked up in an
+index of the phrases that begin with it, so the cost grows with the text and hardly with the
+phrases.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-ABBREVIATIONS = frozenset(("approx", "cf", "dr", "e", "fig", "g", "mr", "mrs", "st", "vs"))
-# No phrase reaches over these.
-STOPS = frozenset((".", ";", "but", "however", "although", "though", "except"))
+from assistant.labeller.tokens import STOPS
 
-_TOKEN = re.compile(
-    r"\d+(?:\.\d+)?|[^\W\d_]+(?:'t\b)?|[;:,!?/]|\.(?![a-z\d])"
-    # A line end ends a sentence only where the next line starts like one: reports are wrapped.
-    r"|\n(?=[ \t]*(?:[-*\u2022\n]|\d{1,2}[.)]|[A-Z]))"
-)
+_VERBS = frozenset(("is", "are", "was", "were", "be", "been", "appears", "appear", "remains",
+                    "remain", "has", "have"))  # fmt: skip
+_JOINS = frozenset((",", "and"))
+# They join another noun, which is not what the phrase is about.
+_LEAVES = frozenset((
+    "by", "with", "due", "because", "given", "from", "secondary", "near", "behind", "adjacent",
+    "overlying", "obscured", "obscuring", "a", "an", "which", "that", "while", "where", "despite",
+    "without",
+))  # fmt: skip
+# They may follow a predicate, and no noun.
+_AFTER = _LEAVES | frozenset((
+    "in", "on", "at", "or", "since", "compared", "when", "as", "to", "again", "for", "than", "but",
+))  # fmt: skip
+_NO_GAP, _OF_NOUN, _OF_LIST, _COVERED = range(4)
+_GAPS = {"~": _OF_NOUN, "~~": _OF_LIST, "~=": _COVERED}
 
 
 class Entry(Protocol):
@@ -45,7 +59,7 @@ class PhraseMatch:
 class _Part:
     words: frozenset[str]
     optional: bool
-    after_gap: bool
+    gap: int  # the kind of gap before it
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,53 +67,75 @@ class _Phrase:
     parts: tuple[_Part, ...]
     entry: Entry
     wording: frozenset[str]
+    needs: frozenset[str]  # one of these words is in every text that holds the phrase
 
 
-PhraseIndex = dict[str, list[_Phrase]]
+@dataclass(slots=True)
+class _Candidates:
+    """The phrases that may begin with a word, in the order of their entries."""
+
+    whatever_follows: list[_Phrase]
+    by_next: dict[str, list[_Phrase]]  # those and the phrases that this word may continue
+
+
+PhraseIndex = dict[str, _Candidates]
 
 
 def index_of(entries: Iterable[Entry]) -> PhraseIndex:
-    """Return the phrases of all entries by each word that may come first."""
-    index: PhraseIndex = {}
+    """Return the phrases of all entries by each word that may come first, and the next."""
+    begins: dict[str, list[tuple[_Phrase, frozenset[str] | None]]] = {}
     for entry in entries:
         for text in entry.phrases:
             phrase = _parse_phrase(text, entry)
-            for part in phrase.parts:
+            for number, part in enumerate(phrase.parts):
+                following = _words_after(phrase.parts, number)
                 for word in part.words:
-                    index.setdefault(word, []).append(phrase)
+                    begins.setdefault(word, []).append((phrase, following))
                 if not part.optional:
                     break
+    index: PhraseIndex = {}
+    for word, pairs in begins.items():
+        seconds = frozenset().union(*(following for _, following in pairs if following))
+        index[word] = _Candidates(
+            [phrase for phrase, following in pairs if following is None],
+            {
+                second: [p for p, following in pairs if following is None or second in following]
+                for second in seconds
+            },
+        )
     return index
 
 
+def _words_after(parts: Sequence[_Part], number: int) -> frozenset[str] | None:
+    """Return the words that must follow a part; None where any may: a gap, or the phrase's end."""
+    words: frozenset[str] = frozenset()
+    for part in parts[number + 1 :]:
+        if part.gap:
+            return None
+        words |= part.words
+        if not part.optional:
+            return words
+    return None
+
+
+def words_of(entries: Iterable[Entry]) -> frozenset[str]:
+    """Return every word that the phrases of some entries may hold."""
+    phrases = (_parse_phrase(text, entry) for entry in entries for text in entry.phrases)
+    return frozenset(word for phrase in phrases for word in phrase.wording)
+
+
 def _parse_phrase(text: str, entry: Entry) -> _Phrase:
-    parts, gap = [], False
+    parts, gap = [], _NO_GAP
     for word in text.split():
-        if word == "~":
-            gap = True
+        if word in _GAPS:
+            gap = _GAPS[word]
             continue
         words = frozenset(word.removesuffix("?").split("|"))
         parts.append(_Part(words, word.endswith("?"), gap))
-        gap = False
-    return _Phrase(tuple(parts), entry, frozenset().union(*(part.words for part in parts)))
-
-
-def tokenise(text: str) -> tuple[list[str], list[tuple[int, int]]]:
-    """Return the lower-case words of a text and their character spans in it; never raises.
-
-    Punctuation counts as words, and every end of a sentence becomes a full stop.
-    """
-    words: list[str] = []
-    spans: list[tuple[int, int]] = []
-    for match in _TOKEN.finditer(text.replace("\u2019", "'")):
-        word = match.group().lower()
-        if word in ".!?\n":
-            if word == "." and words and words[-1] in ABBREVIATIONS:
-                continue
-            word = "."
-        words.append(word)
-        spans.append(match.span())
-    return words, spans
+        gap = _NO_GAP
+    needs = [part.words for part in parts if not part.optional][-1:] or [parts[0].words]
+    wording = frozenset().union(*(part.words for part in parts))
+    return _Phrase(tuple(parts), entry, wording, needs[0])
 
 
 def scan(words: Sequence[str], index: PhraseIndex, gap: int) -> list[PhraseMatch]:
@@ -110,13 +146,21 @@ def scan(words: Sequence[str], index: PhraseIndex, gap: int) -> list[PhraseMatch
     """
     matches = []
     next_free = 0
-    for i, word in enumerate(words):
-        phrases = index.get(word)
-        if phrases is None or i < next_free:
+    all_words = frozenset(words)
+    last = len(words) - 1
+    for i in [i for i, word in enumerate(words) if word in index]:
+        if i < next_free:
             continue
+        candidates = index[words[i]]
+        phrases = candidates.whatever_follows
+        if i < last:
+            phrases = candidates.by_next.get(words[i + 1], phrases)
         best = None
         for phrase in phrases:
-            fit = _match_parts(phrase.parts, 0, words, i, gap)
+            if phrase.needs.isdisjoint(all_words):
+                continue
+            single = len(phrase.parts) == 1
+            fit = (i + 1, i + 1, 1) if single else _match_parts(phrase.parts, 0, words, i, gap)
             if fit is None:
                 continue
             end, blocked_until, words_matched = fit
@@ -137,14 +181,15 @@ def _match_parts(
     words_matched = 0
     for number in range(first, len(parts)):
         part = parts[number]
-        if part.after_gap and number > first:
-            for j in range(at, min(at + gap + 1, len(words))):
+        if part.gap and number > first:
+            for j in _words_of_gap(words, at, gap, part.gap):
                 if words[j] in part.words:
                     rest = _match_parts(parts, number, words, j, gap)
                     if rest is not None:
-                        return rest[0], at, words_matched + rest[2]
-                if words[j] in STOPS:
-                    break
+                        blocked = rest[1] if part.gap == _COVERED else at
+                        return rest[0], blocked, words_matched + rest[2]
+            if part.optional:
+                continue
             return None
         if at < len(words) and words[at] in part.words:
             at += 1
@@ -152,3 +197,28 @@ def _match_parts(
         elif not part.optional:
             return None
     return (at, at, words_matched) if words_matched else None
+
+
+def _words_of_gap(words: Sequence[str], at: int, most: int, kind: int) -> Iterable[int]:
+    """Yield the words at which a gap may end, the nearest first."""
+    verb = joined = False
+    for j in range(at, min(at + most + 1, len(words))):
+        word = words[j]
+        if not joined or kind == _OF_LIST or _ends_noun(words, j):
+            yield j
+        if word in STOPS or (kind != _OF_LIST and word in _LEAVES):
+            return
+        if word in _VERBS:
+            verb = True
+        elif word in _JOINS:
+            if (kind != _OF_LIST and not verb) or (word == "," and kind != _OF_LIST):
+                return
+            joined = verb
+        elif joined and not word.endswith("ly"):
+            return
+
+
+def _ends_noun(words: Sequence[str], at: int) -> bool:
+    """Return whether no noun follows: "stable and enlarged", not "normal and enlarged nodes"."""
+    following = words[at + 1] if at + 1 < len(words) else "."
+    return following in STOPS or following in _VERBS or following in _JOINS or following in _AFTER

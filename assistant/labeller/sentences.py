@@ -7,11 +7,13 @@ not know findings, which `assistant.labeller.labeller` reads, nor whether anythi
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from assistant.labeller.labeller import find_assertions
-from assistant.labeller.matcher import ABBREVIATIONS
+from assistant.labeller.sections import silent_sections
+from assistant.labeller.tokens import ends_sentence
 from assistant.types import Assertion, Section
 
 WITHHELD = "[measurement withheld]"
@@ -26,13 +28,13 @@ _HEADING = re.compile(
 )
 _END = re.compile(
     r"[.!?]+[\"')\]*_]*(?=\s|\Z)"
-    r"|(?<=[a-z])\.(?=[A-Z][a-z])"
+    r"|\.(?=[^\W_])|<(?:br(?=\s?/?>\s{0,8}[^a-z\s])|/?p|/?li|/?div|/?tr)\b[^<>\n]{0,40}>"
     # A line end ends a sentence only where the next line starts like one: reports are wrapped.
     r"|\n(?=[ \t]*(?:[-*\u2022\n]|\d{1,2}[.)]\s|[A-Z]))"
 )
-_LEAD = re.compile(r"\s*(?:(?:[-*\u2022]|\(?\d{1,2}[.)])\s+)*")
+_LEAD = re.compile(r"\s*(?:(?:[-*\u2022]\s+|\(?\d{1,2}[.)](?:\s+|(?=[A-Za-z])))\s*)*")
 _ENUMERATOR = re.compile(r"\s*\(?\d{1,2}[.)]?\s*")
-_LAST_WORD = re.compile(r"[A-Za-z]+\Z")
+_LAST_WORD = re.compile(r"(?:[A-Za-z]+|\d+)\Z")
 _WORD = re.compile(r"\w+")
 
 _NUMBER = r"(?:\d+(?:[.,]\d+)*|one|two|three|four|five|six|seven|eight|nine|ten|twelve)"
@@ -83,7 +85,8 @@ _COMPARISON = re.compile(
     r"|similar (?:in (?:size|appearance|extent|degree)|to (?:the )?(?:prior|previous)|appearance)"
     # "Increased markings" and "the heart is increased in size" describe one film only.
     r"|ha(?:s|ve) (?:\w+ )?(?:in|de)creased|(?:in|de)creasing(?:ly)?"
-    r"|ha(?:s|ve) (?:been )?(?:removed|developed)"
+    r"|ha(?:s|ve) (?:been )?developed|removed|extubated|cleared|disappeared|withdrawn"
+    r"|(?:no|not|n't) (?:\w+ )?(?:larger|bigger|smaller|worse)"
     rf"|(?:in|de)creased (?:(?!opacit|densit|marking|lucen|attenuat)\w+ ){{0,3}}{_LESION}"
     r"|(?:in|de)creased (?:since|from|compared|when)"
     r"|(?:larger|smaller|greater|less|more|worse)(?: \w+)? than (?:before|previously)"
@@ -111,6 +114,7 @@ def parse_sentences(text: str) -> tuple[ParsedSentence, ...]:
     text has no word.
     """
     sentences: list[ParsedSentence] = []
+    silent = deque(silent_sections(text))
     known_keys: set[tuple[Section, tuple[str, ...]]] = set()
     for section, start, end in _split_sections(text):
         for a, b in _split_sentences(text, start, end):
@@ -118,7 +122,13 @@ def parse_sentences(text: str) -> tuple[ParsedSentence, ...]:
             key = (section, tuple(_WORD.findall(sentence.casefold())))
             if key not in known_keys:
                 known_keys.add(key)
-                sentences.append(ParsedSentence(sentence, section, find_assertions(sentence), a, b))
+                while silent and silent[0][1] <= a:
+                    silent.popleft()
+                kind = silent[0][2] if silent and silent[0][0] <= a else "claims"
+                claims = (
+                    () if kind == "silent" else find_assertions(sentence, advice=kind == "advice")
+                )
+                sentences.append(ParsedSentence(sentence, section, claims, a, b))
     return tuple(sentences)
 
 
@@ -154,11 +164,14 @@ def _split_sentences(text: str, start: int, end: int) -> Iterator[tuple[int, int
     for match in _END.finditer(text, start, end):
         if _ENUMERATOR.fullmatch(text, begin, match.start()):
             continue  # "1." numbers the sentence that follows
-        if match.group() == ".":
+        mark = match.group()
+        if mark == ".":
             last = _LAST_WORD.search(text, max(begin, match.start() - 8), match.start())
-            if last and last.group().lower() in ABBREVIATIONS:
+            if not ends_sentence(text, match.start(), last.group().lower() if last else ""):
                 continue
-        yield from _trim_span(text, begin, match.end())
+        if mark == "?" and not text[max(begin, match.start() - 1) : match.start()].strip():
+            continue  # "? pneumonia" asks for what follows
+        yield from _trim_span(text, begin, match.start() if mark[0] == "<" else match.end())
         begin = match.end()
     yield from _trim_span(text, begin, end)
 

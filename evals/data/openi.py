@@ -16,7 +16,8 @@ from pathlib import Path
 from assistant.chest.vocabulary import finding_of_label
 from assistant.errors import SettingsError
 
-ARCHIVE, TABLE = "NLMCXR_reports.tgz", "gold_labels.csv"
+ARCHIVE, TABLE, CASES = "NLMCXR_reports.tgz", "gold_labels.csv", "cases.csv"
+NOT_CODED = frozenset(("", "no indexing"))
 _LARGEST = 1_000_000  # bytes; a report has a few thousand
 
 
@@ -76,6 +77,53 @@ def read_openi(folder: Path) -> Collection:
         tuple(name for name, _ in columns if name not in dict(used)),
         len(rows) - len(reports),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class CodedReport:
+    """One report with the MeSH codes that librarians gave it, and its split."""
+
+    name: str
+    patient: str
+    split: str
+    findings: str
+    impression: str
+    codes: tuple[str, ...]  # as "Opacity/lung/upper lobe/right"
+
+    @property
+    def is_normal(self) -> bool:
+        """Whether it is coded as normal and nothing else."""
+        return [code.lower() for code in self.codes] == ["normal"]
+
+    @property
+    def is_abnormal(self) -> bool:
+        """Whether its codes name an abnormality; a report without codes is neither."""
+        return not self.is_normal and not NOT_CODED.issuperset(c.lower() for c in self.codes)
+
+
+def read_coded(folder: Path) -> tuple[CodedReport, ...]:
+    """Read the reports with their MeSH codes and splits from `cases.csv`; () without that file.
+
+    A report with several films is read once. Raises SettingsError where the file cannot be read.
+    """
+    if not (folder / CASES).is_file():
+        return ()
+    reports: dict[str, CodedReport] = {}
+    try:
+        with (folder / CASES).open(encoding="utf-8-sig", newline="") as file:
+            for row in csv.DictReader(file):
+                name = row["report_id"]
+                codes = tuple(code.strip() for code in row["mesh"].split(";") if code.strip())
+                texts = (row["findings"] or "", row["impression"] or "")
+                reports.setdefault(
+                    name, CodedReport(name, row["patient"], row["split"], texts[0], texts[1], codes)
+                )
+    except (OSError, KeyError, AttributeError, UnicodeDecodeError, csv.Error):
+        raise SettingsError(
+            f"{folder.name}/{CASES} cannot be read; it needs the columns report_id, patient, "
+            "split, findings, impression and mesh."
+        ) from None
+    return tuple(reports.values())
 
 
 def _read_texts(archive: Path) -> dict[str, str]:

@@ -17,9 +17,9 @@ from assistant.chest.phantoms import DEVICES, DISTRACTORS
 from assistant.chest.phantoms import FINDINGS as PHANTOM_FINDINGS
 from assistant.chest.vocabulary import finding_named, finding_of_label
 from assistant.labeller.labeller import find_assertions
-from evals.data import openi
+from evals.data import abnormal, openi
 from evals.results import judge_bars
-from evals.suites import labeller, negex
+from evals.suites import coverage, labeller, negex
 
 QUICK = settings(max_examples=100, deadline=None)
 CHANGES = (None, "new", "larger", "smaller", "unchanged", "resolved")
@@ -266,3 +266,68 @@ def test_a_folder_without_the_reports_ends_with_two(capfd, tmp_path) -> None:
 def test_the_half_of_a_report_is_told_by_its_name_alone(name: str) -> None:
     first, second = (openi.LabelledReport(name, text, frozenset()) for text in ("", "a"))
     assert first.held_out == second.held_out
+
+
+CODED = [  # report, split, codes, findings, impression
+    ("CXR1", "train", "Cardiomegaly;Pleural Effusion/left", "The heart is enlarged.",
+     "Left effusion. The zygote is glowing."),
+    ("CXR2", "val", "normal", "No effusion. The heart is normal.", "The stomach is glowing."),
+    ("CXR3", "train", "No Indexing", "Left effusion.", ""),
+    ("CXR4", "train", "Opacity/lung", "No edema. The stomach is glowing. CT is recommended.",
+     "Heart size is stable. The XXXX are XXXX. Right base opacity."),
+]  # fmt: skip
+
+
+@pytest.fixture
+def coded(folder):
+    """The folder with the codes and splits of its reports, one of them of two films."""
+    columns = ["image", "patient", "report_id", "split", "mesh", "findings", "impression"]
+    with (folder / openi.CASES).open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(columns)
+        for name, split, codes, findings, impression in [*CODED, CODED[0]]:
+            table.writerow([f"{name}.png", name[3:], name, split, codes, findings, impression])
+    return folder
+
+
+def test_abnormal_sentences_are_told_by_codes_and_plain_words(coded) -> None:
+    reports = openi.read_coded(coded)
+    sentences = [text for _, text in abnormal.abnormal_sentences(reports, "train")]
+    # Not: what a normal report says too, a denial, advice, "stable", what is blacked out.
+    assert sentences == [
+        "The heart is enlarged.",
+        "Left effusion.",
+        "The zygote is glowing.",
+        "Right base opacity.",
+    ]
+
+
+def test_coverage_counts_the_sentences_with_a_claim_and_the_coded_findings(coded) -> None:
+    found = coverage.measure(data=coded, n=None, on_progress=lambda done, total: None)
+    figure = found.figures["coverage/abnormal sentences with a claim, train"]
+    assert (figure["value"], figure["n"]) == (0.75, 4)
+    assert found.figures["coverage/coded findings that are read, train"]["value"] == 1
+    assert found.figures["coverage/abnormal sentences with a claim, val"]["n"] == 0
+    assert not found.cases  # the sentences of a report are kept nowhere
+    sentences = coverage.list_uncovered(coded, 2)
+    assert sentences[0] == ("the zygote is glowing", 1)
+
+
+def test_the_figures_are_given_for_each_split(coded) -> None:
+    found = labeller.measure(data=coded, n=None, on_progress=lambda done, total: None)
+    assert found.figures["labeller/micro-F1, split train"]["n"] == 2
+    assert found.figures["labeller/micro-F1, split val"]["n"] == 1
+
+
+def test_without_codes_coverage_is_unscored_with_the_reason(folder) -> None:
+    found = coverage.measure(data=folder, n=None, on_progress=lambda done, total: None)
+    ((name, figure),) = found.figures.items()
+    assert figure["value"] is None
+    assert openi.CASES in found.notes[name]
+
+
+def test_the_command_prints_the_commonest_uncovered_sentences(capfd, coded) -> None:
+    options = ("eval", "labeller", "--only", "coverage", "--data", coded, "--uncovered", "3")
+    assert "the zygote is glowing" in run(capfd, *options).out
+    (coded / openi.CASES).write_text("report_id\n1\n")
+    assert run(capfd, *options).code == 2

@@ -98,7 +98,10 @@ SCALE = {"small": "small", "mild": "small", "moderate": "moderate", "large": "la
         ("A 12 mm nodule in the left base.", ["nodule left lower 12.0"]),
         ("A nodule measuring 1.2 x 0.8 cm.", ["nodule 12.0"]),
         ("Endotracheal tube 3 cm above the carina.", ["endotracheal_tube"]),
-        ("Enlarged left ventricle with right effusion.", ["pleural_effusion right"]),
+        (
+            "Enlarged left ventricle with right effusion.",
+            ["chamber_enlargement", "pleural_effusion right"],
+        ),
         # Statements of normality.
         ("The heart size is normal.", ["-cardiomegaly"]),
         ("The lungs are clear.", ["-consolidation", "-lung_opacity"]),

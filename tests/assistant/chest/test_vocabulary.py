@@ -1,0 +1,85 @@
+"""The vocabulary is whole: each finding has words, a weight, kin, and a code where one fits."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from assistant.chest.hierarchy import BROADER
+from assistant.chest.mesh import MESH_FINDINGS
+from assistant.chest.phantoms import DEVICES, DISTRACTORS
+from assistant.chest.phantoms import FINDINGS as PHANTOM_FINDINGS
+from assistant.chest.probe_labels import LABEL_KEYS
+from assistant.chest.question_words import UNCOUNTED, with_article
+from assistant.chest.vocabulary import FINDINGS, HINTS, NORMAL, finding_named, finding_of_label
+from assistant.evidence.signals import probe_signal
+from assistant.labeller.labeller import find_assertions
+from assistant.types import Assertion, LabelProbability, ProbeOutput
+from evals.report.significance import TIERS, finding_similarity
+
+KEYS = [finding.key for finding in FINDINGS if finding.key != NORMAL]
+FORMS = {"SCT": r"[1-9]\d{5,17}", "DCM": r"1[12]\d{4}", "RADLEX": r"RID\d+"}
+
+
+@pytest.mark.parametrize("finding", FINDINGS, ids=lambda finding: finding.key)
+def test_a_finding_has_words_a_tier_and_a_code_of_its_scheme(finding) -> None:
+    assert finding.phrases
+    assert all(not re.search(r"\?\||\|\||\|\?|^~|~$", phrase) for phrase in finding.phrases)
+    assert finding.key == NORMAL or finding.key in TIERS
+    if finding.code is not None:
+        assert re.fullmatch(FORMS[finding.code.scheme], finding.code.value)
+
+
+def test_no_two_findings_share_a_code_and_most_have_one() -> None:
+    codes = [finding.code for finding in FINDINGS if finding.code is not None]
+    assert len(codes) == len(set(codes))
+    assert len(codes) >= 40
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_the_name_of_a_finding_is_read_as_the_finding(key: str) -> None:
+    name = finding_named(key).name
+    assert finding_of_label(name) == finding_of_label(key) == key
+    assert key in {c.finding for c in find_assertions(f"There is {name}.")}
+
+
+def test_every_finding_has_kin() -> None:
+    def has_kin(key: str) -> bool:
+        return any(finding_similarity(key, other) for other in KEYS if other != key)
+
+    alone = {"cervical_rib", "azygos_lobe", "situs_anomaly", "contrast_material"}
+    assert {key for key in KEYS if not has_kin(key)} <= alone
+
+
+def test_the_tables_name_known_findings_only() -> None:
+    named = {*BROADER, *(key for keys in BROADER.values() for key in keys), *UNCOUNTED}
+    named |= {key for keys in MESH_FINDINGS.values() for key in keys}
+    named |= {hint.key for hint in HINTS}
+    assert named <= set(KEYS)
+    assert all(with_article(key) for key in KEYS)
+
+
+def test_no_finding_is_broader_than_itself() -> None:
+    def broader_of(key: str, above: tuple[str, ...] = ()) -> None:
+        assert key not in above
+        for other in BROADER.get(key, ()):
+            broader_of(other, (*above, key))
+
+    for key in BROADER:
+        broader_of(key)
+
+
+def test_what_the_shipped_backbone_learnt_has_not_grown_with_the_vocabulary() -> None:
+    learnt = {*PHANTOM_FINDINGS, *DISTRACTORS, *DEVICES}
+    assert {key for key, *_ in LABEL_KEYS} == learnt
+    assert len(learnt) == 18
+
+
+@pytest.mark.parametrize("polarity", ["present", "absent", "uncertain"])
+def test_a_finding_that_the_probe_did_not_learn_is_not_known_to_it_and_no_zero(polarity) -> None:
+    labels = tuple(LabelProbability(*key, 0.0, 0.0) for key in LABEL_KEYS)
+    probe = ProbeOutput(labels, {})
+    unknown = set(KEYS) - {key for key, *_ in LABEL_KEYS}
+    signals = {probe_signal(Assertion(key, polarity), probe) for key in unknown}
+    assert signals == {None}
