@@ -7,6 +7,7 @@ with known lengths.
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -27,7 +28,9 @@ from adapters.pretrain.probe import (
     train_probe,
 )
 from assistant.atomic import new_folder
+from assistant.backbones.hashes import CARD, HASHES, hash_files
 from assistant.backbones.janus.backbone import JanusBackbone
+from assistant.backbones.janus.loading import read_card
 from assistant.backbones.probe.measurements import MEASUREMENTS_FILE
 from assistant.backbones.probe.probe import Label, Probe
 from assistant.chest.phantoms import FINDINGS
@@ -158,3 +161,6 @@ def _copy_backbone(folder: Path, out: Path, probe: Probe | None) -> None:
             for name in (RISK, MEASUREMENTS_FILE):
                 (temporary / name).unlink(missing_ok=True)
             probe.save(temporary / PROBE)
+            card = read_card(temporary)
+            card[HASHES] = hash_files(temporary)
+            (temporary / CARD).write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")

@@ -14,7 +14,9 @@ from safetensors.torch import save
 
 from adapters.adapter_recipe import AdapterRecipe
 from adapters.data.cases import Cases
-from assistant.backbones.adapters import CARD, CONFIG, WEIGHTS, adapter_weights, weights_sha256
+from assistant.backbones.adapter_files import CONFIG, WEIGHTS
+from assistant.backbones.adapters import adapter_weights, weights_sha256
+from assistant.backbones.hashes import CARD, HASHES, hash_files
 from assistant.errors import SettingsError
 from assistant.types import OnMessage
 
@@ -94,6 +96,7 @@ def write_adapter(adapted: PeftModel, folder: Path, card: dict[str, Any]) -> Non
     config.update(base_model_name_or_path=None, inference_mode=True)
     values = {k: sorted(v) if isinstance(v, set) else v for k, v in config.items()}
     _write_json(folder / CONFIG, values)
+    card[HASHES] = hash_files(folder)  # what is loaded is compared with it
     _write_json(folder / CARD, card)
 
 

@@ -16,6 +16,7 @@ from transformers import Trainer, TrainerCallback, TrainingArguments
 from adapters.adapter_recipe import Schedule
 from adapters.lora.vlm_batches import next_token_loss
 from adapters.trainer import find_last_checkpoint
+from assistant.atomic import write_file
 
 CHECKPOINT_EVERY = 50  # steps between two checkpoints at most
 
@@ -61,7 +62,7 @@ class _TrainingClock(TrainerCallback):
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Write the minutes at every checkpoint."""
-        self._path.write_text(json.dumps(self.minutes), encoding="utf-8")
+        write_file(self._path, json.dumps(self.minutes).encode())
 
 
 def train_loop(

@@ -20,6 +20,7 @@ from transformers import JanusForConditionalGeneration
 
 from adapters.adapter_recipe import ALL_LINEAR, Lora
 from adapters.pretrain.language_model import weighted_mean
+from assistant.backbones.whole import load_whole
 from assistant.errors import SettingsError
 
 IGNORE = -100
@@ -92,9 +93,8 @@ def build_branch_mask(branches: torch.Tensor, dtype: torch.dtype) -> torch.Tenso
 def load_trainable(base: Path, *, half: bool) -> TrainableJanus:
     """Load the base, in bfloat16 if `half` is set and there is a GPU, else in float32."""
     gpu = torch.cuda.is_available()
-    model: Any = TrainableJanus.from_pretrained(
-        base, dtype=torch.bfloat16 if half and gpu else torch.float32, local_files_only=True
-    )
+    dtype = torch.bfloat16 if half and gpu else torch.float32
+    model: Any = load_whole(TrainableJanus, base, dtype=dtype)
     return model.to("cuda" if gpu else "cpu")
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from transformers import AutoConfig, set_seed
+from transformers import set_seed
 
 from adapters.adapter_recipe import AdapterRecipe
 from adapters.data.cases import load_cases
@@ -33,7 +33,8 @@ from adapters.lora.model import LANGUAGE, PAINTING, add_adapter, find_linear_lay
 from adapters.lora.score import score_adapter
 from assistant.atomic import new_folder
 from assistant.backbones.janus.backbone import BACKBONE_FILES
-from assistant.errors import SettingsError
+from assistant.backbones.vlm.loading import load_config
+from assistant.errors import BackboneError, SettingsError
 from assistant.types import OnMessage
 
 
@@ -107,8 +108,8 @@ def _measure_figures(
 def read_base_config(base: Path) -> Any:
     """Read the configuration of a checkpoint folder; SettingsError if it is none."""
     try:
-        return AutoConfig.from_pretrained(base, local_files_only=True)
-    except (OSError, ValueError):
+        return load_config(base)
+    except BackboneError:
         raise SettingsError(
             f"{base} is no checkpoint folder that transformers knows; name one with --base."
         ) from None

@@ -23,6 +23,7 @@ from transformers import JanusForConditionalGeneration
 from adapters.data.phantom_arrays import PhantomArrays
 from adapters.pretrain.picture_tokeniser import downsample
 from adapters.pretrain.text_rows import IGNORE, build_text_row
+from assistant.atomic import write_file
 from assistant.prompts import caption_request, film_prompt, paint_prompt
 
 # A lesion covers few of 256 codes, but it is all that a prompt is about: those codes weigh more.
@@ -78,7 +79,7 @@ def cache_frozen_outputs(
             on_progress(start, count)
         features.flush()
         codes.flush()
-        finished.write_text(str(count), encoding="utf-8")
+        write_file(finished, str(count).encode())
     return FrozenOutputs(*(np.load(path, mmap_mode="r") for path in paths.values()))
 
 

@@ -41,6 +41,7 @@ from adapters.pretrain.picture_tokeniser import (
 from adapters.pretrain.probe import cache_probe_features, train_probe
 from adapters.trainer import run_stage
 from assistant.atomic import new_file, new_folder
+from assistant.backbones.hashes import HASHES, hash_files
 from assistant.backbones.probe.measurements import MEASUREMENTS_FILE, MeasurementModel
 from assistant.backbones.probe.pooling import pool_patches
 from assistant.backbones.probe.probe import Probe
@@ -304,6 +305,7 @@ def _write_backbone(
         save_file(reference, temporary / "reference.safetensors")
         probe.save(temporary / "probe.safetensors")
         measurements.save(temporary / MEASUREMENTS_FILE)
+        card[HASHES] = hash_files(temporary)  # what is loaded is compared with it
         (temporary / "card.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
 
 

@@ -7,45 +7,17 @@ only the names of the base's modules.
 from __future__ import annotations
 
 import hashlib
-import json
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 
+from assistant.backbones.adapter_files import TASKS, WEIGHTS, Adapter, read_adapter
+from assistant.backbones.whole import Refusal, check_finite, check_keys, shown_name
 from assistant.errors import BackboneError
-
-TASKS = ("report", "answer", "image")
-CONFIG, WEIGHTS, CARD = "adapter_config.json", "adapter_model.safetensors", "card.json"
-# Other options of PEFT would change the base for the other tasks, or cannot share a batch.
-PLAIN_LORA = {
-    "peft_type": ("LORA",),
-    "bias": ("none",),
-    "use_dora": (False,),
-    "modules_to_save": (None, []),
-    "init_lora_weights": (True, False, "gaussian"),
-    "layer_replication": (None,),
-    "trainable_token_indices": (None,),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Adapter:
-    """One adapter folder on the disk, with its card."""
-
-    task: str
-    folder: Path
-    sha256: str  # of its weights
-    card: dict[str, Any]
-
-    @property
-    def name(self) -> str:
-        """Its name in the provenance."""
-        return f"{self.task}@{self.sha256[:12]}"
 
 
 def weights_sha256(folder: Path) -> str:
@@ -88,7 +60,7 @@ def find_adapters(
     revision = weights_sha256(base)
     found: dict[str, Adapter] = {}
     for folder in (*own_folders, *folders):
-        adapter = _read_adapter(Path(folder))
+        adapter = read_adapter(Path(folder))
         if folder in own_folders and adapter.task != folder.name:
             raise BackboneError(
                 f"The adapter in {folder.parent.parent.name}/adapters/{folder.name} is for the "
@@ -96,45 +68,13 @@ def find_adapters(
             )
         trained_on = adapter.card["base"]["revision"]
         if trained_on != revision:
+            other = f"{shown_name(adapter.card['base']['name'])} {shown_name(trained_on)[:12]}"
             raise BackboneError(
-                f"The adapter {folder.name!r} was trained on another base "
-                f"({adapter.card['base']['name']} {str(trained_on)[:12]}, and this one is "
-                f"{base.name} {revision[:12]}); train it again on this base."
+                f"The adapter {folder.name!r} was trained on another base ({other}, and this one "
+                f"is {base.name} {revision[:12]}); train it again on this base."
             )
         found[adapter.task] = adapter
     return tuple(found[task] for task in TASKS if task in found)
-
-
-def _read_adapter(folder: Path) -> Adapter:
-    missing = [name for name in (CONFIG, WEIGHTS, CARD) if not (folder / name).is_file()]
-    if missing:
-        raise BackboneError(
-            f"The adapter folder {folder.name!r} lacks {', '.join(missing)}; "
-            "name a folder that `wetread train` has written."
-        )
-    try:
-        card = json.loads((folder / CARD).read_text(encoding="utf-8"))
-        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-        complete = card["task"] in TASKS and all(
-            isinstance(card["base"][key], str) for key in ("name", "revision")
-        )
-        unsupported = [
-            key for key, plain in PLAIN_LORA.items() if config.get(key, plain[0]) not in plain
-        ]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        complete, unsupported, card = False, [], {}
-    if not complete:
-        raise BackboneError(
-            f"The card of the adapter in {folder.name!r} does not name its task and its base; "
-            "get the adapter again."
-        )
-    if unsupported:
-        raise BackboneError(
-            f"The adapter in {folder.name!r} is no plain LoRA ({', '.join(unsupported)}), "
-            "and only plain LoRA can be switched and mixed in a batch; train it so."
-        )
-    digest = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
-    return Adapter(card["task"], folder, digest, card)
 
 
 def adapter_weights(adapted: Any, name: str = "default") -> dict[str, Any]:
@@ -211,33 +151,43 @@ class Adapters:
         from peft.tuners.lora import LoraLayer
 
         folder, device = str(adapter.folder), str(self._model.device)
-        try:
-            with warnings.catch_warnings():
-                # PEFT warns of what transformers has renamed; missing weights are checked below.
-                warnings.simplefilter("ignore")
-                if self._peft is None:
-                    self._peft = PeftModel.from_pretrained(
-                        self._model, folder, adapter.task, torch_device=device
-                    )
-                else:
-                    self._peft.load_adapter(folder, adapter.task, torch_device=device)
-            loaded_names = set(adapter_weights(self._peft, adapter.task))
-            with safe_open(adapter.folder / WEIGHTS, framework="numpy") as file:
-                fits = set(file.keys()) == loaded_names
-        except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError):
-            fits = False
+        shown = f"the adapter in {adapter.folder.name!r}"
+        with (
+            warnings.catch_warnings(),
+            Refusal(
+                f"The{shown[3:]} does not fit this backbone ({{}}: its configuration names other "
+                "layers, or options of another PEFT); train it again on this base."
+            ),
+        ):
+            # PEFT warns of what transformers has renamed; its weights are checked below.
+            warnings.simplefilter("ignore")
+            options = {"torch_device": device, "ignore_mismatched_sizes": True}
+            if self._peft is None:
+                self._peft = PeftModel.from_pretrained(self._model, folder, adapter.task, **options)
+            else:
+                self._peft.load_adapter(folder, adapter.task, **options)
+            with safe_open(adapter.folder / WEIGHTS, framework="pt") as file:
+                stored = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118
+        loaded = adapter_weights(self._peft, adapter.task)
+        check_keys(
+            shown,
+            missing=loaded.keys() - stored.keys(),
+            unexpected=stored.keys() - loaded.keys(),
+            mismatched=[
+                name
+                for name in loaded.keys() & stored.keys()
+                if list(loaded[name].shape) != list(stored[name])
+            ],
+            advice="train it again on this base",
+        )
+        check_finite(shown, loaded)
         frozen_changed = [
             name
             for name, module in self._model.named_modules()
             if isinstance(module, LoraLayer) and name.startswith(frozen)
         ]
-        if not fits or (frozen and frozen_changed):
-            reason = (
-                f"it changes {frozen_changed[0]}"
-                if fits
-                else "its weights have other names or shapes"
-            )
+        if frozen and frozen_changed:
             raise BackboneError(
-                f"The adapter in {adapter.folder.name!r} does not fit this backbone ({reason}); "
+                f"The{shown[3:]} does not fit this backbone (it changes {frozen_changed[0]}); "
                 "train it again on this base."
             )

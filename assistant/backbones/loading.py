@@ -6,8 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from transformers import AutoConfig
-
+from assistant.backbones.adapter_files import CONFIG as ADAPTER_CONFIG
 from assistant.backbones.combined import CompositeBackbone
 from assistant.backbones.diffusion.painter import DiffusionPainter
 from assistant.backbones.diffusion.settings import DiffusionSettings
@@ -18,6 +17,7 @@ from assistant.backbones.server.settings import ServerSettings
 from assistant.backbones.server.writer import ServerWriter
 from assistant.backbones.settings import MINI, Checkpoint, Settings, is_settings, read_settings
 from assistant.backbones.vlm.backbone import VlmBackbone
+from assistant.backbones.vlm.loading import load_config
 from assistant.errors import BackboneError
 from assistant.evidence.risk import FILE as RISK
 from assistant.evidence.risk import RiskModel
@@ -146,14 +146,9 @@ def _model_type_of(location: CheckpointLocation) -> str:
             else "lacks config.json; name a checkpoint folder of transformers, or `mini`"
         )
         raise BackboneError(f"The backbone folder {location.name!r} {problem}.")
-    try:
-        config = AutoConfig.from_pretrained(
-            location.folder, local_files_only=True, trust_remote_code=False
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    if (location.folder / ADAPTER_CONFIG).is_file():  # transformers would load it unchecked
         raise BackboneError(
-            f"The configuration of {location.name!r} is damaged, or of a family that transformers "
-            "does not know without running the checkpoint's own code, which Wetread does not do; "
-            "name another."
-        ) from None
-    return str(config.model_type)
+            f"{location.name!r} holds an adapter ({ADAPTER_CONFIG}) beside or in place of a base; "
+            "name the base, and the adapter's folder with --adapter."
+        )
+    return str(load_config(location.folder).model_type)

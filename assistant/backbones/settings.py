@@ -5,7 +5,7 @@ Each kind of part is one frozen dataclass; its table in the file has the datacla
 
 from __future__ import annotations
 
-import tomllib
+import math
 import types
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
@@ -16,6 +16,7 @@ from assistant.backbones.device import Dtype, Quantise
 from assistant.backbones.diffusion.settings import DiffusionSettings
 from assistant.backbones.server.settings import ServerSettings
 from assistant.errors import SettingsError
+from assistant.parsing import is_file, is_folder, path_in, read_toml
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ class Checkpoint:
 
 
 MINI = Checkpoint("mini")
+LARGEST = 10**300  # whole number that is taken for a float; one of more digits is infinite
 WriterSettings = Checkpoint | ServerSettings
 PainterSettings = Checkpoint | DiffusionSettings
 
@@ -77,12 +79,7 @@ def read_settings(path: Path) -> Settings:
 
     Raises SettingsError, naming the table and the key, for a file that does not exist or hold.
     """
-    try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError:
-        raise SettingsError(f"There is no settings file {path.name!r}; name another.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"The settings file {path.name} is not valid TOML: {error}.") from None
+    tables = read_toml(path, f"The settings file {path.name!r}")
     _check_keys(tables, ("risk", *KINDS), f"the settings file {path.name}")
     parts: dict[str, Any] = {}
     for job in KINDS:
@@ -101,7 +98,7 @@ def _read_part(job: str, table: Any, path: Path) -> Any:
     options = {key: value for key, value in table.items() if key != "kind"}
     kinds = KINDS[job]
     kind = table.get("kind", _infer_kind(job, options, path.parent))
-    if kind not in kinds:
+    if kind not in [*kinds]:  # it may be a list, which no mapping looks up
         raise SettingsError(f"kind in {location} must be one of: {', '.join(kinds)}.")
     return part_of(kinds[kind], options, location, path.parent)
 
@@ -112,7 +109,7 @@ def _infer_kind(job: str, table: Mapping[str, Any], folder: Path) -> str:
         return "server"
     if job == "painter" and isinstance(table.get("model"), str):
         index = _resolve_model(table["model"], folder)
-        if (Path(index) / "model_index.json").is_file() or {"steps", "adapter"} & set(table):
+        if is_file(Path(index) / "model_index.json") or {"steps", "adapter"} & set(table):
             return "diffusion"
     return "checkpoint"
 
@@ -136,7 +133,7 @@ def part_of(kind: type[PartT], table: Mapping[str, Any], location: str, folder: 
     if kind in (Checkpoint, DiffusionSettings):
         values["model"] = _resolve_model(values["model"], folder)
     if kind is DiffusionSettings and values.get("adapter"):
-        values["adapter"] = str(folder / Path(values["adapter"]).expanduser())
+        values["adapter"] = str(path_in(folder, values["adapter"], f"adapter in {location}"))
     factory: Any = kind
     try:
         return factory(**values)
@@ -148,14 +145,14 @@ def _check_keys(table: Mapping[str, Any], keys: tuple[str, ...], location: str) 
     """Raise SettingsError for a key that is not known."""
     if unknown := sorted(set(table) - set(keys)):
         raise SettingsError(
-            f"There is an unknown key in {location}: {unknown[0]}; known are {', '.join(keys)}."
+            f"There is an unknown key in {location}: {unknown[0][:60]}; known are {', '.join(keys)}."
         )
 
 
 def _resolve_model(name: str, folder: Path) -> str:
     """The model's folder, relative to the settings file, if there is one; else the name itself."""
-    candidate = folder / Path(name).expanduser()
-    return str(candidate) if name != "mini" and candidate.is_dir() else name
+    candidate = path_in(folder, name, "model")
+    return str(candidate) if name != "mini" and is_folder(candidate) else name
 
 
 def _convert_value(value: Any, kind: Any, description: str, folder: Path) -> Any:
@@ -182,9 +179,9 @@ def _convert_value(value: Any, kind: Any, description: str, folder: Path) -> Any
     if origin is not None and isinstance(value, dict):  # a mapping: its dataclass checks the values
         return value
     if kind is Path and isinstance(value, str) and value.strip():
-        return folder / Path(value).expanduser()
+        return path_in(folder, value, description)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        return float(value) if abs(value) <= LARGEST else math.inf
     if kind in (str, int, float, bool) and type(value) is kind and value != "":
         return value
     raise SettingsError(f"{description} must be {_TYPE_NAMES.get(kind, 'a table')}.")

@@ -21,6 +21,7 @@ from assistant.errors import BackboneError
 
 _PROMPT_TOKENS = 1200  # of prompts in one prefill: about what a core's cache holds
 _LARGE_MODEL = 10**8  # weights, above which only one adapter's copy is kept
+_MOST_POSITIONS = 2**17  # that angles are computed for: prompts here have some thousand tokens
 WeightOf = Callable[[Any], torch.Tensor]  # a linear layer's effective weight (out, in)
 
 
@@ -60,7 +61,8 @@ class Decoder:
         self._layers = [_make_layer(layer, weight_of, exclusive) for layer in model.layers]
         self._head_width = getattr(config, "head_dim", None) or config.hidden_size // self._heads
         # Rotary angles of all positions: they are the same for all layers and prompts.
-        positions = torch.arange(config.max_position_embeddings, device=self._norm.device)[None]
+        count = min(config.max_position_embeddings, _MOST_POSITIONS)
+        positions = torch.arange(count, device=self._norm.device)[None]
         cos, sin = model.rotary_emb(self._norm[None, None], positions)
         half = self._head_width // 2
         self._cos, self._sin = cos[0], torch.cat([-sin[0, :, :half], sin[0, :, half:]], dim=-1)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from assistant.backbones.diffusion.settings import DiffusionSettings
+from assistant.backbones.hearer import Hearer
 from assistant.backbones.protocols import Identity
 from assistant.errors import BackboneError
 from assistant.types import OnProgress, PaintRequest
@@ -77,18 +78,25 @@ class DiffusionPainter:
     def _paint_film(self, request: PaintRequest, number: int, steps: _StepProgress) -> np.ndarray:
         import torch
 
-        try:
-            output = self._pipeline(
-                prompt=request.prompt,
-                num_inference_steps=self.settings.steps,
-                guidance_scale=request.guidance,
-                # On the CPU on every machine, so that all draw the same noise.
-                generator=torch.Generator("cpu").manual_seed(_film_seed(request.seed, number)),
-                output_type="np",
-                callback_on_step_end=steps,
-            )
-        except torch.OutOfMemoryError:
-            output = None
+        from assistant.backbones.whole import Refusal
+
+        sentence = (
+            f"The parts of the painter {self.identity.name!r} do not belong together ({{}}); "
+            "get its files again."
+        )
+        with Refusal(sentence, steps.hearer.has_raised):
+            try:
+                output = self._pipeline(
+                    prompt=request.prompt,
+                    num_inference_steps=self.settings.steps,
+                    guidance_scale=request.guidance,
+                    # On the CPU on every machine, so that all draw the same noise.
+                    generator=torch.Generator("cpu").manual_seed(_film_seed(request.seed, number)),
+                    output_type="np",
+                    callback_on_step_end=steps,
+                )
+            except torch.OutOfMemoryError:
+                output = None
         if output is None:
             raise BackboneError(
                 f"Memory ran out while {self.identity.name!r} painted; choose a dtype of 16 bits "
@@ -121,7 +129,7 @@ class _StepProgress:
     """Reports the steps done, of the steps of all films."""
 
     def __init__(self, on_progress: OnProgress | None, film: int, count: int) -> None:
-        self._on_progress = on_progress
+        self.hearer = Hearer(on_progress)
         self._film = film
         self._count = count
 
@@ -129,9 +137,8 @@ class _StepProgress:
         self, pipeline: Any, step: int, timestep: Any, tensors: Mapping[str, Any]
     ) -> Mapping[str, Any]:
         """Return the pipeline's tensors unchanged; some schedulers add steps."""
-        if self._on_progress is not None:
-            steps = pipeline.num_timesteps
-            self._on_progress(self._film * steps + step + 1, self._count * steps)
+        steps = pipeline.num_timesteps
+        self.hearer.hear(self._film * steps + step + 1, self._count * steps)
         return tensors
 
 

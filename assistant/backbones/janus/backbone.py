@@ -5,7 +5,6 @@ This module knows nothing of medicine: it takes requests and returns what the mo
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -15,8 +14,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.numpy import load_file
 from transformers import (
     AutoTokenizer,
     GenerationMixin,
@@ -27,16 +24,19 @@ from assistant.backbones.adapters import Adapters, find_adapters, sha256_of, wei
 from assistant.backbones.decoding.llama import Decoders
 from assistant.backbones.decoding.packed_linear import pack_linear
 from assistant.backbones.device import Dtype, device, dtype_of
+from assistant.backbones.hashes import check_hashes
+from assistant.backbones.hearer import Hearer
 from assistant.backbones.hub import CheckpointLocation
 from assistant.backbones.janus.grain import add_grain
+from assistant.backbones.janus.loading import load_probe, read_card, read_reference
 from assistant.backbones.janus.painter import JanusPainter
-from assistant.backbones.janus.writer import JanusWriter
-from assistant.backbones.probe.measurements import MEASUREMENTS_FILE, MeasurementModel
+from assistant.backbones.janus.writer import MISMATCH, JanusWriter
+from assistant.backbones.probe.measurements import MEASUREMENTS_FILE
 from assistant.backbones.probe.pooling import pool_patches
-from assistant.backbones.probe.probe import Probe
 from assistant.backbones.probe.test_time import label_logits_of_views
 from assistant.backbones.protocols import Encoded, Identity, Sampling
-from assistant.backbones.vlm.loading import UNLOADABLE, load_processor
+from assistant.backbones.vlm.processor import load_processor
+from assistant.backbones.whole import Refusal, load_whole
 from assistant.errors import BackboneError
 from assistant.evidence.risk import FILE, RiskModel
 from assistant.intake.resize import batch_of, processed
@@ -119,35 +119,34 @@ class JanusBackbone:
             )
         self.card: Mapping[str, Any] = {}
         self.reference: Mapping[str, np.ndarray] = {}
+        probe_file, measurement_file = folder / "probe.safetensors", folder / MEASUREMENTS_FILE
+        files = [folder / name for name in BACKBONE_FILES if name.endswith(".safetensors")]
+        files += [path for path in (probe_file, measurement_file) if path.is_file()]
+        processor, verified = None, False
+        if trained_here:
+            self.card = read_card(folder)
+            verified = check_hashes(folder, self.card, [path.name for path in files])
+        else:
+            processor = load_processor(folder)
         model_dtype = torch.float32 if trained_here and dtype is None else dtype_of(dtype)
-        try:
-            self._model: Any = Janus.from_pretrained(
-                folder, dtype=model_dtype, local_files_only=True, use_safetensors=True
-            ).eval()
-            edge = self._model.config.vision_config.image_size
-            if trained_here:
+        self._model: Any = load_whole(Janus, folder, verified=verified, dtype=model_dtype).eval()
+        vision = self._model.config.vision_config
+        if processor is None:
+            self.reference = read_reference(folder, 4 * vision.hidden_size)
+            with Refusal(
+                f"The tokenizer of {folder.name!r} cannot be loaded ({{}}); get its files again."
+            ):
                 self._tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-                self._pixels: Pixels = partial(batch_of, size=edge)
-                self.reference = load_file(folder / "reference.safetensors")
-                self.card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
-            else:
-                processor = load_processor(folder)
-                self._tokenizer = processor.tokenizer
-                self._tokenizer.chat_template = processor.chat_template
-                self._pixels = partial(processed, processor.image_processor)
-        except (*UNLOADABLE, SafetensorError) as error:
-            raise BackboneError(
-                f"The backbone in {folder.name!r} cannot be loaded ({type(error).__name__}); "
-                "its files do not belong together or are damaged, so get them again."
-            ) from None
+            self._pixels: Pixels = partial(batch_of, size=vision.image_size)
+        else:
+            self._tokenizer = processor.tokenizer
+            self._tokenizer.chat_template = processor.chat_template
+            self._pixels = partial(processed, processor.image_processor)
         self._model.to(device())
         # The patch convolution yields a transposed layout, which every layer would keep.
         self._model.model.vision_model.embeddings.register_forward_hook(_make_contiguous)
-        probe_file = folder / "probe.safetensors"
-        self._probe = Probe.load(probe_file) if probe_file.is_file() else None
-        measurement_file = folder / MEASUREMENTS_FILE
-        self._measurement_model = (
-            MeasurementModel.load(measurement_file) if measurement_file.is_file() else None
+        self._probe, self._measurement_model = load_probe(
+            probe_file, measurement_file, vision.hidden_size
         )
         risk_file = folder / FILE
         self.risk = RiskModel.load(risk_file) if risk_file.is_file() else None
@@ -161,8 +160,6 @@ class JanusBackbone:
         self._writer, self._painter = JanusWriter(*parts), JanusPainter(*parts)
         self._lock = threading.Lock()
         if trained_here:
-            files = [folder / name for name in ("model.safetensors", "reference.safetensors")]
-            files += [path for path in (probe_file, measurement_file) if path.is_file()]
             self.identity = Identity(self.card["name"], sha256_of(files), self.card["licence"])
         else:
             checkpoint = location or CheckpointLocation(folder, folder.resolve().name)
@@ -204,8 +201,8 @@ class JanusBackbone:
         if not films:
             return []
         config = self._model.config.vision_config
-        pixels = torch.from_numpy(self._pixels(films))
-        with self._lock:
+        with self._lock, Refusal(MISMATCH):
+            pixels = torch.from_numpy(self._pixels(films))
             hidden = self._encode_patches(pixels)
             logits = None
             if self._probe:
@@ -339,8 +336,9 @@ class JanusBackbone:
         tokens painted and of all tokens of all films, in this thread; an error that it raises
         ends the painting and is passed on, and it may not call the backbone.
         """
-        with self._lock:
-            tokens = self._painter.generate_tokens(request, on_progress)
+        hearer = Hearer(on_progress)
+        with self._lock, Refusal(MISMATCH, hearer.has_raised):
+            tokens = self._painter.generate_tokens(request, on_progress and hearer.hear)
             films = self._painter.decode_films(tokens)
         grain = self.reference.get(f"grain.{request.site}", self.reference.get("grain.A"))
         if grain is None:

@@ -15,6 +15,9 @@ from assistant.backbones.decoding.sampling import (
     generate_pictures,
     row_uniforms,
 )
+from assistant.backbones.janus.writer import MISMATCH
+from assistant.backbones.vlm.processor import template_limits
+from assistant.backbones.whole import Refusal
 from assistant.prompts import paint_prompt
 from assistant.types import OnProgress, PaintRequest
 
@@ -36,11 +39,10 @@ class JanusPainter:
         """Generate the tokens of pictures, int64 (count, tokens); see `JanusBackbone.paint`."""
         model, tokenizer, count = self._model, self._tokenizer, request.count
         token_count = model.config.vision_config.num_image_tokens
-        ids = torch.tensor(
-            tokenizer(
-                paint_prompt(tokenizer, request.prompt, request.site), add_special_tokens=False
-            )["input_ids"]
-        ).to(model.device)
+        with template_limits():
+            text = paint_prompt(tokenizer, request.prompt, request.site)
+        ids = torch.tensor(tokenizer(text, add_special_tokens=False)["input_ids"])
+        ids = ids.to(model.device)
         boi = tokenizer.convert_tokens_to_ids(tokenizer.boi_token)
         unguided_ids = ids.masked_fill(
             (ids != tokenizer.bos_token_id) & (ids != boi), tokenizer.pad_token_id
@@ -54,7 +56,9 @@ class JanusPainter:
         task = "image" if "image" in self._adapters.tasks else None
         with self._adapters.switched_to(task):
             decoder = self._decoders.decoder_for(task)
-            prefixes = decoder.prefill([model.get_input_embeddings()(prompt) for prompt in prompts])
+            with Refusal(MISMATCH):
+                embedded = [model.get_input_embeddings()(prompt) for prompt in prompts]
+            prefixes = decoder.prefill(embedded)
             embed = self._make_embedding(token_count * count)
             settings = GenerationSettings(
                 embed, model.model.generation_head, token_count, temperature=request.temperature

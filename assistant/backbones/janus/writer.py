@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -25,9 +24,17 @@ from assistant.backbones.decoding.sampling import (
     row_uniforms,
 )
 from assistant.backbones.protocols import Encoded, Sampling
+from assistant.backbones.thoughts import Prompted, TokenReader, prompted_thoughts
+from assistant.backbones.vlm.processor import template_limits
+from assistant.backbones.whole import Refusal
+from assistant.errors import BackboneError
 from assistant.prompts import film_prompt
 from assistant.types import GeneratedText, OnText
 
+MISMATCH = (
+    "The tokenizer, the chat template and the weights of this backbone do not belong together "
+    "({}); get its files again."
+)
 RowRequest = tuple[str | None, str]  # the task and the request
 
 
@@ -39,6 +46,8 @@ class JanusWriter:
         self._tokenizer = tokenizer
         self._adapters = adapters
         self._decoders = decoders
+        self._reader = TokenReader(tokenizer, "The writer", skip_special=False)
+        self._prompted = Prompted()  # of the last prompt; the same template makes all
         self._cached_head: tuple[torch.Tensor, LinearOp] | None = None
         # Prompts of the last calls: dropped with the film, or when a call has new prompts.
         self._prefixes: WeakKeyDictionary[Encoded, dict[RowRequest, Prefix]] = WeakKeyDictionary()
@@ -56,12 +65,16 @@ class JanusWriter:
             (encoding, (task, request))
             for encoding, task, request in zip(encoded, tasks, requests, strict=True)
         ]
-        self._prefill_new(row_requests)
+        with Refusal(MISMATCH):
+            self._prefill_new(row_requests)
         written: dict[int, GeneratedText] = {}
         for task in dict.fromkeys(tasks):  # the first row's task comes first
             rows = [row for row, row_task in enumerate(tasks) if row_task == task]
             texts = self._generate([row_requests[row] for row in rows], task, sampling, on_text)
-            written |= zip(rows, (self._to_generated_text(text) for text in texts), strict=True)
+            read = [self._reader.read(text, self._prompted) for text in texts]
+            written |= zip(rows, read, strict=True)
+            if on_text is not None:  # what was held back while it might have been a thought
+                on_text(read[0].text.rstrip("\ufffd"))
             on_text = None
         return [written[row] for row in range(len(encoded))]
 
@@ -96,9 +109,14 @@ class JanusWriter:
         """Input vectors (tokens, width) of each request, with its film at the image tokens."""
         model, tokenizer = self._model, self._tokenizer
         tokens = film_requests[0][0].features.shape[0]
+        with template_limits():
+            texts = {
+                request: film_prompt(tokenizer, tokens, request)
+                for request in dict.fromkeys(request for _, request in film_requests)
+            }
+            self._prompted = prompted_thoughts(next(iter(texts.values())), tokenizer.chat_template)
         ids = {
-            request: tokenizer(film_prompt(tokenizer, tokens, request), add_special_tokens=False)
-            for request in dict.fromkeys(request for _, request in film_requests)
+            request: tokenizer(text, add_special_tokens=False) for request, text in texts.items()
         }
         features = torch.stack([encoding.features for encoding, _ in film_requests]).to(
             model.device
@@ -109,6 +127,8 @@ class JanusWriter:
             request_ids = torch.tensor(ids[request]["input_ids"], device=model.device)
             vectors = embed(request_ids)
             is_image = (request_ids == model.config.image_token_id)[:, None].expand_as(vectors)
+            if int(is_image[:, 0].sum()) != tokens:  # else the film would not be seen, or in part
+                raise BackboneError(MISMATCH.replace("{}", "another number of image tokens"))
             prompts.append(vectors.masked_scatter(is_image, image_vectors.to(vectors.dtype)))
         return prompts
 
@@ -134,9 +154,8 @@ class JanusWriter:
                 counts[key] += 1
             uniforms = np.stack(drawn_rows)
         prefixes = [self._prefixes[encoding][request] for encoding, request in rows_of_prompt]
-        model, decode = self._model, self._tokenizer.decode
-        # A character's bytes may span several tokens: an incomplete one is held back.
-        on_step = on_text and (lambda ids: on_text(decode(ids).rstrip("\ufffd")))
+        model, reader = self._model, self._reader
+        on_step = on_text and (lambda ids: on_text(reader.show(ids, self._prompted)))
         with self._adapters.switched_to(task):
             settings = GenerationSettings(
                 embed=model.get_input_embeddings(),
@@ -159,9 +178,3 @@ class JanusWriter:
         if self._cached_head is None or self._cached_head[0] is not weight:
             self._cached_head = weight, head_op_of(weight)
         return self._cached_head[1]
-
-    def _to_generated_text(self, text: RowText) -> GeneratedText:
-        """The decoded text with the characters of every token."""
-        lengths = [len(self._tokenizer.decode(text.ids[:n])) for n in range(len(text.ids) + 1)]
-        spans = tuple(pairwise(lengths))
-        return GeneratedText(self._tokenizer.decode(text.ids), spans, tuple(text.log_probabilities))

@@ -13,10 +13,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors import safe_open
+from safetensors.numpy import load_file, save_file
 
-from assistant.errors import BackboneError
+from assistant.backbones.whole import Refusal, check_arrays, check_safetensors
 from assistant.types import Measurement, MeasurementTarget
 
 MEASUREMENTS_FILE = "measures.safetensors"
@@ -30,6 +30,11 @@ class MeasurementModel:
         self, targets: Sequence[MeasurementTarget], weights: np.ndarray, bias: np.ndarray
     ) -> None:
         self.targets, self._weights, self._bias = tuple(targets), weights, bias
+
+    @property
+    def inputs(self) -> int:
+        """Number of its inputs: label logits and the width of a patch feature."""
+        return self._weights.shape[1]
 
     def measure(self, logits: np.ndarray, mean: np.ndarray) -> tuple[Measurement, ...]:
         """Measure one film by its label logits (L,) and mean patch feature (W,)."""
@@ -47,14 +52,13 @@ class MeasurementModel:
 
     @classmethod
     def load(cls, path: Path) -> MeasurementModel:
-        """Read a file of `save`; BackboneError if it is damaged."""
-        try:
+        """Read a file of `save`; BackboneError if it is damaged or lacks a weight."""
+        shown = f"the measurements of the backbone in {path.parent.name!r}"
+        check_safetensors(path)
+        with Refusal(f"The{shown[3:]} are damaged ({{}}); get its files again."):
+            state = load_file(path)
             with safe_open(str(path), "np") as file:
                 rows = json.loads((file.metadata() or {})["measures"])
-                weights, bias = file.get_tensor("weights"), file.get_tensor("bias")
-            return cls([MeasurementTarget(**row) for row in rows], weights, bias)
-        except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
-            raise BackboneError(
-                f"The measurements of the backbone in {path.parent.name!r} are damaged "
-                f"({type(error).__name__}); get its files again."
-            ) from None
+            targets = [MeasurementTarget(**row) for row in rows]
+        check_arrays(shown, state, {"weights": (len(targets), None), "bias": (len(targets),)})
+        return cls(targets, state["weights"], state["bias"])

@@ -13,12 +13,12 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import nn
 
+from assistant.backbones.whole import Refusal, check_finite, check_keys, check_safetensors
 from assistant.chest.places import OTHER_SIDE
-from assistant.errors import BackboneError
 from assistant.types import LabelProbability, ProbeFinding, ProbeOutput
 
 LEARNT_WEIGHT = 0.25  # of the part of the embedding learnt from reports; the rest is certainty
@@ -182,8 +182,10 @@ class Probe(nn.Module):
 
     @classmethod
     def load(cls, path: Path) -> Probe:
-        """Read a file of `save`; BackboneError if it is damaged."""
-        try:
+        """Read a file of `save`; BackboneError if it is damaged or lacks a weight."""
+        shown = f"the probe of the backbone in {path.parent.name!r}"
+        check_safetensors(path)
+        with Refusal(f"The{shown[3:]} is damaged ({{}}); get its files again."):
             with safe_open(str(path), "pt") as file:
                 metadata: Mapping[str, str] = file.metadata() or {}
                 state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
@@ -193,10 +195,15 @@ class Probe(nn.Module):
             ]
             width, dim = state["heads.weight"].shape[1], state["embedder.2.bias"].shape[0]
             probe = cls(width, labels, json.loads(metadata["channels"]), dim)
-            probe.load_state_dict(state)
-        except (OSError, SafetensorError, KeyError, ValueError, TypeError, RuntimeError) as error:
-            raise BackboneError(
-                f"The probe of the backbone in {path.parent.name!r} is damaged "
-                f"({type(error).__name__}); get its files again."
-            ) from None
+            expected = probe.state_dict()
+        check_keys(
+            shown,
+            missing=expected.keys() - state.keys(),
+            unexpected=state.keys() - expected.keys(),
+            mismatched=[
+                k for k in expected.keys() & state.keys() if expected[k].shape != state[k].shape
+            ],
+        )
+        check_finite(shown, state)
+        probe.load_state_dict(state)
         return probe.eval()

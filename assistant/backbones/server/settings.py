@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -31,6 +30,9 @@ class ServerSettings:
     timeout_s: float = 120.0  # seconds without a byte of the answer
     retries: int = 4  # of one request, after a full, failing or unreachable server
     concurrency: int = 4  # requests at the same time, of all threads
+    max_tokens: int | None = (
+        None  # a text's length at most, where it exceeds what the caller asks for
+    )
     revision: str = ""  # of the weights, as the server's operator knows it
     licence: str = "unknown"  # of the weights
 
@@ -63,6 +65,13 @@ class ServerSettings:
                     f"The server's `{name}` = {value!r} must be a whole number of "
                     f"{least} to {most}."
                 )
+        if self.max_tokens is not None and (
+            type(self.max_tokens) is not int or not 1 <= self.max_tokens <= 131_072
+        ):
+            raise SettingsError(
+                f"The server's `max_tokens` = {self.max_tokens!r} must be a whole number of "
+                "1 to 131072."
+            )
         if not _is_timeout(self.timeout_s):
             raise SettingsError(
                 f"The server's `timeout_s` = {self.timeout_s!r} must be a number of seconds "
@@ -87,7 +96,7 @@ def _is_text(value: object) -> bool:
 def _is_timeout(value: object) -> bool:
     if not isinstance(value, int | float) or isinstance(value, bool):
         return False
-    return math.isfinite(value) and 0 < value <= 3600
+    return 0 < value <= 3600  # false for NaN
 
 
 def _split_url(url: object) -> SplitResult:

@@ -23,6 +23,7 @@ from assistant.backbones.server.client import RefusedError, ServerClient
 from assistant.backbones.server.replies import Reply
 from assistant.backbones.server.settings import ServerSettings
 from assistant.backbones.study_prompt import study_turn
+from assistant.backbones.thoughts import Prompted, closes_unopened, visible_text
 from assistant.errors import BackboneError
 from assistant.intake.png import preview
 from assistant.types import Film, GeneratedText, OnText
@@ -51,6 +52,7 @@ class ServerWriter:
         """
         self.settings = settings
         self._client = ServerClient(settings)
+        self._prompted = Prompted()  # of the server's template, as far as its texts have shown
         self._slots = threading.BoundedSemaphore(settings.concurrency)
         self._unsupported: set[str] = set()  # of "n" and "logprobs", those that the server refuses
         self.identity = Identity(
@@ -172,9 +174,10 @@ class ServerWriter:
             futures = [
                 pool.submit(self._complete, request, sampling) for request in pooled_requests
             ]
-            if is_streamed:
+            if on_text is not None and is_streamed:
                 texts = self._complete(server_requests[0], sampling, on_text)
                 first = texts[0]
+                on_text(first.text)  # what was held back while it might have been a thought
                 yield server_requests[0].rows, texts
             for request, future in zip(pooled_requests, futures, strict=True):
                 yield request.rows, future.result()
@@ -197,7 +200,7 @@ class ServerWriter:
             "messages": [{"role": "user", "content": request.content}],
             "temperature": sampling.temperature,
             "seed": request.seed,
-            "max_tokens": sampling.max_tokens,
+            "max_tokens": max(sampling.max_tokens, self.settings.max_tokens or 0),
             "stream": on_text is not None,
         }
         dropped: list[str] = []
@@ -212,7 +215,8 @@ class ServerWriter:
             dropped.append(next(iter(extras)))
             extras.pop(dropped[-1])
         self._unsupported.update(dropped)  # only success shows that they were the cause
-        return [reply.text_with_logs() for reply in replies][:count]
+        writer = f"The model {request.model!r} of {self.settings.host}"
+        return [reply.text_with_logs(writer, self._prompted) for reply in replies][:count]
 
     def _receive_replies(self, body: dict[str, Any], on_text: OnText | None) -> list[Reply]:
         """The texts of one answer, in the order of their numbers."""
@@ -230,7 +234,9 @@ class ServerWriter:
                 if malformed:
                     raise self._client.make_broken_error()
                 if on_text is not None and 0 in replies:
-                    on_text(replies[0].text)
+                    on_text(visible_text(replies[0].text, self._prompted))
+        if any(closes_unopened(reply.text) for reply in replies.values()):
+            self._prompted = Prompted(suspected=True)  # its template opens a thought
         if not replies or not all(reply.ended for reply in replies.values()):
             raise self._client.make_broken_error()
         return [replies[number] for number in sorted(replies)]

@@ -9,7 +9,6 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +17,17 @@ import torch
 from transformers import GenerationConfig
 
 from assistant.backbones.adapters import Adapters, find_adapters, weights_sha256
-from assistant.backbones.decoding.sampling import RowText, row_uniforms
+from assistant.backbones.decoding.sampling import row_uniforms
 from assistant.backbones.device import Dtype, Quantise, dtype_of
+from assistant.backbones.hearer import Hearer
 from assistant.backbones.hub import CheckpointLocation
 from assistant.backbones.protocols import Encoded, Identity, Sampling
 from assistant.backbones.study_prompt import study_turn
+from assistant.backbones.thoughts import Prompted, TokenReader, prompted_thoughts
 from assistant.backbones.vlm.generation import TokenChooser, generate
 from assistant.backbones.vlm.inputs import StudyChat, encode_picture
 from assistant.backbones.vlm.loading import load_vlm
-from assistant.errors import BackboneError
+from assistant.backbones.whole import Refusal
 from assistant.types import Film, GeneratedText, OnText, ProbeFinding, ProbeOutput, Study
 
 _BATCH_ROWS = 16  # rows of a batch: each has its own films and their tokens
@@ -51,8 +52,11 @@ class VlmBackbone:
         """
         found_adapters = find_adapters(location.folder, adapters)
         self._model, processor = load_vlm(location.folder, dtype_of(dtype), quantise)
-        self._chat = StudyChat(processor)
+        self._chat = StudyChat(processor, location.name)
         self._adapters = Adapters(self._model, found_adapters)
+        self._reader = TokenReader(
+            self._chat.tokenizer, f"The writer {location.name!r}", skip_special=True
+        )
         self._max_tokens = max_tokens or 0
         self._lock = threading.Lock()
         revision = location.commit or weights_sha256(location.folder)
@@ -97,7 +101,7 @@ class VlmBackbone:
         """Encode films by the mean of their image tokens; there is no probe and no gate."""
         encodings = []
         for film in films:
-            with self._lock, self._adapters.switched_to(None):
+            with self._lock, self._adapters.switched_to(None), Refusal(self._mismatch):
                 vector = encode_picture(self._model, self._chat, self._chat.render_film(film))
             unit = vector / np.linalg.norm(vector).clip(min=1e-6)
             encodings.append(Encoded(Study((film,)), None, unit, vector))
@@ -138,9 +142,11 @@ class VlmBackbone:
         uniforms = _draw_uniforms(encoded, requests, sampling, self._token_limit(sampling))
         texts: dict[int, GeneratedText] = {}
 
-        def on_step(ids: Sequence[int]) -> None:
+        hearer = Hearer(on_text)
+
+        def on_step(ids: Sequence[int], prompted: Prompted) -> None:
             if on_text is not None:  # in later batches the first row's text is complete
-                on_text(texts[0].text if 0 in texts else self._decode(ids).rstrip("\ufffd"))
+                hearer.hear(texts[0].text if 0 in texts else self._reader.show(ids, prompted))
 
         with self._lock:
             for task in dict.fromkeys(adapted):  # the first row's task comes first
@@ -149,9 +155,11 @@ class VlmBackbone:
                     row_requests = [(encoded[row], requests[row]) for row in batch]
                     batch_uniforms = None if uniforms is None else uniforms[batch]
                     generated = self._generate(
-                        row_requests, task, sampling, batch_uniforms, on_step
+                        row_requests, task, sampling, batch_uniforms, on_step, hearer
                     )
-                    texts |= zip(batch, map(self._to_generated_text, generated), strict=True)
+                    texts |= zip(batch, generated, strict=True)
+                    if batch[0] == 0:  # what was held back while it might have been a thought
+                        hearer.hear(texts[0].text.rstrip("\ufffd"))
         return [texts[row] for row in range(len(encoded))]
 
     def _batches(
@@ -178,8 +186,9 @@ class VlmBackbone:
         task: str | None,
         sampling: Sampling,
         uniforms: np.ndarray | None,
-        on_step: Callable[[Sequence[int]], None],
-    ) -> list[RowText]:
+        on_step: Callable[[Sequence[int], Prompted], None],
+        hearer: Hearer,
+    ) -> list[GeneratedText]:
         """The texts of one batch, all with the adapter of one task."""
         chat, model = self._chat, self._model
         prompts = list(dict.fromkeys(row_requests))  # the prefill of each is done once
@@ -194,14 +203,13 @@ class VlmBackbone:
             if film.sha256 not in picture_of_film:
                 picture_of_film[film.sha256] = chat.render_film(film)
         pictures = [[picture_of_film[film.sha256] for film in films] for _, films in turns]
-        try:
-            texts = [chat.render_prompt(messages) for messages, _ in turns]
+        texts = [chat.render_prompt(messages) for messages, _ in turns]
+        expected = [prompted_thoughts(text, chat.template) for text in texts]
+        with Refusal(
+            f"The processor of {self.identity.name!r} cannot take {len(pictures[0])} films and "
+            "the request ({}); give one film, or another writer."
+        ):
             inputs = chat.make_inputs(texts, pictures)
-        except (ValueError, TypeError, IndexError, RuntimeError) as error:
-            raise BackboneError(
-                f"The processor of {self.identity.name!r} cannot take {len(pictures[0])} films and "
-                f"the request ({type(error).__name__}); give one film, or another writer."
-            ) from None
         settings = GenerationConfig(
             max_length=None,
             max_new_tokens=self._token_limit(sampling),
@@ -212,30 +220,33 @@ class VlmBackbone:
             pad_token_id=chat.pad_token,
         )
         chooser = TokenChooser(
-            len(row_requests), sampling.temperature, uniforms, self._end_tokens, on_step
+            len(row_requests),
+            sampling.temperature,
+            uniforms,
+            self._end_tokens,
+            lambda ids: on_step(ids, expected[prompt_of_row[0]]),
         )
         model_inputs = {key: self._to_device(value) for key, value in inputs.items()}
-        with self._adapters.switched_to(task):
+        with self._adapters.switched_to(task), Refusal(self._mismatch, hearer.has_raised):
             generate(model, model_inputs, prompt_of_row, settings, chooser)
-        return chooser.texts
+        return [
+            self._reader.read(text, expected[number])
+            for text, number in zip(chooser.texts, prompt_of_row, strict=True)
+        ]
+
+    @property
+    def _mismatch(self) -> str:
+        """The sentence for a model that cannot compute with what its processor makes."""
+        return (
+            f"The model {self.identity.name!r} cannot compute with what its own processor makes "
+            "of a study ({}): their image tokens or sizes do not match, or memory runs out; get "
+            "its files again, or give fewer films."
+        )
 
     def _to_device(self, value: torch.Tensor) -> torch.Tensor:
         """An input on the model's device; floating-point inputs in its dtype."""
         value = value.to(self._model.device)
         return value.to(self._model.dtype) if value.is_floating_point() else value
-
-    def _decode(self, ids: Sequence[int]) -> str:
-        return self._chat.tokenizer.decode(list(ids), skip_special_tokens=True)
-
-    def _to_generated_text(self, text: RowText) -> GeneratedText:
-        """The decoded text with the characters of every token."""
-        full_text = self._decode(text.ids)
-        lengths = [0]
-        for n in range(1, len(text.ids) + 1):
-            # A character may span several tokens.
-            prefix = self._decode(text.ids[:n]).rstrip("\ufffd")
-            lengths.append(min(max(lengths[-1], len(prefix)), len(full_text)))
-        return GeneratedText(full_text, tuple(pairwise(lengths)), tuple(text.log_probabilities))
 
 
 def _draw_uniforms(

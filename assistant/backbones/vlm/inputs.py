@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from assistant.backbones.vlm.processor import template_limits
 from assistant.intake.resize import square
 from assistant.prompts import film_messages, render_plain
 from assistant.types import Film
@@ -23,8 +24,10 @@ MAX_FILM_EDGE = 1024  # pixels along an edge; the model's own processor resizes 
 class StudyChat:
     """A processor that turns messages about films into a model's inputs."""
 
-    def __init__(self, processor: Any) -> None:
+    def __init__(self, processor: Any, name: str = "") -> None:
+        """`name` is the checkpoint's, for errors."""
         self.processor = processor
+        self.name = name
         self.tokenizer = processor.tokenizer
         self.edge = film_edge(processor)
         pad = self.tokenizer.pad_token_id
@@ -36,10 +39,22 @@ class StudyChat:
         return render_plain(self.tokenizer, text)
 
     def render_prompt(self, messages: list[dict]) -> str:
-        """Render messages by the chat template, up to where the answer begins."""
-        return self.processor.apply_chat_template(
-            messages, tokenize=False, add_generation_prompt=True
-        )
+        """Render messages by the chat template, up to where the answer begins.
+
+        Raises BackboneError for a template that raises, does not end, or renders no text.
+        """
+        with template_limits(self.name):
+            text = self.processor.apply_chat_template(
+                messages, tokenize=False, add_generation_prompt=True
+            )
+            if not isinstance(text, str) or not text.strip():
+                raise ValueError("no text")
+        return text
+
+    @property
+    def template(self) -> Any:
+        """The chat template: a text, or several by their names."""
+        return self.processor.chat_template
 
     def render_film(self, film: Film) -> np.ndarray:
         """Render a film for the processor, as in training: uint8 (edge, edge)."""

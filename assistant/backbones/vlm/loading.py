@@ -12,17 +12,15 @@ import torch
 from transformers import (
     AutoConfig,
     AutoModelForImageTextToText,
-    AutoProcessor,
     BitsAndBytesConfig,
 )
-from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
+from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
 from transformers.utils.import_utils import is_bitsandbytes_available
 
 from assistant.backbones.device import Quantise, device, dtype_of
+from assistant.backbones.vlm.processor import load_processor
+from assistant.backbones.whole import Refusal, load_whole, read_config
 from assistant.errors import BackboneError
-
-# The errors of transformers and safetensors for a folder that is no checkpoint or is damaged.
-UNLOADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError, RuntimeError)
 
 
 def load_vlm(folder: Path, dtype: torch.dtype, quantise: Quantise | None = None) -> tuple[Any, Any]:
@@ -34,28 +32,47 @@ def load_vlm(folder: Path, dtype: torch.dtype, quantise: Quantise | None = None)
     extra: dict[str, Any] = {}
     if quantise is not None:
         extra = {"quantization_config": _quantisation_config(quantise), "device_map": {"": 0}}
-    try:
-        model: Any = AutoModelForImageTextToText.from_pretrained(
-            folder,
-            dtype=dtype,
-            local_files_only=True,
-            use_safetensors=True,
-            trust_remote_code=False,
-            **extra,
-        )
-        processor = load_processor(folder)
-    except UNLOADABLE as error:
+    config = load_config(folder)
+    if type(config) not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING:
         raise BackboneError(
-            f"{folder.name!r} is no image-text-to-text checkpoint that transformers can "
-            f"load ({type(error).__name__}); name a folder with safetensors, a processor and a "
-            "chat template."
-        ) from None
+            f"{folder.name!r} is a {config.model_type!r}, no image-text-to-text model that "
+            "transformers can load; name another."
+        )
+    processor = load_processor(folder)  # first: it fails sooner than the weights
     if getattr(processor, "chat_template", None) is None:
         raise BackboneError(
             f"The processor of {folder.name!r} has no chat template, so that it cannot be asked; "
             "name an instruction-tuned checkpoint."
         )
-    return (model if quantise else model.to(device())).eval(), processor
+    model: Any = load_whole(
+        AutoModelForImageTextToText,
+        folder,
+        config=config,
+        dtype=dtype,
+        trust_remote_code=False,
+        **extra,
+    )
+    if not quantise:
+        with Refusal(
+            f"{folder.name!r} does not fit on the device {device()!r} ({{}}); name a smaller "
+            "checkpoint, or quantise it."
+        ):
+            model.to(device())
+    return model.eval(), processor
+
+
+def load_config(folder: Path) -> Any:
+    """Load a checkpoint's configuration as transformers' own.
+
+    Raises BackboneError where it is damaged, or of a family that transformers does not know.
+    """
+    read_config(folder)
+    with Refusal(
+        f"The configuration of {folder.name!r} is damaged, or of a family that transformers does "
+        "not know without running the checkpoint's own code, which Wetread does not do ({}); "
+        "name another."
+    ):
+        return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
 
 
 def _quantisation_config(bits: Quantise) -> BitsAndBytesConfig:
@@ -77,24 +94,3 @@ def _quantisation_config(bits: Quantise) -> BitsAndBytesConfig:
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=dtype_of(),
     )
-
-
-def load_processor(folder: Path) -> Any:
-    """Load the checkpoint's processor, without its video processor where that cannot be loaded.
-
-    The video processors of transformers need torchvision, which must not be installed with a CPU
-    build of torch; chest films need none.
-    """
-    try:
-        return AutoProcessor.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except ImportError:
-        config = AutoConfig.from_pretrained(folder, local_files_only=True)
-        family: Any = PROCESSOR_MAPPING[type(config)]
-
-    class Still(family):
-        """The family's processor; its parts are those that `__init__` names."""
-
-        def __init__(self, image_processor=None, tokenizer=None, chat_template=None, **kwargs):
-            super().__init__(image_processor, tokenizer, chat_template=chat_template, **kwargs)
-
-    return Still.from_pretrained(folder, local_files_only=True)
