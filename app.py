@@ -3,38 +3,38 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
-from ipaddress import ip_address
-from pathlib import Path
 from typing import Any
 
-from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
-
 from assistant.assistant import Assistant
-from assistant.errors import SettingsError, WetreadError
+from assistant.errors import WetreadError
+from ui.api import refuse
 from ui.jobs import in_model_thread
 from ui.page import build, theme
+from ui.web.folders import own_folder
+from ui.web.hosts import on_loopback
+from ui.web.limits import Limits
+from ui.web.server import Access, serve_page
 
 HOST, PORT = "127.0.0.1", 7860
-MAX_SESSIONS = 200  # sessions in memory; the one that was idle longest goes first
-MAX_UPLOAD_BYTES = 2 * 2**30  # of one upload, which may be a zip; a film's own limit is intake's
-MAX_WAITING = 100  # jobs that may wait in line; more are turned away at once
-LOCAL_OPTIONS: Any = {
-    "share": False,
-    "run_history": False,
-    "enable_monitoring": False,
-    "ssr_mode": False,
-}
-WARNING = (
-    "The chat listens on {host}, not on this machine alone: whoever reaches it can use it, and "
-    "films and reports travel unencrypted. Put it behind a proxy with TLS, and set a user and a "
-    "password (--user)."
+OPEN = (
+    "The chat listens on {host}, not on this machine alone: whoever reaches it can use it. Set a "
+    "user and a password (--user)."
 )
+UNENCRYPTED = (
+    "Films and reports travel unencrypted, and no password is taken from another machine: give a "
+    "certificate (--certificate, --key), or put it behind a proxy with TLS (--behind-proxy)."
+)
+# Signals that end no process unless it wants that, that come from its own faults, or that cannot
+# be caught.
+NOT_ENDING = (
+    "SIGKILL", "SIGSTOP", "SIGTSTP", "SIGTTIN", "SIGTTOU", "SIGCONT", "SIGCHLD", "SIGURG",
+    "SIGWINCH", "SIGPIPE", "SIGXFSZ", "SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL", "SIGTRAP", "SIGSYS",
+)  # fmt: skip
 
 
 @contextmanager
@@ -43,49 +43,30 @@ def serve_chat(
     port: int = PORT,
     host: str = HOST,
     user: tuple[str, str] | None = None,
+    *,
+    access: Access | None = None,
+    limits: Limits | None = None,
 ) -> Iterator[str]:
     """Serve the chat while the block runs; yields its address.
 
-    `user` is a name and a password that visitors must give. Raises SettingsError where the
-    address is taken or there is no such.
+    `user` is a name and a password that visitors must give; `access` says that and more, such as
+    a certificate. Raises SettingsError where the address is taken or there is no such.
     """
-    limits: Any = {"max_file_size": MAX_UPLOAD_BYTES, "state_session_capacity": MAX_SESSIONS}
-    address: Any = {"server_name": host, "server_port": port, "prevent_thread_lock": True}
-    appearance: Any = {**theme(), "footer_links": [], "quiet": True, "auth": user}
-    if on_loopback(host):
-        # A page elsewhere could give its name this machine's address, and would then be taken for
-        # this one: only our own names are answered ("DNS rebinding").
-        middleware = Middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost", host])
-        appearance["app_kwargs"] = {"middleware": [middleware]}
-    # Uploads lie in a folder of this process that no other user can enter and that goes with it.
-    with tempfile.TemporaryDirectory(prefix="wetread-", ignore_cleanup_errors=True) as folder:
-        previous = os.environ.get("GRADIO_TEMP_DIR")
-        os.environ["GRADIO_TEMP_DIR"] = folder
-        unpacked = Path(folder) / "unpacked"
-        unpacked.mkdir(mode=0o700)
-        page = build(assistant, unpacked, local=on_loopback(host))
-        page.queue(api_open=False, max_size=MAX_WAITING)
-        try:
-            try:
-                url = page.launch(**address, **LOCAL_OPTIONS, **limits, **appearance)[1]
-            except OSError:
-                raise SettingsError(f"{host}:{port} is taken: serve on another port.") from None
+    access, limits = access or Access(user), limits or Limits()
+    local = on_loopback(host) and not access.behind_proxy
+    # Uploads and films lie in a folder of this process that no other user can enter.
+    with own_folder() as home, _environment("GRADIO_TEMP_DIR", str(home)):
+        page = build(assistant, home, local=local, limits=limits, logout=access.user is not None)
+        with serve_page(
+            page,
+            home,
+            (host, port),
+            access=access,
+            limits=limits,
+            refuse=refuse,
+            appearance=theme(),
+        ) as url:
             yield url
-        finally:
-            page.close(verbose=False)
-            os.environ.pop("GRADIO_TEMP_DIR", None)
-            if previous is not None:
-                os.environ["GRADIO_TEMP_DIR"] = previous
-
-
-def on_loopback(host: str) -> bool:
-    """Whether only this machine reaches an address."""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def serve(
@@ -93,19 +74,70 @@ def serve(
     port: int = PORT,
     host: str = HOST,
     user: tuple[str, str] | None = None,
+    *,
+    access: Access | None = None,
 ) -> None:
-    """Serve the chat until it is interrupted.
+    """Serve the chat until it is interrupted, by Ctrl-C or any other signal.
 
     `assistant` gives the assistant where it is entered, which is done here; None: the default.
     """
-    if not on_loopback(host):
-        sys.stderr.write(f"Warning: {WARNING.format(host=host)}\n")
-    with ExitStack() as stack, suppress(KeyboardInterrupt):
-        loaded = in_model_thread(lambda: stack.enter_context(assistant or Assistant.load()))
-        url = stack.enter_context(serve_chat(loaded, port, host, user))
-        sys.stdout.write(f"Wetread reads at {url} until you press Ctrl-C.\n")
-        sys.stdout.flush()
-        threading.Event().wait()
+    access = access or Access(user)
+    for warning in _warnings(host, access):
+        sys.stderr.write(f"Warning: {warning}\n")
+    umask = os.umask(0o077)  # all files of this process are its user's alone
+    try:
+        with suppress(KeyboardInterrupt), _ended_by_signals(), ExitStack() as stack:
+            loaded = in_model_thread(lambda: stack.enter_context(assistant or Assistant.load()))
+            url = stack.enter_context(serve_chat(loaded, port, host, access=access))
+            sys.stdout.write(f"Wetread reads at {url} until you press Ctrl-C.\n")
+            sys.stdout.flush()
+            threading.Event().wait()
+    finally:
+        os.umask(umask)
+
+
+def _warnings(host: str, access: Access) -> Iterator[str]:
+    if not on_loopback(host) or access.behind_proxy:
+        if access.user is None:
+            yield OPEN.format(host="a proxy's address" if access.behind_proxy else host)
+        if not access.encrypted:
+            yield UNENCRYPTED
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Every signal that would end the process ends the block by KeyboardInterrupt, once."""
+    ended = False
+
+    def end(*_: Any) -> None:
+        nonlocal ended
+        if not ended:  # a second one does not break off the deleting of the first
+            ended = True
+            raise KeyboardInterrupt
+
+    names = {getattr(signal, name, None) for name in NOT_ENDING}
+    previous = {}
+    for number in signal.valid_signals() - names:
+        if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
+            previous[number] = signal.signal(number, end)  # what is ignored (nohup) stays so
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _environment(name: str, value: str) -> Iterator[None]:
+    """A variable of the environment while the block runs."""
+    previous = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        os.environ.pop(name, None)
+        if previous is not None:
+            os.environ[name] = previous
 
 
 def main() -> None:

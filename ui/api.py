@@ -8,37 +8,43 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from assistant.assistant import Assistant
-from assistant.errors import SettingsError, WetreadError
+from assistant.errors import WetreadError
 from assistant.export.draft_json import answer_dict, draft_dict, neighbour_dict
 from assistant.intake import read_film
 from assistant.painting.painting import file_of, painting_dict
-from assistant.types import Film
+from assistant.types import LONGEST_PROMPT, Film
+from ui.events import AT_ONCE, paths_of
 from ui.jobs import in_model_thread
+from ui.paint_view import SITES
+from ui.web.uploads import delete_upload
 
-ENDPOINTS = ("draft", "similar", "ask", "paint")
-PUBLIC_EVENT: Any = {"concurrency_id": "model", "api_visibility": "public"}
+MOST_SEED = 2**31 - 1
+MOST_SIMILAR = 100  # cases
+MOST_GUIDANCE = 100.0
+PUBLIC_EVENT: Any = {
+    "concurrency_id": "model", "api_visibility": "public", "preprocess": False,
+}  # fmt: skip
 
 
 def add_endpoints(assistant: Assistant) -> None:
     """Add the endpoints `/draft`, `/similar`, `/ask` and `/paint` to the page being built."""
 
-    def draft(film: str, indication: str, prior_report: str, seed: float) -> dict[str, Any]:
+    def draft(film: Any, indication: str, prior_report: str, seed: float) -> dict[str, Any]:
         report = assistant.draft(
             _read_upload(film), indication=indication, prior_report=prior_report, seed=int(seed)
         )
         return draft_dict(report)
 
-    def similar(film: str, k: float) -> dict[str, Any]:
+    def similar(film: Any, k: float) -> dict[str, Any]:
         neighbours = assistant.similar(_read_upload(film), int(k))
         return {"neighbours": [neighbour_dict(neighbour) for neighbour in neighbours]}
 
-    def ask(film: str, question: str, prior_report: str, seed: float) -> dict[str, Any]:
+    def ask(film: Any, question: str, prior_report: str, seed: float) -> dict[str, Any]:
         answer = assistant.ask(
             _read_upload(film), question, prior_report=prior_report, seed=int(seed)
         )
@@ -49,10 +55,13 @@ def add_endpoints(assistant: Assistant) -> None:
         png = base64.b64encode(file_of(painting)).decode()
         return {**painting_dict(painting), "png_base64": png}
 
-    film, k, seed = _file_input("film"), _number_input("k", 5), _number_input("seed", 0)
-    indication, prior = _text_input("indication"), _text_input("prior_report")
-    question, prompt, site = _text_input("question"), _text_input("prompt"), _text_input("site")
-    guidance = _number_input("guidance", 3)
+    # The widgets are the table of what each argument may be; `web.arguments` checks it.
+    film = gr.File(label="film", visible=False)
+    seed, k = _whole_number("seed", 0, 0, MOST_SEED), _whole_number("k", 5, 1, MOST_SIMILAR)
+    guidance = gr.Number(3, label="guidance", minimum=1, maximum=MOST_GUIDANCE, visible=False)
+    indication, question = _text("indication", 500), _text("question", 500)
+    prior, prompt = _text("prior_report", 5000), _text("prompt", LONGEST_PROMPT)
+    site = gr.Dropdown(["", *SITES], value="", label="site", visible=False)
     endpoints: dict[str, tuple[Callable[..., dict[str, Any]], list[Any]]] = {
         "draft": (draft, [film, indication, prior, seed]),
         "similar": (similar, [film, k]),
@@ -63,6 +72,13 @@ def add_endpoints(assistant: Assistant) -> None:
         gr.Button(visible=False).click(
             _with_api_errors(work), inputs, gr.JSON(visible=False), api_name=name, **PUBLIC_EVENT
         )
+    # What has wrong arguments becomes this event: its client is told so as of any other error.
+    gr.Button(visible=False).click(refuse, _text("refusal", None), **AT_ONCE)
+
+
+def refuse(sentence: str) -> None:
+    """Raise a sentence as gradio's clients get it: an error without a traceback."""
+    raise gr.Error(sentence, print_exception=False)
 
 
 def _with_api_errors(work: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
@@ -77,23 +93,18 @@ def _with_api_errors(work: Callable[..., dict[str, Any]]) -> Callable[..., dict[
     return answer
 
 
-def _read_upload(path: str | None) -> Film:
+def _read_upload(file: Any) -> Film:
     """The film that was uploaded; the file is deleted."""
-    if not path:
-        raise SettingsError("There is no film; upload one as the parameter `film`.")
+    (path,) = paths_of(file)
     try:
         return read_film(path)
     finally:
-        Path(path).unlink(missing_ok=True)
+        delete_upload(path)
 
 
-def _file_input(label: str) -> gr.File:
-    return gr.File(label=label, visible=False)
+def _text(label: str, longest: int | None) -> gr.Textbox:
+    return gr.Textbox("", label=label, max_length=longest, visible=False)
 
 
-def _text_input(label: str) -> gr.Textbox:
-    return gr.Textbox("", label=label, visible=False)
-
-
-def _number_input(label: str, value: float) -> gr.Number:
-    return gr.Number(value, label=label, visible=False)
+def _whole_number(label: str, value: int, low: int, high: int) -> gr.Number:
+    return gr.Number(value, label=label, precision=0, minimum=low, maximum=high, visible=False)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,14 +16,20 @@ from assistant.errors import SettingsError, WetreadError
 from assistant.intake import read_film
 from assistant.intake.zips import unpack
 from ui.batch_view import NO_BATCH, batch_html
-from ui.events import AT_ONCE, FORGET_AFTER, IN_BATCH, Updates, index_of, panel
+from ui.events import AT_ONCE, FORGET_AFTER, IN_BATCH, Updates, index_of, panel, paths_of
 from ui.jobs import in_model_thread
 from ui.markup import CRASHED, error
 from ui.read_tab import ReadTab
 from ui.session import Session
+from ui.web.folders import check_space
+from ui.web.uploads import delete_upload
 
 MAX_FILMS = 2000  # films of one batch on a page; the command line takes any number
 BATCH = "batch"  # a job
+HINT = (
+    '<p class="dim">A table cases.csv beside the films may give indications. Films are named by '
+    "their number, never by their file.</p>"
+)
 FILMS_TOGETHER = 2  # films drafted together: a reader waits no longer than for these
 REFRESH_SECONDS = 0.5  # between two updates of the table
 
@@ -34,10 +38,10 @@ class BatchTab:
     """The widgets of the tab, and what happens when one is used."""
 
     def __init__(
-        self, assistant: Assistant, reading: ReadTab, tabs: gr.Tabs, home: Path, *, local: bool
+        self, assistant: Assistant, reading: ReadTab, tabs: gr.Tabs, *, local: bool
     ) -> None:
-        """`home` holds what sessions unpack; with `local` a path of this machine may be named."""
-        self.assistant, self.reading, self.tabs, self.home = assistant, reading, tabs, home
+        """With `local` a path of this machine may be named."""
+        self.assistant, self.reading, self.tabs = assistant, reading, tabs
         self.local = local
         self.manifest = gr.State(None, time_to_live=FORGET_AFTER)
         self.rows = gr.State((), time_to_live=FORGET_AFTER)
@@ -52,37 +56,30 @@ class BatchTab:
                 with gr.Row():
                     self.go = gr.Button("Draft them", variant="primary", min_width=90)
                     self.stop = gr.Button("Stop", min_width=70)
-                gr.HTML('<p class="dim">A table cases.csv beside the films may give indications. '
-                        "Films are named by their number, never by their file.</p>")  # fmt: skip
+                panel(HINT, "zip-hint")
             with gr.Column(scale=12, min_width=320):
                 self.table = panel(NO_BATCH, "batch", "buttons.js")
         self._wire()
 
-    def take_zip(self, path: str | None, request: gr.Request) -> Updates:
-        """Unpack a zip into the session's own folder, and delete it."""
+    def take_zip(self, session: Session, file: Any) -> Updates:
+        """Unpack a zip into the session's own folder, in the place of the one before; delete it."""
+        path = next(iter(paths_of(file)), None)
         if path is None:
             return {self.zip: None}
+        folder = session.make_folder() / BATCH
         try:
-            folder = Path(tempfile.mkdtemp(dir=self.session_folder(request)))
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(mode=0o700)
             manifest = find_manifest(unpack(Path(path), folder))
+            check_space(folder.parent, 0, session.limits.session_bytes, session.limits.free_bytes)
         except WetreadError as problem:
+            shutil.rmtree(folder, ignore_errors=True)
             return {self.zip: None, self.table: error(str(problem))}
         finally:
-            Path(path).unlink(missing_ok=True)
+            delete_upload(path)
         words = f"{len(manifest.rows)} films are unpacked."
         return {self.zip: None, self.manifest: manifest, self.rows: (),
                 self.table: f'<p role="status">{words}</p>'}  # fmt: skip
-
-    def session_folder(self, request: gr.Request) -> Path:
-        """The folder of a session; its name cannot be guessed."""
-        name = hashlib.sha256(str(request.session_hash).encode()).hexdigest()[:24]
-        folder = self.home / name
-        folder.mkdir(mode=0o700, exist_ok=True)
-        return folder
-
-    def delete_films(self, request: gr.Request) -> None:
-        """Delete what a session has unpacked."""
-        shutil.rmtree(self.session_folder(request), ignore_errors=True)
 
     def request_batch(self, session: Session) -> Updates:
         """Request a batch."""
@@ -103,7 +100,7 @@ class BatchTab:
             total = _count_films(manifest)
             yield {self.table: batch_html((), total, 0.0), self.manifest: manifest, self.rows: ()}
             ended = "All are drafted."
-            drafting = draft_rows(self.assistant, manifest, show_paths=False, batch=FILMS_TOGETHER)  # type: ignore[arg-type]
+            drafting = draft_rows(self.assistant, manifest, batch=FILMS_TOGETHER)  # type: ignore[arg-type]
             while (row := in_model_thread(lambda: next(drafting, None))) is not None:
                 if request is None or request.stopped.is_set():
                     ended = "It was stopped."
@@ -141,7 +138,7 @@ class BatchTab:
     def _wire(self) -> None:
         reading = self.reading
         zip_outputs = [self.zip, self.table, self.manifest, self.rows]
-        self.zip.upload(self.take_zip, self.zip, zip_outputs, **AT_ONCE)
+        self.zip.upload(self.take_zip, [reading.session, self.zip], zip_outputs, **AT_ONCE)
         inputs = [reading.session, self.manifest, self.folder]
         outputs = [self.table, self.manifest, self.rows]
         start = self.go.click(self.request_batch, reading.session, reading.session, **AT_ONCE)

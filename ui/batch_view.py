@@ -54,7 +54,7 @@ def _sort_key(row: TableRow) -> float:
 
 
 def _row_html(row: TableRow, index: int) -> str:
-    name = escape(row["image"])
+    name = escape(row["case"])
     if "error" in row:
         cell = f'<td colspan="4" class="contradicts">{escape(row["error"])}</td>'
         return f'<tr><th scope="row">{name}</th>{cell}</tr>'

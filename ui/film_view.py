@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
+from assistant.intake.notes import notes_of
 from assistant.types import Film
 from ui.markup import button, empty, film_url
 from ui.session import OpenStudy, Session
@@ -81,6 +82,7 @@ def _caption_of(study: OpenStudy, film: Film) -> str:
     parts = [size, spacing, film.view or "view not stated", f"film {film.sha256[:12]}"]
     parts += [f"put right: {', '.join(corrections)}"] if corrections else []
     parts += [f"painted from: {study.painting_prompt}"] if study.painting_prompt else []
+    parts += notes_of(film)
     return " · ".join(parts)
 
 

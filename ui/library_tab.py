@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from html import escape
-from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
@@ -14,11 +14,12 @@ from assistant.cases.similar import neighbour_of
 from assistant.errors import LibraryError, SettingsError, WetreadError
 from assistant.intake import read_film
 from ui.cases_view import library_html
-from ui.events import AT_ONCE, BY_MODEL, Updates, panel, text_of
+from ui.events import AT_ONCE, BY_MODEL, Updates, panel, paths_of, text_of
 from ui.jobs import in_model_thread
 from ui.markup import CRASHED, error
 from ui.read_tab import ReadTab
 from ui.session import Session
+from ui.web.uploads import delete_upload
 
 MAX_FOUND = 24  # cases that a search shows
 
@@ -92,11 +93,12 @@ class LibraryTab:
         html = library_html(self.assistant, neighbours, with_similarity=True)
         return {self.message: "", self.found: html}
 
-    def add_films(self, paths: list[str] | None, report: str, patient: str, source: str) -> Updates:
+    def add_films(self, files: Any, report: str, patient: str, source: str) -> Updates:
         """Add films with one report, and delete the files."""
+        paths = paths_of(files)
         added = present = 0
         try:
-            for path in paths or ():
+            for path in paths:
                 filed = in_model_thread(
                     add_film,
                     self.assistant.backbone,
@@ -112,8 +114,8 @@ class LibraryTab:
         except WetreadError as problem:
             return {self.files: None, self.message: error(str(problem)), **self.show_stats()}
         finally:
-            for path in paths or ():
-                Path(path).unlink(missing_ok=True)
+            for path in paths:
+                delete_upload(path)
         words = f"{added} added, {present} known already."
         return {self.files: None, self.report: "", self.patient: "",
                 self.message: f'<p role="status">{words}</p>', **self.show_stats()}  # fmt: skip

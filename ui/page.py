@@ -18,6 +18,7 @@ from ui.library_tab import LibraryTab
 from ui.paint_tab import PaintTab
 from ui.read_tab import ReadTab
 from ui.session import Session
+from ui.web.limits import Limits
 
 TITLE = (
     '<header><h1>Wetread</h1><span class="dim">A preliminary reading of a film, with its evidence.'
@@ -29,10 +30,8 @@ of being false, and opens to what speaks for it and to its place on the film. Se
 accepted, edited or rejected; ask about the film below it. <b>Paint</b> makes synthetic films from
 words, <b>Batch</b> drafts many films at once, <b>Library</b> holds the cases that drafts are
 compared with. Your films stay in this session and on this machine.</p></details>"""
-# The page may ask nothing of any other host, whatever a model or a library writes into it.
-HEAD = """<meta http-equiv="Content-Security-Policy" content="default-src 'self' data: blob:
-'unsafe-inline' 'unsafe-eval'; form-action 'self'; base-uri 'self'">
-<meta name="viewport" content="width=device-width, initial-scale=1">"""
+LOGOUT = '<form method="post" action="logout" class="logout"><button>Log out</button></form>'
+HEAD = '<meta name="viewport" content="width=device-width, initial-scale=1">'
 
 
 def theme() -> dict[str, Any]:
@@ -41,26 +40,28 @@ def theme() -> dict[str, Any]:
     return {"theme": theme, "css": script("chat.css"), "head": HEAD}
 
 
-def build(assistant: Assistant, home: Path, *, local: bool = True) -> gr.Blocks:
+def build(
+    assistant: Assistant, home: Path, *, local: bool = True, limits: Limits, logout: bool = False
+) -> gr.Blocks:
     """The page, for one assistant that all sessions read from.
 
-    `home` is an empty folder for what sessions unpack; with `local` a batch may name a folder of
-    the server's machine, which is the visitor's own then.
+    `home` is a folder for the films of sessions; with `local` a batch may name a folder of the
+    server's machine, which is the visitor's own then; with `logout` visitors can log out.
     """
-    with gr.Blocks(
-        analytics_enabled=False, title="Wetread", fill_width=True, delete_cache=(600, 600)
-    ) as page:
+    with gr.Blocks(analytics_enabled=False, title="Wetread", fill_width=True) as page:
         add_endpoints(assistant)  # first, so that no event of the page takes an endpoint's name
-        gr.HTML(TITLE, apply_default_css=False)
+        panel(TITLE.replace("</header>", f"{LOGOUT if logout else ''}</header>"), "title")
         panel(FIRST_VISIT, "first", "first.js")
-        session = gr.State(Session(), time_to_live=FORGET_AFTER)
+        session = gr.State(
+            Session(home, limits), time_to_live=FORGET_AFTER, delete_callback=Session.delete_all
+        )
         with gr.Tabs(selected="read") as tabs:
             with gr.Tab("Read", id="read"):
                 reading = ReadTab(assistant, session)
             with gr.Tab("Paint", id="paint"):
                 PaintTab(assistant, reading, tabs)
             with gr.Tab("Batch", id="batch"):
-                batch = BatchTab(assistant, reading, tabs, home, local=local)
+                BatchTab(assistant, reading, tabs, local=local)
             with gr.Tab("Library", id="library") as library_item:
                 library = LibraryTab(assistant, reading)
             with gr.Tab("Report card", id="card") as card_item:
@@ -70,5 +71,4 @@ def build(assistant: Assistant, home: Path, *, local: bool = True) -> gr.Blocks:
         )
         card_item.select(card.show_card, None, card.card, **AT_ONCE)
         page.load(reading.alike.list_origins, None, reading.alike.origin, **AT_ONCE)
-        page.unload(batch.delete_films)
     return page

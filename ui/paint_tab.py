@@ -15,11 +15,10 @@ from assistant.types import Painting
 from ui.events import AT_ONCE, BY_MODEL, FORGET_AFTER, Updates, index_of, panel
 from ui.jobs import JobResult, follow_job
 from ui.markup import CRASHED, error
-from ui.paint_view import NO_PAINTING, paintings_html
+from ui.paint_view import NO_PAINTING, SITES, paintings_html
 from ui.read_tab import ReadTab
 from ui.session import Session
 
-SITES = ("A", "B", "C", "D")
 EXAMPLES = (["Large right pleural effusion."], ["Cardiomegaly."], ["No acute abnormality."])
 PAINT = "paint"
 
@@ -58,7 +57,7 @@ class PaintTab:
         session: Session,
         prompt: str,
         count: int,
-        guidance: float,
+        guidance: float | None,
         site: str,
         seed: int | None,
     ) -> Iterator[Updates]:
@@ -72,7 +71,7 @@ class PaintTab:
             for number in range(total):
                 yield {self.painted: paintings_html(self.assistant, paintings, total, 0.0)}
                 paint_film = partial(
-                    self._paint_film, prompt, guidance, site, int(seed or 0) + number
+                    self._paint_film, prompt, guidance or 3.0, site, int(seed or 0) + number
                 )
                 for update in follow_job(paint_film, request.stopped):  # type: ignore[union-attr]
                     if isinstance(update, JobResult):

@@ -12,6 +12,7 @@ from assistant.painting.painting import caption_of, file_of
 from assistant.types import Painting
 from ui.markup import busy, button, data_url, download, empty
 
+SITES = ("A", "B", "C", "D")
 NO_PAINTING = empty("Painted films appear here,", "each marked as synthetic.")
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -22,13 +21,14 @@ from assistant.types import Film, Report
 from ui.cases_row import CasesRow
 from ui.cases_view import cases_html
 from ui.draft_view import NO_DRAFT, checked_html, draft_html, writing_html
-from ui.events import AT_ONCE, BY_MODEL, Updates, index_of, panel, text_of
+from ui.events import AT_ONCE, BY_MODEL, Updates, index_of, panel, paths_of, text_of
 from ui.film_view import NO_FILM, rail_html, viewer_html
 from ui.jobs import JobResult, follow_job, in_model_thread
 from ui.markup import CRASHED, error
-from ui.session import DraftRequest, OpenStudy, Session
+from ui.session import DraftRequest, OpenStudy, Session, delete_films
 from ui.talk_row import TalkRow
 from ui.talk_view import talk_html
+from ui.web.uploads import delete_upload
 
 SAMPLES = (7, 0, 4)  # three test phantoms: a normal one, and two with findings
 DECISIONS = {"accept": "accepted", "reject": "rejected"}
@@ -56,7 +56,7 @@ class ReadTab:
     def _input_column(self) -> None:
         self.drop = gr.File(label="Films: DICOM, PNG, JPEG or TIFF", height=165, elem_id="drop",
                             file_count="multiple")  # fmt: skip
-        gr.HTML('<p class="dim">No film at hand? Try a synthetic one:</p>')
+        panel('<p class="dim">No film at hand? Try a synthetic one:</p>', "samples")
         with gr.Row():
             self.samples = [gr.Button(f"Sample {n}", size="sm", min_width=70) for n in "ABC"]
         self.indication = gr.Textbox(label="Indication", lines=2, max_length=500)
@@ -108,24 +108,26 @@ class ReadTab:
     # Opening films
 
     def take_films(
-        self, session: Session, paths: list[str] | None, indication: str, prior_report: str
+        self, session: Session, files: Any, indication: str, prior_report: str
     ) -> Updates:
         """Read the films that were dropped as one study, and delete the files."""
+        paths, failure = paths_of(files), ""
         films: list[Film] = []
-        failure = ""
         try:
-            if paths and len(paths) > MAX_FILMS:
+            if len(paths) > MAX_FILMS:
                 raise SettingsError(
                     f"{len(paths)} files are more than the {MAX_FILMS} films of one study; "
                     "draft them as a batch."
                 )
-            films = [read_film(path) for path in paths or ()]
+            for path in paths:  # only one of them is in memory
+                films.append(session.keep(read_film(path)))
         except WetreadError as problem:
             failure = str(problem)
+            delete_films(films)
         finally:
-            for path in paths or ():
-                Path(path).unlink(missing_ok=True)
-        if failure or not films:
+            for path in paths:
+                delete_upload(path)
+        if failure or not paths:
             return {self.drop: None, self.draft: error(failure) if failure else gr.skip()}
         session.open_study(tuple(films), indication, prior_report)
         return {self.drop: None, **self.queue_draft(session)}
@@ -139,19 +141,22 @@ class ReadTab:
         session.open_study((film,), indication, prior_report)
         return self.queue_draft(session)
 
-    def take_prior(self, session: Session, path: str | None) -> Updates:
+    def take_prior(self, session: Session, file: Any) -> Updates:
         """Read the prior film, and delete the file."""
+        path = next(iter(paths_of(file)), None)
         if path is None:
             return {self.prior: None}
         try:
             if session.current is None:
                 raise SettingsError("There is no study yet; drop its film first.")
-            session.current.prior = (read_film(path),)
+            previous, study = session.current.prior, session.current
+            study.prior = (session.keep(read_film(path)),)
+            delete_films(previous)
             return {self.prior: None, **self.show_film(session)}
         except WetreadError as problem:
             return {self.prior: None, self.draft: error(str(problem))}
         finally:
-            Path(path).unlink(missing_ok=True)
+            delete_upload(path)
 
     def pick_film(self, session: Session, event: gr.EventData) -> Updates:
         """Show another film of the study."""
@@ -173,7 +178,8 @@ class ReadTab:
         if study is None or study.report is None or study.report.gate.correction is None:
             return {self.session: session}
         first, *others = study.films
-        study.films = (correct_film(first, study.report.gate.correction), *others)
+        corrected = session.keep(correct_film(first, study.report.gate.correction))
+        session.replace_films(study, (corrected, *others))
         study.report, study.film_index = None, 0
         return self.queue_draft(session)
 
@@ -203,7 +209,7 @@ class ReadTab:
                 yield {self.session: session}
                 return
             films = study.films
-            for text in self._follow_draft(study, request):
+            for text in self._follow_draft(session, study, request):
                 if session.current is study:
                     yield {self.draft: writing_html(text)}
             # The draft of a study that is not shown waits until that study is shown again.
@@ -217,15 +223,16 @@ class ReadTab:
         finally:
             session.end(DRAFT)
 
-    def _follow_draft(self, study: OpenStudy, request: DraftRequest) -> Iterator[str]:
+    def _follow_draft(
+        self, session: Session, study: OpenStudy, request: DraftRequest
+    ) -> Iterator[str]:
         """Draft a study and keep its report, giving the text as it is written."""
         job = partial(self._draft_readable_film, study, request.anyway)
         try:
             for update in follow_job(job, request.stopped):
                 if isinstance(update, JobResult):
-                    report = update.result
-                    study.report, study.films = report, _order_films(study.films, report)
-                    study.neighbours, study.failure = report.neighbours, ""
+                    session.keep_report(study, update.result)
+                    study.neighbours, study.failure = update.result.neighbours, ""
                 else:
                     yield update.latest
         except Stopped:
@@ -361,9 +368,3 @@ class ReadTab:
     def show_crash(self, session: Session) -> Updates:
         """Show an unexpected failure."""
         return {**self.show_draft(session), self.draft: CRASHED}
-
-
-def _order_films(films: tuple[Film, ...], report: Report) -> tuple[Film, ...]:
-    """The films of a study, the one that was read at the front."""
-    first = report.study.films[0]
-    return (first, *(film for film in films if film is not first))

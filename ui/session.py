@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 import threading
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
+from assistant.errors import SettingsError
 from assistant.types import Answer, Film, Neighbour, Report, Study
+from ui.film_store import StoredFilm, store_film
+from ui.web.folders import check_space
+from ui.web.limits import Limits
 
 MAX_STUDIES = 20  # studies that a session keeps; the oldest goes first
 
@@ -54,8 +62,15 @@ class DraftRequest:
 
 @dataclass(slots=True)
 class Session:
-    """The studies of one session, and which of them is shown."""
+    """The studies of one session, and which of them is shown.
 
+    Its films lie in a folder of its own in `home`; without a home they stay in memory.
+    """
+
+    home: Path | None = None
+    limits: Limits = field(default_factory=Limits)
+    folder: Path | None = None
+    ended: bool = False
     studies: list[OpenStudy] = field(default_factory=list)
     current_number: int = -1  # the number of the study that is shown; -1: none
     last_number: int = 0  # of the study opened last
@@ -100,10 +115,46 @@ class Session:
         previous = (before.indication, before.prior_report) if before else ("", "")
         typed = (indication or "", prior_report or "")
         texts = [new if new != old else "" for new, old in zip(typed, previous, strict=True)]
+        films = tuple(self.keep(film) for film in films)
         study = OpenStudy(self.last_number, films, indication=texts[0], prior_report=texts[1])
-        self.studies = [*self.studies, study][-MAX_STUDIES:]
+        self.studies = [*self.studies, study]
+        for old in self.studies[:-MAX_STUDIES]:
+            self.close_study(old.number)
         self.current_number = study.number
         return study
+
+    def keep(self, film: Film) -> Film:
+        """The film with its pixels on disk. Raises SettingsError where there is no room."""
+        if self.home is None:
+            return film
+        folder = self.make_folder()
+        check_space(folder, film.pixels.nbytes, self.limits.session_bytes, self.limits.free_bytes)
+        return store_film(film, folder)
+
+    def keep_report(self, study: OpenStudy, report: Report) -> None:
+        """Keep a study's new report, and the films as it has them: in its order, corrected."""
+        films = tuple(self.keep(film) for film in report.study.films)
+        study.report = replace(report, study=replace(report.study, films=films))
+        self.replace_films(study, films)
+
+    def replace_films(self, study: OpenStudy, films: tuple[Film, ...]) -> None:
+        """Replace a study's films, and delete those that it no longer has."""
+        delete_films(film for film in study.films if film not in films)
+        study.films = films
+
+    def make_folder(self) -> Path:
+        """The session's own folder, with mode 0700 and a random name."""
+        if self.ended:  # a job of it may still run
+            raise SettingsError("The session has ended; reload the page.")
+        if self.folder is None or not self.folder.exists():
+            self.folder = Path(tempfile.mkdtemp(dir=self.home))
+        return self.folder
+
+    def delete_all(self) -> None:
+        """End the session: delete what it has on disk, and store no more."""
+        self.ended = True
+        if self.folder is not None:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def select(self, number: int) -> None:
         """Show another study; an unknown number changes nothing."""
@@ -111,7 +162,17 @@ class Session:
             self.current_number = number
 
     def close_study(self, number: int) -> None:
-        """Close a study with its draft and its answers."""
+        """Close a study with its films, its draft and its answers."""
+        for study in self.studies:
+            if study.number == number:
+                delete_films(study.all_films)
         self.studies = [study for study in self.studies if study.number != number]
         if self.current_number == number:
             self.current_number = self.studies[-1].number if self.studies else -1
+
+
+def delete_films(films: Iterable[Film]) -> None:
+    """Delete the pixels of films that are on disk."""
+    for film in films:
+        if isinstance(film, StoredFilm):
+            film.delete()

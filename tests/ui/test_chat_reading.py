@@ -119,7 +119,7 @@ def test_what_a_sentence_rests_on_is_drawn_where_it_lies_on_the_film(visitor, ur
     number = min(numbers, key=int)
     page.locator(f'#draft li[data-number="{number}"] summary').click()
     chosen = page.locator("#film svg text.chosen")
-    assert chosen.count() >= 1
+    chosen.first.wait_for(state="attached")  # a browser tells of what was opened a little later
     assert all(number in text.split(", ") for text in chosen.all_text_contents())
     page.get_by_role("button", name="Boxes").click()
     expect(page.locator("#film svg rect")).to_have_count(0)
