@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from assistant.backbones.protocols import Encoder
+from assistant.cases.deidentify import remove_identifiers
 from assistant.errors import LibraryError, WetreadError
 from assistant.intake import read_film, read_film_bytes
 from assistant.intake.png import preview
@@ -28,7 +29,7 @@ class IngestSummary:
 
     added: int
     known: int
-    refused: tuple[tuple[str, str], ...]  # (file name, the sentence that says why)
+    refused: tuple[tuple[int, str], ...]  # (row of the table, the sentence that says why)
 
 
 def add_film(
@@ -44,14 +45,24 @@ def add_film(
 ) -> Added:
     """Add one film with its report to the library; a film that is in it already stays as it is.
 
+    Report and labels are kept without what names a person, as far as `remove_identifiers` finds it.
     Raises LibraryError for a synthetic film, unless `allow_synthetic`: its source is then
     "synthetic" if none is given, and its preview in the library bears the visible mark.
     """
     _refuse_synthetic(film, allow_synthetic)
     source = source or (SYNTHETIC if SYNTHETIC in film.flags else "")
     embedding = encoder.encode([film])[0].embedding
-    case = NewCase(film.sha256, _preview_of(film), embedding, patient, report, labels, source)
-    return library.add(case)
+    return library.add(
+        NewCase(
+            film_sha256=film.sha256,
+            preview=_preview_of(film),
+            embedding=embedding,
+            patient=patient,
+            report=remove_identifiers(report),
+            labels=tuple(remove_identifiers(label) for label in labels),
+            source=source,
+        )
+    )
 
 
 def _preview_of(film: Film) -> bytes:
@@ -82,15 +93,15 @@ def add_folder(
     """
     rows = read_folder(folder)
     added = known = processed = 0
-    refused: list[tuple[str, str]] = []
+    refused: list[tuple[int, str]] = []
     for batch in batched(rows, BATCH):
         new_films: list[tuple[FolderRow, Film]] = []
         for row in batch:
             try:
-                film = read_film(row.image)
+                film = _read_film_of(row)
                 _refuse_synthetic(film, allow_synthetic)
             except WetreadError as error:
-                refused.append((row.image.name, str(error)))
+                refused.append((row.row, str(error)))
                 continue
             if library.has(film.sha256):
                 known += 1
@@ -103,6 +114,11 @@ def add_folder(
     return IngestSummary(added, known, tuple(refused))
 
 
+def _read_film_of(row: FolderRow) -> Film:
+    """Read a row's film; errors name the row, since a file's name may be a patient's."""
+    return read_film(row.image, f"row {row.row}")
+
+
 def _encode_cases(encoder: Encoder, new_films: list[tuple[FolderRow, Film]]) -> Iterator[NewCase]:
     encoded = encoder.encode([film for _, film in new_films]) if new_films else []
     for (row, film), encoding in zip(new_films, encoded, strict=True):
@@ -111,8 +127,8 @@ def _encode_cases(encoder: Encoder, new_films: list[tuple[FolderRow, Film]]) -> 
             preview=_preview_of(film),
             embedding=encoding.embedding,
             patient=row.patient,
-            report=row.report,
-            labels=row.labels,
+            report=remove_identifiers(row.report),
+            labels=tuple(remove_identifiers(label) for label in row.labels),
             source=row.source or (SYNTHETIC if SYNTHETIC in film.flags else "folder"),
         )
 

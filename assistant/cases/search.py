@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import Any
 
+from assistant.cases.deidentify import without_identifiers
 from assistant.cases.similar import FindingQuery
 from assistant.errors import SettingsError
 from assistant.labeller.labeller import find_assertions
@@ -22,7 +23,8 @@ def search_cases(
     A text that asserts findings ("left effusion", "no pneumothorax") finds the cases whose report
     or labels assert all of them; a side, zone or degree that is not given fits any. The newest
     20,000 of the cases that name the findings are read. Any other text finds the cases that hold
-    all of its words in report, labels, source or id; without words, all cases match. Raises
+    all of its words in report, labels, source or id; without words, all cases match. What is
+    returned names no person, as far as `without_identifiers` finds it. Raises
     SettingsError for more than 500 characters or a limit below 1.
     """
     if len(words) > MAX_QUERY_LENGTH or limit < 1:
@@ -33,14 +35,19 @@ def search_cases(
     claims = find_assertions(words)
     if not claims:
         word_groups = [[word] for word in words.split()]
-        return tuple(library.find(word_groups, source=source, most=limit))
+        return tuple(
+            without_identifiers(case)
+            for case in library.find(word_groups, source=source, most=limit)
+        )
     query = FindingQuery(claims)
     candidates = library.find(query.words, source=source, most=MAX_READ)
-    return tuple(islice((case for case in candidates if query.is_asserted_by(case)), limit))
+    matching = islice((case for case in candidates if query.is_asserted_by(case)), limit)
+    return tuple(without_identifiers(case) for case in matching)
 
 
 def case_dict(case: Case) -> dict[str, Any]:
-    """Return a case as plain values, without its patient."""
+    """Return a case as plain values, without what names a person."""
+    case = without_identifiers(case)
     return {
         "case": case.id,
         "source": case.source,

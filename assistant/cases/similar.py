@@ -10,12 +10,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from assistant.chest.vocabulary import FINDINGS, NORMAL, NORMALS, finding_named
+from assistant.cases.deidentify import without_identifiers
+from assistant.chest.vocabulary import FINDINGS, HINTS, NORMAL, NORMALS, finding_named
 from assistant.claims import asserts, is_among, keep_most_specific, name_of, split_sides
 from assistant.errors import SettingsError
 from assistant.labeller.labeller import find_assertions
-from assistant.labeller.matcher import index_of, tokenise
+from assistant.labeller.matcher import index_of
+from assistant.labeller.sections import silent_sections
 from assistant.labeller.summary import case_assertions
+from assistant.labeller.tokens import ASKED, tokenise
 from assistant.types import Assertion, Neighbour
 from retrieval import Case, Library
 
@@ -24,8 +27,9 @@ WIDENING = 4  # factor by which a search widens where too few cases show the fin
 
 
 def neighbour_of(case: Case, similarity: float) -> Neighbour:
-    """Return a case of the library as a draft cites it, without its patient."""
-    return Neighbour(case.id, similarity, case.report, case.labels, case.source)
+    """Return a case of the library as a draft cites it, without what names a person."""
+    shown = without_identifiers(case)
+    return Neighbour(shown.id, similarity, shown.report, shown.labels, shown.source)
 
 
 class FindingQuery:
@@ -61,10 +65,13 @@ class FindingQuery:
 
 def _sentences_with(report: str, words: set[str]) -> Iterator[str]:
     """Yield the sentences of a text that hold one of the words; no claim spans two sentences."""
+    if "|" in report or "\t" in report or (":" in report and silent_sections(report)):
+        yield report  # a table, or sections that claim nothing: read as a whole
+        return
     start, matches = 0, False
     for word, (_, stop) in zip(*tokenise(report), strict=True):
         matches = matches or word in words
-        if word == ".":
+        if word in (".", ASKED):
             if matches:
                 yield report[start:stop]
             start, matches = stop, False
@@ -78,7 +85,8 @@ def _words_of(claim: Assertion) -> tuple[str, ...]:
     denials = [n for n in NORMALS if claim.finding in n.denies and claim.polarity != "present"]
     labels = (finding.key.replace("_", " "), finding.name, *finding.labels)
     longest = (max(label.casefold().split(), key=len) for label in labels)
-    return tuple(dict.fromkeys((*index_of((finding, *denials)), *longest)))
+    hints = [hint for hint in HINTS if hint.key == claim.finding and claim.polarity != "present"]
+    return tuple(dict.fromkeys((*index_of((finding, *hints, *denials)), *longest)))
 
 
 def find_similar(
