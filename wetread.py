@@ -6,7 +6,9 @@ user can fix ends as one sentence on the error stream and exit code 2.
 
 from __future__ import annotations
 
+import errno
 import gc
+import io
 import os
 import sys
 from typing import Annotated, Any
@@ -15,7 +17,7 @@ import typer
 from typer.core import TyperGroup
 
 from assistant.errors import WetreadError
-from cli import checking, drafting, evaluation, painting, serving, training
+from cli import checking, drafting, evaluation, licences, painting, serving, training
 from cli.doctor import command
 from cli.library import library_app
 from cli.options import NOTES, OUTPUT
@@ -31,8 +33,12 @@ PANELS = {
     "Library": (),  # a group of commands of its own
     "Training": (training.train, training.calibrate),
     "Measuring": (evaluation.evaluate,),
-    "This machine": (serving.serve, command.doctor),
+    "This machine": (serving.serve, command.doctor, licences.licences),
 }
+# What a path that was given or a full disk does where no better sentence was at hand.
+FIXABLE = frozenset(
+    (errno.EACCES, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOSPC, errno.EPERM, errno.EROFS)
+)
 NAMES = {evaluation.evaluate: "eval"}  # of commands that are not called like their function
 
 
@@ -79,10 +85,21 @@ def main() -> None:
     # The libraries make a million objects when they are imported and leave no garbage: looking
     # for it that often, and through all of them once more at the end, would take two seconds.
     gc.set_threshold(50_000, 20, 20)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a name of a file may be no UTF-8
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         app(prog_name="wetread")  # however it was started: completion goes by the name
     except WetreadError as error:
         NOTES.print(f"wetread: {error}", style="red", markup=False, soft_wrap=True)
+        sys.exit(2)
+    except OSError as error:
+        if error.errno not in FIXABLE:
+            raise
+        NOTES.print(
+            f"wetread: {error.strerror}, says the system; check the paths that were given, and "
+            "the disk.",
+            style="red", markup=False, soft_wrap=True,
+        )  # fmt: skip
         sys.exit(2)
     finally:
         gc.freeze()

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import math
-import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
-from adapters.backbone_recipe import Recipe, read_recipe
-from assistant.backbones.adapters import TASKS
+from adapters.backbone_recipe import LARGEST, Recipe, load_recipe, parse_backbone_recipe, shown
+from assistant.backbones.adapter_files import TASKS
 from assistant.errors import SettingsError
+from assistant.parsing import path_in
 
 ALL_LINEAR = "all-linear"
 
@@ -87,12 +85,12 @@ Rule = tuple[str, Any]
 
 def _is_number(value: Any) -> bool:
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and math.isfinite(value)
+    return number and abs(value) <= LARGEST  # false for NaN
 
 
 def _integer_rule(minimum: int) -> Rule:
     description = "a positive whole number" if minimum else "a whole number from 0"
-    return description, lambda v: isinstance(v, int) and not isinstance(v, bool) and v >= minimum
+    return description, lambda v: _is_number(v) and isinstance(v, int) and v >= minimum
 
 
 def _is_text_list(value: Any) -> bool:
@@ -146,16 +144,10 @@ def read_any_recipe(name_or_path: str) -> Recipe | AdapterRecipe:
     A recipe with a `task` is an adapter's, any other a backbone's. Its paths are relative to its
     own folder. Raises SettingsError, naming the value, for a missing or invalid recipe.
     """
-    shipped = Path(str(resources.files("adapters") / "recipes" / f"{name_or_path}.toml"))
-    path = shipped if shipped.is_file() else Path(name_or_path)
-    try:
-        raw = path.read_bytes()
-        table = tomllib.loads(raw.decode("utf-8"))
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError):
-        return read_recipe(name_or_path)  # which says what is wrong
+    path, table = load_recipe(name_or_path)
     if "task" not in table:
-        return read_recipe(name_or_path)
-    return _parse_recipe(table, path, hashlib.sha256(raw).hexdigest())
+        return parse_backbone_recipe(path, table)
+    return _parse_recipe(table, path, hashlib.sha256(path.read_bytes()).hexdigest())
 
 
 def _parse_recipe(table: dict[str, Any], path: Path, sha256: str) -> AdapterRecipe:
@@ -193,7 +185,7 @@ def _parse_data(data: dict[str, Any], path: Path) -> PhantomData | FolderData:
 
 
 def _resolve_path(path: Path, name: str) -> Path:
-    return path.parent / Path(name).expanduser()
+    return path_in(path.parent, name, f"A path in the recipe {path.name}")
 
 
 def _check_table(table: dict[str, Any], rules: Mapping[str, Rule], where: str) -> None:
@@ -205,4 +197,4 @@ def _check_table(table: dict[str, Any], rules: Mapping[str, Rule], where: str) -
     for key, value in table.items():
         description, is_valid = rules[key]
         if not is_valid(value):
-            raise SettingsError(f"{key} = {value!r} in {where} must be {description}.")
+            raise SettingsError(f"{key} = {shown(value)} in {where} must be {description}.")

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import tomllib
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
 
 from assistant.errors import SettingsError
+from assistant.parsing import is_file, read_toml
+
+LARGEST = 10**12  # of any number in a recipe
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,12 @@ class Recipe:
         return asdict(self)
 
 
+def shown(value: Any) -> str:
+    """A value of a recipe as an error quotes it."""
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:60]}..."
+
+
 RecipeSection = TypeVar("RecipeSection", Data, Model, Stage)
 
 
@@ -92,14 +101,11 @@ def _parse_section(kind: type[RecipeSection], table: Any, name: str, path: Path)
             is_valid = isinstance(value, str)
         else:
             is_not_integer = types[key] == "int" and not isinstance(value, int)
-            is_valid = (
-                is_number
-                and not is_not_integer
-                and value >= (0 if key in ("seed", "others") else 1e-9)
-            )
+            least = 0 if key in ("seed", "others") else 1e-9
+            is_valid = is_number and not is_not_integer and least <= value <= LARGEST
         if not is_valid:
             raise SettingsError(
-                f"{key} = {value!r} in section [{name}] of the recipe {path.name} must be a "
+                f"{key} = {shown(value)} in section [{name}] of the recipe {path.name} must be a "
                 f"{'text' if types[key] == 'str' else 'positive ' + str(types[key])}."
             )
     return kind(**table)
@@ -110,19 +116,28 @@ def read_recipe(name_or_path: str) -> Recipe:
 
     Raises SettingsError for a missing or invalid recipe.
     """
+    path, table = load_recipe(name_or_path)
+    return parse_backbone_recipe(path, table)
+
+
+def load_recipe(name_or_path: str) -> tuple[Path, dict[str, Any]]:
+    """The file of a recipe, one that ships with Wetread or any other, and its table.
+
+    Raises SettingsError where there is no such file, or it is not TOML.
+    """
     shipped = Path(str(resources.files("adapters") / "recipes" / f"{name_or_path}.toml"))
-    path = shipped if shipped.is_file() else Path(name_or_path)
-    try:
-        raw = path.read_bytes()
-    except OSError:
+    path = shipped if is_file(shipped) else Path(name_or_path)
+    if not is_file(path):
         names = sorted(p.stem for p in shipped.parent.glob("*.toml"))
         raise SettingsError(
-            f"There is no recipe {name_or_path!r}; name a TOML file or one of: {', '.join(names)}."
-        ) from None
-    try:
-        table = tomllib.loads(raw.decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"The recipe {path.name} is not valid TOML: {error}.") from None
+            f"There is no recipe {shown(name_or_path)}; name a TOML file or one of: "
+            f"{', '.join(names)}."
+        )
+    return path, read_toml(path, f"The recipe {path.name}")
+
+
+def parse_backbone_recipe(path: Path, table: Mapping[str, Any]) -> Recipe:
+    """The recipe of a file and its table; raises SettingsError where it does not hold."""
     top_level = {"name": str, "seed": int, "licence": str}
     sections = {
         "data": Data,
@@ -147,7 +162,7 @@ def read_recipe(name_or_path: str) -> Recipe:
     if parts["data"].speak > parts["data"].train:
         raise SettingsError(f"In section [data] of the recipe {path.name}, speak exceeds train.")
     values = {key: table[key] for key in top_level}
-    return Recipe(**values, **parts, sha256=hashlib.sha256(raw).hexdigest())
+    return Recipe(**values, **parts, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
 
 
 def _check_shape(model: Model, path: Path) -> None:

@@ -118,14 +118,14 @@ def export_report(report: Any, form: str, out: Path | None) -> None:
 
 def show_report(report: Any) -> None:
     """A draft, or a text that was checked, on the terminal."""
-    from assistant.export.wording import NOTICES, correction_words, reasons_of, risk_words
+    from assistant.export.wording import NOTICES, film_notes, reasons_of, risk_words
 
     OUTPUT.print(NOTICES[report.author], style="dim")
     show_gate(report.gate)
     if report.gate.answer == "refuse" and report.gate.correction and not report.sentences:
         OUTPUT.print("With --correct Wetread puts it right before it reads it.")
-    if correction := correction_words(report.study.films[0]):
-        OUTPUT.print(f"\n{correction}", style="bold yellow", markup=False)
+    for note in film_notes(report.study.films[0]):
+        OUTPUT.print(f"\n{note}", style="bold yellow", markup=False)
     for section in ("findings", "impression"):
         sentences = [s for s in report.sentences if s.section == section]
         if sentences:

@@ -31,6 +31,15 @@ from cli.options import (
     show_progress,
 )
 
+Paths = Annotated[
+    bool,
+    typer.Option(
+        "--paths",
+        help="Name each film's file in its line; it may name the patient.",
+        rich_help_panel=OUTPUT_PANEL,
+    ),
+]
+
 
 class Engine(StrEnum):
     """What drafts a batch."""
@@ -101,6 +110,7 @@ def batch(
     resume: Annotated[
         bool, typer.Option(help="Go on where the same command was stopped, or begin anew.")
     ] = True,
+    paths: Paths = False,
     engine: Annotated[
         Engine,
         typer.Option(
@@ -124,7 +134,7 @@ def batch(
     from assistant.batch.run import draft_folder
 
     list_rows(manifest)  # a wrong path is refused before anything is loaded
-    settings = {"neighbours": neighbours, "seed": seed, "resume": resume}
+    settings = {"neighbours": neighbours, "seed": seed, "resume": resume, "show_paths": paths}
     try:
         if engine is Engine.RAY:
             from assistant.batch.ray_engine import RayPlan, draft_on_ray

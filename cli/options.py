@@ -26,11 +26,12 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from assistant.errors import SettingsError
+from assistant import parsing
 
 # The panels that the help of a command groups its options by.
 OUTPUT_PANEL = "Output"
 MODEL_PANEL = "Backbone and library"
+MAX_REPORT = 1_000_000  # bytes of a text with a report
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.", rich_help_panel=OUTPUT_PANEL)]
 Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same output.")]
@@ -139,11 +140,8 @@ def print_note(text: str) -> None:
 
 
 def read_text(path: Path) -> str:
-    """The text of a file; SettingsError where it is none."""
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        raise SettingsError(f"{path} cannot be read as UTF-8 text; name another file.") from None
+    """The text of a file of 1 MB at most; SettingsError where it is none."""
+    return parsing.read_text(path, most=MAX_REPORT)
 
 
 def show_gate(gate: Any) -> None:

@@ -35,14 +35,17 @@ class PartStore:
         path = self._path_of(name)
         if path is None or not path.is_file():
             return None
-        stored = json.loads(path.read_text(encoding="utf-8"))
-        counts = {
-            key: Counts(
-                entry["statistic"], tuple(entry["patients"]), tuple(map(tuple, entry["rows"]))
-            )
-            for key, entry in stored.pop("counts").items()
-        }
-        return PartResult(**stored, counts=counts)
+        try:
+            stored = json.loads(path.read_text(encoding="utf-8"))
+            counts = {
+                key: Counts(
+                    entry["statistic"], tuple(entry["patients"]), tuple(map(tuple, entry["rows"]))
+                )
+                for key, entry in stored.pop("counts").items()
+            }
+            return PartResult(**stored, counts=counts)
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            return None  # damaged: the part is measured again
 
     def save(self, name: str, part: PartResult) -> None:
         """Store a part."""

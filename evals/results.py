@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from assistant.errors import SettingsError
+from assistant.parsing import read_json
 from evals.bootstrap import STATISTICS, bootstrap_interval, bootstrap_median
 
 SCHEMA = "wetread.results/1"
@@ -187,10 +188,7 @@ def update_backbone_card(path: Path, results: dict[str, Any]) -> bytes:
 
     Raises SettingsError where there is no card, or it is another backbone's.
     """
-    try:
-        card = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        raise SettingsError(f"{path} is no backbone's card; name its card.json.") from None
+    card = read_json(path)
     provenance = results["provenance"]
     if not isinstance(card, dict) or card.get("name") != provenance["backbone"]:
         raise SettingsError(

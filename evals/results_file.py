@@ -13,6 +13,7 @@ from typing import Any
 
 from assistant.atomic import write_file
 from assistant.errors import SettingsError
+from assistant.parsing import is_folder, read_json
 from evals.results import SCHEMA
 
 RESULTS, CARD = "results.json", "card.html"
@@ -24,15 +25,8 @@ def read_results(path: Path) -> dict[str, Any]:
 
     Raises SettingsError where there is no such file, or it is not results of this schema.
     """
-    path = path / RESULTS if path.is_dir() else path
-    try:
-        results = json.loads(path.read_text(encoding="utf-8"), parse_constant=lambda name: None)
-    except OSError as error:
-        raise SettingsError(
-            f"{path} cannot be read ({error.strerror}); name a {RESULTS} of `wetread eval`."
-        ) from None
-    except (ValueError, RecursionError):
-        raise SettingsError(f"{path} is not JSON; name a {RESULTS} of `wetread eval`.") from None
+    path = path / RESULTS if is_folder(path) else path
+    results = read_json(path)
     if not isinstance(results, dict) or "schema" not in results:
         raise SettingsError(f"{path} is no results file; name a {RESULTS} of `wetread eval`.")
     if results["schema"] != SCHEMA:

@@ -26,6 +26,7 @@ from assistant.intake.resize import square
 from assistant.labeller.labeller import find_assertions
 from assistant.labeller.sentences import is_comparison, parse_sentences
 from assistant.labeller.summary import summarise
+from assistant.parsing import is_file, is_folder
 from assistant.types import Assertion, Film, OnMessage
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".dcm")
@@ -234,6 +235,8 @@ class _Row:
     split: str | None
     digest: str  # of the file
     case: TrainingCase
+    number: int  # as its table counts
+    unknown: bool  # whether it has a label that is no finding of the vocabulary
 
 
 def _load_folder(
@@ -245,6 +248,12 @@ def _load_folder(
         digest.update(f"{row.digest} {row.group} {row.split} {row.case!r}\n".encode())
     sha256 = digest.hexdigest()
     films, refused = _load_films(rows, folder / f"films-{sha256[:16]}-{edge}", edge, on_message)
+    if unknown := [row.number for row in rows if row.unknown]:
+        # A label may be a slip of the table and name a patient: the row says where it is.
+        on_message(
+            f"{len(unknown)} of {len(rows)} films have a label that names no finding, first in "
+            f"row {unknown[0]}; it makes no claim"
+        )
     if refused:
         on_message(f"{len(refused)} of {len(rows)} films cannot be read and are left out")
     readable = [i for i in range(len(rows)) if i not in set(refused)]
@@ -264,43 +273,58 @@ def _load_folder(
 
 def _read_rows(path: Path) -> list[_Row]:
     """List the films of a table, or of an imagefolder with a folder for each label."""
-    folder = path if path.is_dir() else path.parent
-    if not folder.is_dir():
+    folder = path if is_folder(path) else path.parent
+    if not is_folder(folder):
         raise SettingsError(f"There is no folder {folder}; name one that holds films.")
-    has_table = path.is_file() or any(next(folder.glob(f"**/{name}"), None) for name in TABLES)
+    has_table = is_file(path) or any(next(folder.glob(f"**/{name}"), None) for name in TABLES)
     entries = _table_entries(path) if has_table else _imagefolder_entries(folder)
     digests: set[str] = set()
     rows = []
-    for image, patient, split, case in entries:
-        digest = hashlib.sha256(image.read_bytes()).hexdigest()
+    for number, image, patient, split, labels, case in entries:
+        digest = hashlib.sha256(_bytes_of(image, number)).hexdigest()
         if digest in digests:
             continue  # a film that occurs twice could be in both splits
         digests.add(digest)
         group = hashlib.sha256(f"{patient or digest}".encode()).hexdigest()[:32]
-        rows.append(_Row(image, group, split, digest, case(group)))
+        unknown = any(finding_of_label(label) is None for label in labels)
+        rows.append(_Row(image, group, split, digest, case(group), number, unknown))
     if not rows:
         raise SettingsError(f"The folder {folder} holds no films; name another.")
     return rows
 
 
+def _bytes_of(image: Path, number: int) -> bytes:
+    try:
+        return image.read_bytes()
+    except OSError as error:  # which names the file
+        raise SettingsError(
+            f"The film of row {number} cannot be read ({error.strerror})."
+        ) from None
+
+
 def _table_entries(path: Path) -> Iterable[tuple]:
     for row in read_manifest(path).rows:
         yield (
+            row.row,
             row.image,
             row.patient,
             row.split,
+            row.labels,
             lambda group, row=row: _build_case(group, row.report, row.labels, row.indication),
         )
 
 
 def _imagefolder_entries(folder: Path) -> Iterable[tuple]:
-    for image in sorted(folder.rglob("*")):
+    for number, image in enumerate(sorted(folder.rglob("*")), start=1):
         if image.suffix.lower() not in SUFFIXES or not image.is_file():
             continue
         parents = list(image.relative_to(folder).parts[:-1])
         split = parents.pop(0).lower() if parents and parents[0].lower() in SPLITS else None
         labels = tuple(parents[-1:])
-        yield image, None, split, lambda group, labels=labels: _build_case(group, "", labels, "")
+        yield (
+            *(number, image, None, split, labels),
+            lambda group, labels=labels: _build_case(group, "", labels, ""),
+        )
 
 
 def _build_case(group: str, report: str, labels: Sequence[str], indication: str) -> TrainingCase:

@@ -18,8 +18,9 @@ from typing import Any, BinaryIO
 
 from filelock import FileLock, Timeout
 
-from assistant.atomic import write_file
+from assistant.atomic import make_own_folder, write_file
 from assistant.errors import SettingsError
+from assistant.parsing import parse_json
 
 HEADER, LOCK = "run.json", "lock"
 Header = Mapping[str, Any]
@@ -42,7 +43,7 @@ def open_run(folder: Path, out: Path, header: Header, *, resume: bool) -> Iterat
     be resumed, and where it cannot be written.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_own_folder(folder)
         with FileLock(folder / LOCK, timeout=0):
             _prepare_folder(folder, out, json.loads(json.dumps(header)), resume=resume)
             yield
@@ -75,7 +76,7 @@ def _prepare_folder(folder: Path, out: Path, header: Header, *, resume: bool) ->
 def _read_header(folder: Path) -> dict[str, Any] | None:
     """The header of the run that left the folder; None where there is none to read."""
     try:
-        header = json.loads((folder / HEADER).read_bytes())
+        header = parse_json((folder / HEADER).read_bytes())
     except (OSError, ValueError):
         return None
     return header if isinstance(header, dict) else None
@@ -140,7 +141,12 @@ class RowFile:
 def _parse_row(line: bytes) -> Mapping[str, Any] | None:
     """The row of a line; None for an incomplete line."""
     try:
-        row = json.loads(line) if line.endswith(b"\n") else None
+        row = parse_json(line) if line.endswith(b"\n") else None
     except ValueError:
         return None
-    return row if isinstance(row, dict) and ("error" in row or "draft" in row) else None
+    if not isinstance(row, dict):
+        return None
+    draft = row.get("draft")
+    gate = draft.get("gate") if isinstance(draft, dict) else None
+    is_whole = "error" in row or (isinstance(gate, dict) and isinstance(gate.get("answer"), str))
+    return row if is_whole else None

@@ -8,17 +8,23 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain, islice
-from pathlib import Path
-from typing import Literal
+from pathlib import Path, PureWindowsPath
+from typing import Any, Literal
 
-from assistant.batch.parquet import count_parquet, parquet_files, parquet_rows
-from assistant.drafting.sources import BatchRow, FileSource
+from assistant.batch.parquet import (
+    TEXT_COLUMNS,
+    count_parquet,
+    parquet_files,
+    parquet_rows,
+    picture_of,
+)
+from assistant.drafting.sources import BatchRow, FailedStudy, FileSource
 from assistant.errors import LibraryError, SettingsError
-from retrieval import FolderRow, folder_rows, read_folder
-from retrieval.folders import TABLES, tables_of
+from retrieval import FaultyRow, FolderRow, folder_rows, read_folder
+from retrieval.folders import TABLES, cell_text, is_file, is_folder, path_within, tables_of
 
 # Suffixes of files that are no films; any other file that cannot be read counts as a film.
 NOT_FILMS = frozenset(
@@ -56,7 +62,7 @@ def find_manifest(folder: Path) -> Manifest:
     report, sorted by path. Raises SettingsError where there is no folder or no file, LibraryError
     naming the row for a table that cannot be read; neither names the folder.
     """
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise SettingsError("There is no such folder of films; name one that is there.")
     subfolders = [path for path in folder.iterdir() if path.is_dir() and path.name[0] != "."]
     for candidate in (folder, *(subfolders if len(subfolders) == 1 else ())):
@@ -81,7 +87,11 @@ def may_be_film(path: Path) -> bool:
 
 def _walk_films(folder: Path) -> Iterator[Path]:
     """The files in and below a folder that may be films, sorted by path."""
-    for path in sorted(folder.iterdir()):
+    try:
+        paths = sorted(folder.iterdir())
+    except OSError as error:  # its name may be a patient's
+        raise SettingsError(f"A folder of films cannot be read ({error.strerror}).") from None
+    for path in paths:
         if path.is_dir() and not path.is_symlink():
             if path.name[0] != ".":
                 yield from _walk_films(path)
@@ -91,9 +101,9 @@ def _walk_films(folder: Path) -> Iterator[Path]:
 
 def _find_table(path: Path) -> tuple[Path, Path | None]:
     """The folder of a manifest and the table at its top; SettingsError for any other file."""
-    folder = path if path.is_dir() else path.parent
-    table = next((folder / name for name in TABLES if (folder / name).is_file()), None)
-    if not path.is_dir() and path != table:
+    folder = path if is_folder(path) else path.parent
+    table = next((folder / name for name in TABLES if is_file(folder / name)), None)
+    if not is_folder(path) and path != table:
         raise SettingsError(
             f"{path} is no manifest; name a folder of films, a table {' or '.join(TABLES)}, "
             "or a Parquet file."
@@ -101,10 +111,24 @@ def _find_table(path: Path) -> tuple[Path, Path | None]:
     return folder, table
 
 
-def batch_row_of(folder: Path, row: FolderRow, name: str | None = None) -> BatchRow:
-    """The batch row of a folder's row, named by its path or by `name`, in errors too."""
+def batch_row_of(row: FolderRow, case: str, name: str | None, image: str = "") -> BatchRow:
+    """The batch row of a folder's row; errors call its film `name`, or by its file."""
     source = FileSource(row.image, row.indication, row.prior_report, name)
-    return BatchRow(name or row.image.relative_to(folder).as_posix(), source)
+    return BatchRow(case, row.row, source, image)
+
+
+def case_of(digest: str, path: str) -> str:
+    """What a film without a name of its own is called: a hash of its path in its manifest.
+
+    The manifest's digest goes into it, or the names of files could be guessed from it.
+    """
+    data = digest.encode() + b"\0" + os.fsencode(path)
+    return hashlib.sha256(data).hexdigest()[:16]
+
+
+def printable_path(path: Path) -> str:
+    """A path as text that can be written as UTF-8; other bytes in it become U+FFFD."""
+    return os.fsencode(path.as_posix()).decode("utf-8", "replace")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,20 +140,57 @@ class RowListing:
     files: tuple[Path, ...]  # the tables, or the Parquet files
     total: int
     digest: str  # SHA-256 of the tables, of the films' paths, or of the Parquet files' footers
+    show_paths: bool = False  # whether rows and errors name the films' files
 
     def rows(self, start: int = 0) -> Iterator[BatchRow]:
         """The rows from number `start`, counted from 0."""
         if self.kind == "parquet":
-            return parquet_rows(self.folder, self.files, start)
-        return islice(self._path_rows(), start, None)
-
-    def _path_rows(self) -> Iterator[BatchRow]:
-        if self.kind == "films":
-            for path in _walk_films(self.folder):
-                yield BatchRow(path.relative_to(self.folder).as_posix(), FileSource(path))
+            for number, cells in parquet_rows(self.files, start):
+                yield self._row_of_cells(number, cells)
             return
-        for row in folder_rows(self.folder, there=False):
-            yield batch_row_of(self.folder, row)
+        for row in islice(self.table_rows(), start, None):
+            yield self._row_of(row)
+
+    def table_rows(self) -> Iterator[FolderRow | FaultyRow]:
+        """The rows of a table, or a row for each film of a folder."""
+        if self.kind == "table":
+            yield from folder_rows(self.folder, faulty=True)
+            return
+        for number, path in enumerate(_walk_films(self.folder), start=1):
+            yield FolderRow(path, None, "", (), None, None, number)
+
+    def case_of_row(self, row: FolderRow) -> str:
+        """What a row is called in the output: what the table calls it, or a hash."""
+        return row.case or case_of(self.digest, row.image.relative_to(self.folder).as_posix())
+
+    def _row_of(self, row: FolderRow | FaultyRow) -> BatchRow:
+        if isinstance(row, FaultyRow):
+            reason = f"Row {row.row} does not hold: {row.reason}."
+            return BatchRow(case_of(self.digest, f"row {row.row}"), row.row, _failed(reason))
+        name, image = f"row {row.row}", ""
+        if self.show_paths:
+            name, image = None, printable_path(row.image.relative_to(self.folder))
+        return batch_row_of(row, self.case_of_row(row), name, image)
+
+    def _row_of_cells(self, number: int, cells: Mapping[str, Any] | None) -> BatchRow:
+        """The batch row of a row of Parquet, counted from 0; None where it cannot be read."""
+        row = number + 1
+        if cells is None:
+            reason = f"Row {row} cannot be read: its text is not UTF-8, or its data is damaged."
+            return BatchRow(case_of(self.digest, f"row {row}"), row, _failed(reason))
+        data, path = picture_of(cells["image"])
+        case = cell_text(cells.get("case")) or case_of(self.digest, f"{row} {path}")
+        name, image = f"row {row}", ""
+        if path and self.show_paths:
+            name, image = PureWindowsPath(path).name, printable_path(Path(path))
+        texts = {key: cell_text(cells.get(key)) for key in TEXT_COLUMNS}
+        file = data if data is not None else path_within(self.folder, path) if path else None
+        if file is not None:
+            return BatchRow(case, row, FileSource(file, **texts, name=name), image)
+        reason = f"Row {row} has neither bytes nor a path in its column image: give one of them."
+        if path:
+            reason = f"The picture's path in row {row} leads outside the folder: give it relative."
+        return BatchRow(case, row, _failed(reason), image)
 
     def holds(self, file: Path) -> bool:
         """Whether a file is a table, a Parquet file or a film of this batch."""
@@ -137,11 +198,9 @@ class RowListing:
             status = file.stat()
         except OSError:  # not there, so it is none of them
             return False
-        films = () if self.kind == "parquet" else self._path_rows()
-        return any(
-            _is_same_file(status, path)
-            for path in chain(self.files, (self.folder / row.image for row in films))
-        )
+        rows = () if self.kind == "parquet" else self.table_rows()
+        films = (row.image for row in rows if isinstance(row, FolderRow))
+        return any(_is_same_file(status, path) for path in chain(self.files, films))
 
 
 def list_rows(path: Path) -> RowListing:
@@ -151,13 +210,13 @@ def list_rows(path: Path) -> RowListing:
     Parquet file or a folder of them. Raises SettingsError where there is nothing to draft,
     LibraryError naming the row for a table that cannot be read.
     """
-    if path.suffix.lower() == ".parquet" and path.is_file():
+    if path.suffix.lower() == ".parquet" and is_file(path):
         return RowListing("parquet", path.parent, (path,), *count_parquet((path,)))
     folder, _ = _find_table(path)
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise SettingsError(f"There is no folder {folder}; name one that is there.")
     if tables := tables_of(folder):
-        total = sum(1 for _ in folder_rows(folder))
+        total = sum(1 for _ in folder_rows(folder, faulty=True))
         return RowListing("table", folder, tuple(tables), total, _digest_of(tables))
     if files := parquet_files(folder):
         return RowListing("parquet", folder, files, *count_parquet(files))
@@ -181,8 +240,12 @@ def _digest_of(files: list[Path]) -> str:
     return digest.hexdigest()
 
 
+def _failed(reason: str) -> FailedStudy:
+    return FailedStudy(0, reason)  # who drafts it counts it
+
+
 def _is_same_file(status: os.stat_result, path: Path) -> bool:
     try:
         return os.path.samestat(status, path.stat())
-    except OSError:
+    except (OSError, ValueError):  # a name that no file can have
         return False

@@ -1,28 +1,30 @@
 """Reads Parquet files of films, as Hugging Face's datasets writes them, row by row.
 
-A column `image` holds a path, or a struct of `bytes` and `path`; `indication` and `prior_report`
-are optional, and no other column is read. This module knows pyarrow, which the extra `parquet`
-installs.
+A column `image` holds a path, the bytes of a film, or a struct of `bytes` and `path`; `case`,
+`indication` and `prior_report` are optional, and no other column is read. This module knows
+pyarrow, which the extra `parquet` installs.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path, PureWindowsPath
+from pathlib import Path
 from typing import Any
 
-from assistant.drafting.sources import BatchRow, FailedStudy, FileSource
 from assistant.errors import SettingsError
-from retrieval.folders import path_within
+from retrieval.folders import cell_text, is_file
+from retrieval.parsing import repeated_name
 
 TEXT_COLUMNS = ("indication", "prior_report")
+_COLUMNS = ("image", "case", *TEXT_COLUMNS)
 ROWS_DECODED = 16  # rows that are decoded at once
+Cells = Mapping[str, Any]
 
 
 def parquet_files(folder: Path) -> tuple[Path, ...]:
     """The Parquet files in and below a folder, sorted by path; hidden ones are left out."""
-    paths = (path for path in folder.rglob("*.parquet") if path.is_file())
+    paths = (path for path in folder.rglob("*.parquet") if is_file(path))
     visible = (p for p in paths if not any(x[0] == "." for x in p.relative_to(folder).parts))
     return tuple(sorted(visible))
 
@@ -35,6 +37,7 @@ def count_parquet(files: Sequence[Path]) -> tuple[int, str]:
     total, digest = 0, hashlib.sha256()
     for file in files:
         with _open_parquet(file) as parquet:
+            _columns_of(file, parquet)
             total += parquet.metadata.num_rows
         with file.open("rb") as data:
             data.seek(-8, 2)
@@ -46,41 +49,73 @@ def count_parquet(files: Sequence[Path]) -> tuple[int, str]:
     return total, digest.hexdigest()
 
 
-def parquet_rows(folder: Path, files: Sequence[Path], start: int) -> Iterator[BatchRow]:
-    """The rows from number `start`; a picture's path is taken within `folder`.
-
-    A row without a picture, or whose path leads outside, becomes a `FailedStudy`.
-    """
+def parquet_rows(files: Sequence[Path], start: int) -> Iterator[tuple[int, Cells | None]]:
+    """Number and cells of the rows from number `start`; None for a row that cannot be read."""
     offset = 0  # rows of the files and row groups before
     for file in files:
         with _open_parquet(file) as parquet:
-            columns = [
-                name for name in ("image", *TEXT_COLUMNS) if name in parquet.schema_arrow.names
-            ]
+            columns = _columns_of(file, parquet)
             for group in range(parquet.num_row_groups):
                 count = parquet.metadata.row_group(group).num_rows
                 if offset + count > start:
-                    rows = _rows_of(file, parquet, group, columns)
+                    rows = _rows_of(parquet, group, columns, count)
                     for number, row in enumerate(rows, start=offset):
                         if number >= start:
-                            yield _batch_row_of(folder, number, row)
+                            yield number, row
                 offset += count
 
 
+def picture_of(image: Any) -> tuple[bytes | None, str]:
+    """The bytes and the path, either or both, that a cell of the column `image` holds."""
+    if isinstance(image, Mapping):
+        data, path = image.get("bytes"), image.get("path")
+    else:
+        data, path = image, image
+    return (data if isinstance(data, bytes) else None), cell_text(path)
+
+
 def _rows_of(
-    file: Path, parquet: Any, group: int, columns: Sequence[str]
-) -> Iterator[Mapping[str, Any]]:
+    parquet: Any, group: int, columns: Mapping[str, str], count: int
+) -> Iterator[Cells | None]:
+    """The `count` rows of a group; those after a damage in it are None."""
     from pyarrow import ArrowException
 
+    done = 0
+    batches = parquet.iter_batches(ROWS_DECODED, row_groups=[group], columns=[*columns.values()])
+    while done < count:
+        try:
+            batch = next(batches)
+        except (ArrowException, OSError, ValueError, StopIteration):
+            break
+        for number in range(min(batch.num_rows, count - done)):
+            yield _cells_of(batch, number, columns)
+        done += batch.num_rows
+    yield from (None for _ in range(count - done))
+
+
+def _cells_of(batch: Any, number: int, columns: Mapping[str, str]) -> Cells | None:
     try:
-        for batch in parquet.iter_batches(ROWS_DECODED, row_groups=[group], columns=columns):
-            yield from batch.to_pylist()
-    except (ArrowException, OSError):
+        return {key: batch.column(name)[number].as_py() for key, name in columns.items()}
+    except ValueError:  # a text that is no UTF-8; pyarrow looks when it is asked for
+        return None
+
+
+def _columns_of(file: Path, parquet: Any) -> dict[str, str]:
+    """The columns that are read, by their names in lower case."""
+    try:
+        names = [(name.strip().lower(), name) for name in parquet.schema_arrow.names]
+    except ValueError:  # a name that is no UTF-8
         raise _unreadable_error(file) from None
+    if repeated := repeated_name([name for name, _ in names if name in _COLUMNS]):
+        raise SettingsError(f"{file.name} has the column {repeated} twice: keep one.")
+    found = {key: name for key, name in names if key in _COLUMNS}
+    if "image" not in found:
+        raise SettingsError(f"{file.name} has no column image; name the films' column so.")
+    return found
 
 
 def _open_parquet(file: Path) -> Any:
-    """Open a Parquet file as a context; SettingsError says what it lacks."""
+    """Open a Parquet file as a context; SettingsError where it cannot be read."""
     try:
         from pyarrow import ArrowException
         from pyarrow.parquet import ParquetFile
@@ -90,35 +125,10 @@ def _open_parquet(file: Path) -> Any:
         ) from None
     try:
         # Buffered, so that a large group of rows is not read whole.
-        parquet = ParquetFile(file, buffer_size=1 << 20, pre_buffer=False)
-    except (ArrowException, OSError):
+        return ParquetFile(file, buffer_size=1 << 20, pre_buffer=False)
+    except (ArrowException, OSError, ValueError):
         raise _unreadable_error(file) from None
-    if "image" not in parquet.schema_arrow.names:
-        parquet.close()
-        raise SettingsError(f"{file.name} has no column image; name the films' column so.")
-    return parquet
 
 
 def _unreadable_error(file: Path) -> SettingsError:
     return SettingsError(f"{file.name} cannot be read as Parquet; write it again.")
-
-
-def _batch_row_of(folder: Path, number: int, row: Mapping[str, Any]) -> BatchRow:
-    image = row["image"]
-    data, path = (
-        (image.get("bytes"), image.get("path")) if isinstance(image, dict) else (None, image)
-    )
-    name = path if isinstance(path, str) and path.strip() else f"row {number + 1}"
-    texts = {key: str(row.get(key) or "").strip() for key in TEXT_COLUMNS}
-    if isinstance(data, bytes):
-        return BatchRow(name, FileSource(data, **texts, name=PureWindowsPath(name).name))
-    if name is not path:
-        reason = f'"{name}" has neither bytes nor a path in its column image: give one of them.'
-        return BatchRow(name, FailedStudy(number, reason))
-    file = path_within(folder, name)
-    if file is None:
-        reason = (
-            f"The picture's path in row {number + 1} leads outside the folder: give it relative."
-        )
-        return BatchRow(name, FailedStudy(number, reason))
-    return BatchRow(name, FileSource(file, **texts))

@@ -13,7 +13,7 @@ import logging
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -57,6 +57,7 @@ def draft_on_ray(
     neighbours: int = 5,
     seed: int = 0,
     resume: bool = True,
+    show_paths: bool = False,
     on_progress: OnProgress = lambda done, total: None,
 ) -> BatchSummary:
     """Draft every film of a manifest as `draft_folder` does, on the actors of a Ray cluster.
@@ -66,7 +67,7 @@ def draft_on_ray(
     all are there. Raises as `draft_folder` does, and SettingsError where Ray is missing.
     """
     out = out.resolve()
-    listing = check_listing(path.resolve(), out)
+    listing = replace(check_listing(path.resolve(), out), show_paths=show_paths)
     plan, folder = plan_of(neighbours, seed), out.with_name(f"{out.name}.shards")
     with _connect() as ray:
         remote = ray.remote(num_gpus=ray_plan.gpus_per_actor)(_make_header)
@@ -178,7 +179,7 @@ def _read_window(starts: Any, listing: RowListing, window: int) -> Any:
     rows = list(islice(listing.rows(start), window))
     # In a process of its own: a film that kills it must not take the task with it.
     studies = prefetch((row.source for row in rows), 1, window)
-    packed = [_pack_row(row.image, study) for row, study in zip(rows, studies, strict=True)]
+    packed = [_pack_row(row, study) for row, study in zip(rows, studies, strict=True)]
     column = pyarrow.array([packed], pyarrow.list_(_study_type()))
     return pyarrow.table({"start": [start], "studies": column})
 
@@ -186,10 +187,11 @@ def _read_window(starts: Any, listing: RowListing, window: int) -> Any:
 def _study_type() -> Any:
     import pyarrow as pa
 
-    texts = ("image", "why", "sha256", "view", "laterality", "indication", "prior_report")
+    texts = ("case", "image", "why", "sha256", "view", "laterality", "indication", "prior_report")
     return pa.struct(
         [
             *((name, pa.string()) for name in texts),
+            ("row", pa.int64()),
             ("flags", pa.list_(pa.string())),
             ("spacing_mm", pa.list_(pa.float64())),
             ("shape", pa.list_(pa.int64())),
@@ -198,12 +200,13 @@ def _study_type() -> Any:
     )
 
 
-def _pack_row(image: str, study: Study | FailedStudy) -> dict[str, Any]:
+def _pack_row(row: BatchRow, study: Study | FailedStudy) -> dict[str, Any]:
+    head = {"case": row.case, "row": row.row, "image": row.image}
     if isinstance(study, FailedStudy):
-        return {"image": image, "why": study.reason}
+        return {**head, "why": study.reason}
     film = study.films[0]
     return {
-        "image": image,
+        **head,
         "sha256": film.sha256,
         "view": film.view,
         "laterality": film.laterality,
@@ -219,7 +222,8 @@ def _pack_row(image: str, study: Study | FailedStudy) -> dict[str, Any]:
 def _unpack_row(row: Any) -> BatchRow:
     values = {name: value.as_py() for name, value in row.items() if name != "pixels"}
     if values["why"] is not None:
-        return BatchRow(values["image"], FailedStudy(0, values["why"]))
+        failed = FailedStudy(0, values["why"])
+        return BatchRow(values["case"], values["row"], failed, values["image"])
     # The pixels stay where Ray keeps them, and can only be read there.
     pixels = np.frombuffer(row["pixels"].as_buffer(), np.float32).reshape(values["shape"])
     film = Film(
@@ -231,7 +235,7 @@ def _unpack_row(row: Any) -> BatchRow:
         tuple(values["flags"]),
     )
     study = Study((film,), values["indication"], prior_report=values["prior_report"])
-    return BatchRow(values["image"], study)
+    return BatchRow(values["case"], values["row"], study, values["image"])
 
 
 class DraftActor:
@@ -268,18 +272,16 @@ def _write_shard(shard: Path, start: int, rows: Sequence[dict[str, Any]]) -> Non
     table = pyarrow.table(
         {
             "number": pyarrow.array(range(start, start + len(rows)), pyarrow.int64()),
-            "image": pyarrow.array([row["image"] for row in rows], pyarrow.string()),
+            "case": pyarrow.array([row["case"] for row in rows], pyarrow.string()),
+            "row": pyarrow.array([row["row"] for row in rows], pyarrow.int64()),
+            "image": pyarrow.array([row.get("image") for row in rows], pyarrow.string()),
             "draft": pyarrow.array(drafts, pyarrow.string()),
             "error": pyarrow.array([row.get("error") for row in rows], pyarrow.string()),
         }
     )
-    # Named by its process: another that Ray took for dead may still be writing.
-    temporary = shard.with_name(f".{shard.name}.{os.uname().nodename}.{os.getpid()}")
-    with temporary.open("wb") as file:
+    # Under a name of its own: another that Ray took for dead may still be writing.
+    with new_file(shard) as temporary, temporary.open("wb") as file:
         write_table(table, file)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(shard)
 
 
 def _merge_shards(listing: RowListing, plan: BatchPlan, folder: Path, out: Path) -> BatchSummary:
@@ -296,7 +298,10 @@ def _merge_shards(listing: RowListing, plan: BatchPlan, folder: Path, out: Path)
                     if row["draft"] is None
                     else {"draft": json.loads(row["draft"])}
                 )
-                line = {"image": row["image"], **outcome}
+                head = {"case": row["case"], "row": row["row"]}
+                if row["image"] is not None:
+                    head["image"] = row["image"]
+                line = {**head, **outcome}
                 counts.add(line)
                 lines.write(json.dumps(line, ensure_ascii=False) + "\n")
     return BatchSummary.from_counts(counts)

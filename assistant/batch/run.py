@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from assistant.assistant import Assistant
+from assistant.atomic import take_place
 from assistant.batch.checkpoint import OutcomeCounts, RowFile, open_run, remove_run
 from assistant.batch.manifest import (
     Manifest,
@@ -76,20 +78,22 @@ def draft_folder(
     seed: int = 0,
     workers: int = 0,
     resume: bool = True,
+    show_paths: bool = False,
     on_progress: OnProgress = lambda done, total: None,
 ) -> BatchSummary:
     """Draft every film of a manifest into a file of JSON lines, in the manifest's order.
 
-    `path` is what `list_rows` takes. A line is `{"image": ..., "draft": ...}`, the draft as
-    `wetread draft --json` gives it, or `{"image": ..., "error": ...}` with the reason in a
-    sentence. `workers` processes read the films. The file appears when it is complete; until then
+    `path` is what `list_rows` takes. A line is `{"case": ..., "row": ..., "draft": ...}`, the
+    draft as `wetread draft --json` gives it, or has `"error"`, the reason in a sentence, instead
+    of the draft. No line names a file, unless `show_paths` is True: then it has the path as
+    `"image"`. `workers` processes read the films. The file appears when it is complete; until then
     finished rows are in a folder beside it, and the same call continues from there, unless
     `resume` is False. The same films, versions, library and seed give the same lines but for the
     drafts' times. Raises SettingsError for no manifest, a file that cannot be written or that
     another run is writing, and where a run with another manifest, backbone, library or seed began
     it.
     """
-    listing = check_listing(path, out)
+    listing = replace(check_listing(path, out), show_paths=show_paths)
     plan = plan_of(neighbours, seed)
     header = run_header(assistant, listing, plan)
     folder = out.with_name(f".{out.name}.part")
@@ -101,7 +105,7 @@ def draft_folder(
             for row in draft_lines(assistant, batch_rows, plan, workers, header["library"]):
                 file.add(row)
                 on_progress(file.rows, listing.total)
-        rows_file.replace(out)
+        take_place(rows_file, out)
         remove_run(folder)
     return BatchSummary.from_counts(file.counts)
 
@@ -134,7 +138,10 @@ def run_header(assistant: Assistant, listing: RowListing, plan: BatchPlan) -> di
         "backbone": f"{provenance.backbone} {provenance.revision}",
         "adapter": provenance.adapter,
         "library": provenance.library,
-        "options": [plan.options.neighbours, plan.options.seed, plan.batch, plan.window],
+        "options": [
+            *(plan.options.neighbours, plan.options.seed, plan.batch, plan.window),
+            listing.show_paths,
+        ],
         "versions": dict(provenance.versions),
     }
 
@@ -147,15 +154,15 @@ def draft_lines(
     library: str | None = None,
     on_text: OnText | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """One `{"image": ..., "draft" or "error": ...}` for each row, in order.
+    """One `{"case": ..., "row": ..., "draft" or "error": ...}` for each row, in order.
 
     Raises LibraryError where a draft rests on another snapshot of the library than `library`.
     """
-    images: deque[str] = deque()
+    heads: deque[dict[str, str | int]] = deque()
 
     def sources() -> Iterator[FileSource | Study | FailedStudy]:
         for row in batch_rows:
-            images.append(row.image)
+            heads.append(row.head)
             yield row.source
 
     outcomes = assistant.draft_many(
@@ -170,14 +177,14 @@ def draft_lines(
     )
     for outcome in outcomes:
         if isinstance(outcome, FailedStudy):
-            yield {"image": images.popleft(), "error": outcome.reason}
+            yield {**heads.popleft(), "error": outcome.reason}
             continue
         if library is not None and outcome.provenance.library != library:
             raise LibraryError(
                 "The library of cases was changed while the batch ran; leave it as it is, and "
                 "begin anew with --no-resume."
             )
-        yield {"image": images.popleft(), "draft": draft_dict(outcome)}
+        yield {**heads.popleft(), "draft": draft_dict(outcome)}
 
 
 def draft_rows(
@@ -187,19 +194,19 @@ def draft_rows(
     neighbours: int = 5,
     seed: int = 0,
     on_text: OnText | None = None,
-    show_paths: bool = True,
     batch: int = BATCH_SIZE,
 ) -> Iterator[dict[str, Any]]:
-    """Draft the films of a manifest, one `{"image": ..., "draft" or "error": ...}` for each row.
+    """Draft the films of a manifest, one `{"case": ..., "row": ..., "draft" or "error": ...}` each.
 
-    `batch` films are drafted together. `image` is the film's path in the manifest's folder; with
-    `show_paths` False it is "film 3", by its number from 1, and no error names a file either.
-    `on_text` is called, while a batch is written, with the text so far of its first film; what it
-    raises (`Stopped`, say) ends the run and goes through.
+    `batch` films are drafted together. `case` is what the table calls the film, else "film 3", by
+    its number from 1; no error names a file either. `on_text` is called, while a batch is written,
+    with the text so far of its first film; what it raises (`Stopped`, say) ends the run and goes
+    through.
     """
+    names = (f"film {number}" for number in count(1))
     rows = (
-        batch_row_of(manifest.folder, row, None if show_paths else f"film {number}")
-        for number, row in enumerate(manifest.rows, start=1)
+        batch_row_of(row, row.case or name, name)
+        for row, name in zip(manifest.rows, names, strict=False)
     )
     yield from draft_lines(
         assistant, rows, plan_of(neighbours, seed, batch=batch, window=1), on_text=on_text

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
 
-from assistant.errors import IntakeError
-from assistant.intake import MAX_BYTES, read_film, read_film_bytes
+from assistant.intake import read_film, read_film_bytes
 from assistant.types import Film, Study
 
 
@@ -35,10 +33,18 @@ class FailedStudy:
 
 @dataclass(frozen=True, slots=True)
 class BatchRow:
-    """One row of a batch: the film's name, and what is drafted."""
+    """One row of a batch: what it is called, and what is drafted."""
 
-    image: str
+    case: str  # the user's own word for it, or a hash; never the name of a file
+    row: int  # as the manifest counts
     source: FileSource | Study | FailedStudy
+    image: str = ""  # its path, where the user asks for it in the output; else empty
+
+    @property
+    def head(self) -> dict[str, str | int]:
+        """The keys of its line that say which row it is."""
+        head: dict[str, str | int] = {"case": self.case, "row": self.row}
+        return {**head, "image": self.image} if self.image else head
 
 
 Source = str | os.PathLike | Film | Study | FileSource
@@ -60,11 +66,4 @@ def as_study(source: Source, indication: str = "", prior_report: str = "") -> St
 def _read_source(source: FileSource) -> Film:
     if isinstance(source.file, bytes):
         return read_film_bytes(source.file, source.name or "film")
-    if source.name is None:
-        return read_film(source.file)
-    try:
-        with Path(source.file).open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise IntakeError(f'"{source.name}" cannot be opened ({error.strerror}).') from None
-    return read_film_bytes(data, source.name)
+    return read_film(source.file, source.name)

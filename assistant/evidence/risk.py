@@ -19,6 +19,7 @@ from typing import Any
 from assistant.atomic import write_file
 from assistant.errors import BackboneError
 from assistant.evidence.signals import SIGNALS, Signals
+from assistant.parsing import parse_json
 from assistant.types import Action, Assertion
 
 SCHEMA = "wetread.risk/1"
@@ -94,7 +95,7 @@ class RiskModel:
     def load(cls, path: Path) -> RiskModel:
         """Read what `save` wrote; raises BackboneError for a damaged file or another schema."""
         try:
-            values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            values: dict[str, Any] = parse_json(path.read_bytes())
             if values.pop("schema") != SCHEMA:
                 raise ValueError(SCHEMA)
             values["scale"] = tuple(float(x) for x in values["scale"])

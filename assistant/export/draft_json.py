@@ -14,11 +14,12 @@ from assistant.export.wording import (
     GATE_HEADS,
     NOTICES,
     TITLES,
-    correction_words,
+    film_notes,
     reasons_of,
     review_words,
     risk_words,
 )
+from assistant.intake.notes import notes_of
 from assistant.types import Answer, Neighbour, Report, Sentence, Study
 
 SCHEMA = "wetread.draft/1"
@@ -34,6 +35,7 @@ def _study_dict(study: Study) -> dict[str, Any]:
                 "laterality": film.laterality,
                 "spacing_mm": list(film.spacing_mm) if film.spacing_mm else None,
                 "flags": list(film.flags),
+                "notes": list(notes_of(film)),
             }
             for film in study.films
         ],
@@ -120,8 +122,8 @@ def draft_markdown(report: Report) -> str:
         lines += [f"> **{head}.** {report.gate.reason}", ""]
     elif report.abstention:
         lines += [f"> **Warning.** {report.abstention}", ""]
-    if correction := correction_words(report.study.films[0]):
-        lines += [f"> {correction}", ""]
+    for note in film_notes(report.study.films[0]):
+        lines += [f"> {note}", ""]
     for section in ("findings", "impression"):
         sentences = [s for s in report.sentences if s.section == section]
         if not sentences:

@@ -22,6 +22,7 @@ from assistant.export.wording import (
     review_words,
     risk_words,
 )
+from assistant.intake.notes import notes_of
 from assistant.intake.png import preview
 from assistant.types import Evidence, Film, Report, Sentence
 
@@ -178,6 +179,7 @@ def _banners_of(report: Report) -> tuple[tuple[str, str], ...]:
         banners.append(("Warning", report.abstention))
     if correction := correction_words(report.study.films[0]):
         banners.append(("Corrected", correction))
+    banners += [("Note", note) for note in notes_of(report.study.films[0])]
     if "synthetic" in report.study.films[0].flags:
         banners.append(("Synthetic", "The film was painted by a computer and is of no patient."))
     return tuple(banners)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from assistant.intake.notes import notes_of
 from assistant.types import Author, Film, GateAnswer, Sentence
 
 NOTICE = "Draft by research software, not for clinical use."
@@ -23,6 +24,12 @@ def correction_words(film: Film) -> str:
     """A sentence about how the film was corrected; empty where it was not."""
     steps = [flag.partition(": ")[2] for flag in film.flags if flag.startswith("corrected: ")]
     return f"The film was put right before it was read: {', '.join(steps)}." if steps else ""
+
+
+def film_notes(film: Film) -> tuple[str, ...]:
+    """Sentences on what was done to a film, and on what its file says of it: text in it, say."""
+    correction = correction_words(film)
+    return (*([correction] if correction else []), *notes_of(film))
 
 
 def risk_words(sentence: Sentence, author: Author = "backbone") -> str:

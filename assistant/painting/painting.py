@@ -7,7 +7,6 @@ command line, the chat and files.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, Literal, Protocol
@@ -21,6 +20,7 @@ from assistant.intake.synthetic_mark import draw_mark
 from assistant.labeller.sentences import parse_sentences
 from assistant.painting.copy_check import LibraryFilms, check_copies
 from assistant.painting.readback import FindingProbe, name_of_finding, read_back
+from assistant.parsing import parse_json
 from assistant.types import Film, Painting, PaintRequest, Provenance
 from retrieval import Library
 
@@ -156,12 +156,12 @@ def _report_text(text: str) -> str:
     if not text.lstrip().startswith("{"):
         return text
     try:
-        draft = json.loads(text)
+        draft = parse_json(text)
         if not str(draft["schema"]).startswith(DRAFT_SCHEMA):
             raise KeyError("schema")
         sentences = [s for s in draft["sentences"] if s.get("decision") != "rejected"]
         return "\n".join(str(sentence["text"]) for sentence in sentences)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise SettingsError(
             "The report is JSON but no draft; give what `wetread draft --json` wrote, or text."
         ) from None

@@ -6,15 +6,17 @@ says. It replaces patient ids by numbers, in the order of the file; the ids go n
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from assistant.batch.run import read_manifest
+from assistant.batch.manifest import list_rows, read_manifest
 from assistant.errors import SettingsError
+from assistant.parsing import read_text
+from retrieval.parsing import RepeatedKey, parse_json
 
+MAX_PREDICTIONS = 4_000_000_000  # bytes; a line of `wetread batch` has some tens of thousands
 PREDICTION = ("prediction", "report", "candidate", "text")  # the first of these that a line has
 
 
@@ -40,8 +42,8 @@ def read_predictions(path: Path, data: Path | None = None) -> tuple[Pair, ...]:
 
     A line has `case`, `reference` and `prediction` (or `report`, `candidate` or `text`; null or
     missing is no output), perhaps `patient`, `indication` and `prior`. A line of `wetread batch`
-    has `image` and `draft` or `error`. A line without `reference` takes that of its `image`, or
-    its `case`, in the table of the folder `data`, and its patient. Raises SettingsError naming
+    has `case` and `draft` or `error`. A line without `reference` takes that of its `case`, or its
+    `image`, in the table of the folder `data`, and its patient. Raises SettingsError naming
     the line that does not hold, LibraryError for a table that cannot be read.
     """
     references = {} if data is None else _read_references(data)
@@ -54,19 +56,21 @@ def read_predictions(path: Path, data: Path | None = None) -> tuple[Pair, ...]:
         if not case:
             raise SettingsError(f'{where}: there is no case; give each line a "case" or "image".')
         if case in cases:
-            raise SettingsError(f"{where}: the case {case!r} was there before; give each one line.")
+            raise SettingsError(f"{where}: the case was there before; give each one line.")
         cases.add(case)
         reference, patient = (
             _text_field_of(line, "reference", where),
             _text_field_of(line, "patient", where),
         )
         if reference is None:
-            if case not in references:
+            image = _text_field_of(line, "image", where)
+            found = references.get(case) or references.get(image or "")
+            if found is None:
                 raise SettingsError(
-                    f'{where}: there is no reference for {case!r}; give the line a "reference", '
+                    f'{where}: there is no reference for its case; give the line a "reference", '
                     "or name the folder whose table has its report with --data."
                 )
-            reference, table_patient = references[case]
+            reference, table_patient = found
             patient = patient or table_patient
         pairs.append(
             Pair(
@@ -75,7 +79,7 @@ def read_predictions(path: Path, data: Path | None = None) -> tuple[Pair, ...]:
                 patient=numbers.setdefault(patient or f"case {case}", str(len(numbers) + 1)),
                 reference=reference,
                 candidate=_draft_text_of(line, where)
-                if "image" in line
+                if "draft" in line or "error" in line
                 else _prediction_text_of(line, where),
                 indication=_text_field_of(line, "indication", where) or "",
                 prior=_text_field_of(line, "prior", where) or "",
@@ -87,19 +91,16 @@ def read_predictions(path: Path, data: Path | None = None) -> tuple[Pair, ...]:
 
 
 def _read_lines(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise SettingsError(f"{path} cannot be read ({error.strerror}); name another.") from None
-    except UnicodeDecodeError:
-        raise SettingsError(f"{path} is not text in UTF-8; save it as such.") from None
+    text = read_text(path, most=MAX_PREDICTIONS)
     # Not splitlines(): a line of JSON may hold other marks that end a line.
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
         try:
-            record = json.loads(line)
-        except (ValueError, RecursionError):
+            record = parse_json(line, unique=True)
+        except RepeatedKey as key:
+            raise SettingsError(f"{path}, line {number} has {str(key)[:40]!r} twice.") from None
+        except ValueError:
             raise SettingsError(
                 f"{path}, line {number} is not JSON; write one object a line."
             ) from None
@@ -147,10 +148,11 @@ def _draft_text_of(line: Mapping[str, Any], where: str) -> str | None:
 
 
 def _read_references(data: Path) -> dict[str, tuple[str, str | None]]:
-    """Return report and patient of every film in a folder's table, by its path and by its name."""
-    manifest = read_manifest(data)
+    """Return report and patient of every film in a folder's table, by its case, path and name."""
+    listing = list_rows(data)
     references: dict[str, tuple[str, str | None]] = {}
-    for row in manifest.rows:
-        for name in (row.image.relative_to(manifest.folder).as_posix(), row.image.stem):
+    for row in read_manifest(data).rows:
+        path = row.image.relative_to(listing.folder)
+        for name in (listing.case_of_row(row), path.as_posix(), path.stem):
             references.setdefault(name, (row.report, row.patient))
     return references

@@ -6,12 +6,16 @@ import csv
 import json
 import re
 import shutil
+import sqlite3
+from contextlib import closing
 from importlib import metadata
 
 import pytest
 import typer
 from command import run
 from conftest import BACKBONE, SHARED
+from library_adder import film
+from library_model import opened
 
 import wetread
 
@@ -72,7 +76,26 @@ def test_a_bad_film_in_a_folder_is_named_and_the_rest_goes_on(home, capfd, phant
     )
     done = json.loads(run(capfd, "library", "add", tmp_path / "f", "--json").out)
     assert done["added"] == 1
-    assert done["refused"][0]["file"] == "broken.png"
+    assert done["refused"][0]["row"] == 2
+    assert "broken" not in json.dumps(done)  # a file's name may be a patient's
+
+
+def test_a_damaged_library_is_verified_and_repaired(home, capfd):
+    with opened(home / "library") as library:
+        lost, kept = (library.add(case).case for case in (film(1), film(2)))
+    assert run(capfd, "library", "verify").code == 0
+    with closing(sqlite3.connect(home / "library" / "cases.sqlite")) as database, database:
+        database.execute("UPDATE cases SET report = 'Another.' WHERE id = ?", (lost,))
+    told = run(capfd, "library", "verify")
+    assert told.code == 2
+    assert "does not fit its checksum" in told.out
+    assert "--repair" in told.err
+    done = json.loads(run(capfd, "library", "verify", "--repair", "--json").out)
+    assert [damage["place"] for damage in done["damages"]] == ["case"]
+    assert (home / "library" / done["kept_aside"]).is_file()
+    assert run(capfd, "library", "verify").code == 0
+    with opened(home / "library") as library:
+        assert [case.id for case in library.cases()] == [kept]
 
 
 def test_a_draft_is_written_where_it_is_asked_for(home, capfd, phantoms, tmp_path):

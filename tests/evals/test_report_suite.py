@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from assistant.batch.manifest import list_rows
 from assistant.errors import SettingsError
 from evals.bootstrap import STATISTICS
 from evals.report import Pair, read_predictions, score_pairs
@@ -96,7 +97,7 @@ def test_patients_become_numbers_and_their_ids_go_nowhere(tmp_path):
         ("[1]", "line 2 is no object"),
         ({"reference": "x", "prediction": "y"}, "line 2: there is no case"),
         ({"case": "b", "prediction": "y"}, "line 2: there is no reference"),
-        ({"case": "a", "reference": "x"}, "line 2: the case 'a' was there before"),
+        ({"case": "a", "reference": "x"}, "line 2: the case was there before"),
         ({"case": "b", "reference": 3}, 'line 2: "reference" is not text'),
         ({"case": "b", "reference": "x", "text": ["y"]}, 'line 2: "text" is not text'),
         ({"image": "b", "reference": "x", "draft": {"a": 1}}, "line 2: the draft is not in the"),
@@ -142,6 +143,13 @@ def test_drafts_of_a_folder_meet_their_references_in_its_table(tmp_path):
         ("Report b.", None, "1"),
         ("Report c.", None, "2"),
         ("Report d.", "Clear.", "2"),
+    ]
+    # The lines of `wetread batch` name no file: they are joined by what they call the case.
+    cases = [row.case for row in list_rows(tmp_path).rows()]
+    lines = [{"case": case, "row": n, "error": "x"} for n, case in enumerate(cases, start=2)]
+    found = read_predictions(written(tmp_path, lines), tmp_path)
+    assert [(p.reference, p.candidate) for p in found] == [
+        (f"Report {name}.", None) for name in "abcd"
     ]
 
 

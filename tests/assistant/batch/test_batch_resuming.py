@@ -78,7 +78,7 @@ def test_rows_count_by_whole_windows_and_what_is_torn_is_dropped(tmp_path):
     path = tmp_path / "rows"
     file = RowFile(path, 3)
     for number in range(7):
-        file.add({"image": f"{number}", "error": "why"})
+        file.add({"case": f"{number}", "row": number, "error": "why"})
     file.close()
     whole = path.read_bytes()
     assert len(whole.splitlines()) == 7

@@ -207,18 +207,20 @@ def test_parquet_is_drafted_as_its_films_are(assistant, paths, tmp_path, form):
     table = pyarrow.table({"image": images, "indication": ["Cough.", None, ""], "patient": [1] * 3})
     parquet.write_table(table, tmp_path / "films.parquet", row_group_size=2)
     out = tmp_path / "out.jsonl"
-    done = draft_folder(assistant, tmp_path / "films.parquet", out, neighbours=0)
+    done = draft_folder(assistant, tmp_path / "films.parquet", out, neighbours=0, show_paths=True)
     rows = [json.loads(line) for line in out.read_text().splitlines()]
     assert (done.cases, done.failed) == (3, form != "struct")
-    called = {"struct": names, "path": images, "bytes": ["row 1", names[1], "row 3"]}[form]
-    assert [row["image"] for row in rows] == called
+    called = {"struct": names, "path": images, "bytes": [None, names[1], None]}[form]
+    assert [row.get("image") for row in rows] == called
+    assert [row["row"] for row in rows] == [1, 2, 3]
     by_path = [FileSource(path, "Cough." if n == 0 else "") for n, path in enumerate(paths[:3])]
     for row, report in zip(rows, assistant.draft_many(by_path, neighbours=0), strict=True):
         if "draft" in row:
             row["draft"]["provenance"].pop("time")
             assert row["draft"]["study"] == plain(report)["study"]
     listing = list_rows(tmp_path / "films.parquet")
-    assert [n.image for n in listing.rows(1)] == called[1:]
+    assert [(n.row, n.image) for n in listing.rows(1)] == [(2, ""), (3, "")]
+    assert [n.case for n in listing.rows()] == [row["case"] for row in rows]
     assert list_rows(tmp_path).digest == listing.digest  # the folder of it
 
 
@@ -226,7 +228,7 @@ def test_a_table_gives_prior_reports_too(assistant, paths, tmp_path):
     (tmp_path / "a.png").write_bytes(paths[0].read_bytes())
     (tmp_path / "cases.csv").write_text("image,prior_report\na.png,Large left effusion.\n")
     one = next(list_rows(tmp_path).rows())
-    assert one.source == FileSource(tmp_path / "a.png", "", "Large left effusion.")
+    assert one.source == FileSource(tmp_path / "a.png", "", "Large left effusion.", "row 2")
     (tmp_path / "a.png").unlink()  # lost while the batch runs
     row = next(draft_lines(assistant, [one], plan_of(0)))
-    assert set(row) == {"image", "error"}
+    assert set(row) == {"case", "row", "error"}

@@ -80,7 +80,7 @@ def test_measures_are_kept_and_a_damaged_file_is_one_sentence(tmp_path):
     assert found.target == RATIO
     assert found.value == pytest.approx(4.1)
     path.write_bytes(path.read_bytes()[:50])
-    with pytest.raises(BackboneError, match="measurements"):
+    with pytest.raises(BackboneError, match="measures"):
         MeasurementModel.load(path)
 
 
