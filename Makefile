@@ -10,7 +10,7 @@ FAISS ?= $(shell nvidia-smi -L >/dev/null 2>&1 && echo gpu || echo cpu)
 export WETREAD_HOME ?= $(CURDIR)/.wetread
 DEMO := $(WETREAD_HOME)/demo
 
-.PHONY: demo test test-long weights lint clean
+.PHONY: demo test test-long fuzz weights lock sbom lint clean
 .DEFAULT_GOAL := demo
 
 $(BIN)/python:
@@ -19,9 +19,22 @@ $(BIN)/python:
 	@echo "== making the environment in $(VENV)"
 	@$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.demo-$(FAISS): pyproject.toml constraints.txt | $(BIN)/python
-	@echo "== installing Wetread with faiss for the $(FAISS) (a few minutes the first time)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(FAISS)]'
+# For the CPU every package is pinned by its hash (requirements/, written by `make lock`).
+LOCKED := install --quiet --disable-pip-version-check --require-hashes --no-deps
+LOCKS := $(addprefix requirements/,torch-cpu.txt torch.txt cpu.txt)
+
+$(VENV)/.demo-cpu: pyproject.toml $(LOCKS) | $(BIN)/python
+	@echo "== installing Wetread with faiss for the cpu (a few minutes the first time)"
+	@$(BIN)/python -m pip $(LOCKED) -r requirements/torch-cpu.txt || \
+		{ echo "== no small torch is to be had here: the registry's, with several GB of CUDA"; \
+		$(BIN)/python -m pip $(LOCKED) -r requirements/torch.txt; }
+	@$(BIN)/python -m pip $(LOCKED) --no-build-isolation -r requirements/cpu.txt
+	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.demo-gpu: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "== installing Wetread with faiss for the gpu (a few minutes the first time)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[gpu]'
 	@touch $@
 
 $(VENV)/.test-$(FAISS): $(VENV)/.demo-$(FAISS)
@@ -59,12 +72,30 @@ test-long: $(VENV)/.test-$(FAISS)
 	@echo "== running the long tests"
 	@$(PYTEST) -m long
 
+# Damaged and hostile films, tables, archives, adapters, settings, libraries and reports.
+MINUTES ?= 2
+fuzz: $(VENV)/.test-$(FAISS)
+	@echo "== feeding damaged and hostile inputs for $(MINUTES) minutes"
+	@$(BIN)/python -m tests.fuzz --minutes $(MINUTES)
+
 # All that ships, trained anew: the base, then its adapters. Run it again to go on after a kill.
 WEIGHTS ?= weights/mini
 weights: $(VENV)/.demo-$(FAISS)
 	$(BIN)/wetread train mini --out $(WEIGHTS) --work $(dir $(WEIGHTS))work
 	for task in report answer image; do \
 		$(BIN)/wetread train $$task --base $(WEIGHTS) --work $(dir $(WEIGHTS))work || exit; done
+
+# The exact files that `make demo` installs for the CPU, on any system and Python from 3.11 on.
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-annotate --no-header -c constraints.txt
+lock: $(VENV)/.test-$(FAISS)
+	echo torch | $(COMPILE) - -o requirements/torch.txt
+	$(COMPILE) pyproject.toml --extra cpu -o requirements/cpu.txt --no-emit-package torch \
+		$$(sed -nE 's/^((cuda|nvidia|triton)[a-z0-9-]*)==.*/--no-emit-package \1/p' requirements/torch.txt)
+
+# What is shipped with a demo, for those who watch over what they run.
+sbom: $(VENV)/.demo-$(FAISS)
+	@$(BIN)/wetread licences --sbom
 
 lint: $(VENV)/.test-$(FAISS)
 	$(BIN)/ruff check .
