@@ -29,9 +29,9 @@ MAY_USE = {
 }
 # The stages of a draft, each importing only those before it.
 STAGES = (
-    "errors", "types", "iterables", "paths", "prompts", "atomic", "intake", "chest", "export",
-    "claims", "labeller", "evidence", "backbones", "cases", "provenance", "gate", "painting",
-    "drafting", "vqa", "assistant", "batch",
+    "errors", "types", "iterables", "paths", "prompts", "atomic", "parsing", "intake", "chest",
+    "export", "claims", "labeller", "evidence", "backbones", "cases", "provenance", "gate",
+    "painting", "drafting", "vqa", "assistant", "batch",
 )  # fmt: skip
 # What findings mean to a patient is the evaluation's own judgement, finding by finding.
 NAME_FINDINGS = {"evals/report/significance.py"}
