@@ -144,8 +144,9 @@ def part_of(kind: type[PartT], table: Mapping[str, Any], location: str, folder: 
 def _check_keys(table: Mapping[str, Any], keys: tuple[str, ...], location: str) -> None:
     """Raise SettingsError for a key that is not known."""
     if unknown := sorted(set(table) - set(keys)):
+        name = unknown[0][:60]
         raise SettingsError(
-            f"There is an unknown key in {location}: {unknown[0][:60]}; known are {', '.join(keys)}."
+            f"There is an unknown key in {location}: {name}; known are {', '.join(keys)}."
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from assistant.chest.terms import BONE, VERTEBRA, Finding, dcm, sct
+from assistant.chest.terms import BONE, VERTEBRA, Finding, dcm, radlex, sct
 
 _NAMED_JOINT = (
     "shoulder|shoulders|glenohumeral|acromioclavicular|ac|humeral|hip|hips|knee|knees"
@@ -31,14 +31,14 @@ BONE_FINDINGS: tuple[Finding, ...] = (
         "endplate|endplates depression|depressions|deformity|irregularity",
         "h shaped vertebrae|vertebra|vertebral", "retropulsion",
         "osseous|bony|bone fusion",
-    ), sided=False),
+    ), sided=False, code=sct("42942008", "narrower")),
     Finding("bone_deformity", "deformity of a bone", (
         f"{BONE} ~ deformity|deformities|irregularity|irregularities|deformed|injury",
         f"deformity|deformities|irregularity|injury of|in? ~ {BONE}", "deformity|deformities",
         "post? traumatic|posttraumatic ~ change|changes|deformity|sequela",
         "old|remote|prior|chronic ~ injury|injuries|trauma", "callus",
         "contour irregularity|irregularities", "clavicle ~ widening|shortening|shortened",
-    )),
+    ), code=radlex("RID39218", "broader")),
     Finding("bone_lesion", "bone lesion", (
         f"{BONE} lesion|lesions|metastasis|metastases|island",
         f"{VERTEBRA} lesion|lesions|metastasis|metastases", "lytic|sclerotic|blastic",
@@ -48,7 +48,7 @@ BONE_FINDINGS: tuple[Finding, ...] = (
         f"lesion|lesions|lucency|lucencies in|of|within|through|crosses ~ {BONE}",
         f"{BONE} ~ lucency|lucencies", "osteomyelitis", "bone island", "osteonecrosis|avn",
         "avascular necrosis", "renal osteodystrophy", "paget disease?",
-    )),
+    ), code=radlex("RID38780", "broader")),
     Finding("dislocation", "dislocation of a joint", (
         "dislocation|dislocated|subluxation|subluxed|retrolisthesis|anterolisthesis|listhesis",
         "spondylolisthesis", "separation ~ joint|acromioclavicular|clavicle|xxxx",
@@ -75,7 +75,7 @@ BONE_FINDINGS: tuple[Finding, ...] = (
         "spine|spinal|vertebral ~ arthritis|arthritic|arthropathy|spondylosis",
         "arthritis|arthritic ~ spine|spinal|cervical|thoracic|lumbar|skeletal",
         "cervical|thoracic|lumbar|spinal arthritis|arthritic", "ankylosing spondylitis",
-    ), sided=False),
+    ), sided=False, code=radlex("RID5085")),
     Finding("arthritis", "arthritis of joints", (
         "arthritis|arthritic|osteoarthritis|arthropathy|arthrosis|osteoarthrosis|osteoarthritic",
         f"degenerative ~ {_NAMED_JOINT}", f"{_JOINT} ~ degenerative|arthritis|spurring|arthropathy",
@@ -92,35 +92,36 @@ BONE_FINDINGS: tuple[Finding, ...] = (
         "pectus excavatum|carinatum|deformity|xxxx?", "chest wall|cage deformity",
         "deformity of the? chest wall|cage?",
         "thoracic|chest deformity", "thorax ~ deformed|deformity", "barrel shaped",
-    ), sided=False),
-    Finding("cervical_rib", "cervical rib", ("cervical rib|ribs",)),
+    ), sided=False, code=radlex("RID39218", "broader")),
+    Finding("cervical_rib", "cervical rib", ("cervical rib|ribs",),
+            code=radlex("RID2471", "place")),
     Finding("subcutaneous_emphysema", "subcutaneous emphysema", (
         "subcutaneous|surgical|soft tissue? emphysema|air|gas", "soft tissue emphysema|air|gas",
         "chest wall|neck|cutaneous|tissue|tissues emphysema|air|gas",
         "emphysema|emphysematous changes? in|of the? chest? soft? wall|neck|tissues|tissue",
         "emphysema|air|gas in|of|within|along|over|throughout the? ~ wall|neck|tissues|tissue",
         "subcutaneous crepitus",
-    )),
+    ), code=sct("3830001")),
     # Lines and leaves of the body that a film shows and nobody treats.
     Finding("azygos_lobe", "azygos lobe", (
         "accessory? azygos lobe|fissure|pseudofissure|xxxx", "accessory fissure",
-    ), sided=False),
+    ), sided=False, code=sct("1694004", "broader")),
     Finding("situs_anomaly", "anomaly of situs", (
         "dextrocardia", "situs inversus|ambiguus", "heterotaxy", "anomaly of situs",
-    ), sided=False),
+    ), sided=False, code=sct("27637000", "narrower")),
     Finding("calcification", "calcification", (
         "calcification|calcifications|calcific|calcified|phlebolith|phleboliths|cholelithiasis",
         "calcium", "gallstone|gallstones",
     ), code=dcm("112063")),
     Finding("nipple_shadow", "nipple shadow", (
         "nipple shadow|shadows|marker|markers|xxxx?", "nipples",
-    )),
+    ), code=sct("24142002", "place")),
     Finding("soft_tissue_shadow", "soft tissue over the lungs", (
         "soft tissue|tissues over|overlying",
         "breast|overlying soft? tissue|tissues|shadow|shadows", "skin fold|folds", "pannus",
         "overlapping structures|shadows", "overlying structures", "composite shadow|shadows",
         "summation shadow|artifact|shadows", "soft tissue attenuation",
         "dense breast tissue", "superimposed soft? tissue|tissues|structures",
-    )),
+    ), code=radlex("RID43337", "broader")),
 )
 # fmt: on

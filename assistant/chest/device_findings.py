@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from assistant.chest.terms import ACUTE, CHEST, NONE, TIP, TROUBLE, Finding, dcm, sct
+from assistant.chest.terms import ACUTE, CHEST, NONE, TIP, TROUBLE, Finding, dcm, radlex, sct
 
 NORMAL = "no_finding"  # the key for a film without any finding
 _CENTRAL = "svc|cavoatrial|caval|vena|brachiocephalic|azygos"
@@ -41,7 +41,7 @@ DEVICE_FINDINGS: tuple[Finding, ...] = (
     Finding("sternotomy_wires", "sternotomy wires", (
         "median? sternotomy|sternal wire|wires|suture|sutures?", "median? sternotomy", "cabg",
         "coronary artery? bypass",
-    ), sided=False),
+    ), sided=False, code=radlex("RID5609", "broader")),
     Finding("valve_prosthesis", "prosthetic valve", (
         "prosthetic|mechanical|artificial|bioprosthetic ~ valve|valves",
         "valve replacement|prosthesis|artifact|repair", "valvuloplasty|tavr|annuloplasty",
@@ -52,7 +52,7 @@ DEVICE_FINDINGS: tuple[Finding, ...] = (
         "surgical|staple|suture line|material|sutures",
         "surgical suture? xxxx|material|hardware|device", "suture|sutures", "hardware",
         "embolization xxxx|coil|coils", "skin|wall surgical staple|staples|xxxx",
-    )),
+    ), code=radlex("RID5607", "narrower")),
     Finding("stent", "stent", (
         "vascular|coronary|aortic|biliary|esophageal? stent|stents", "endograft|stentgraft",
     ), code=sct("65818007")),
@@ -68,7 +68,7 @@ DEVICE_FINDINGS: tuple[Finding, ...] = (
         "ligamentous repair", "vertebral body cage",
         "body stabilization", "fixation plate|device",
         "spinal|spine|cervical|thoracic|lumbar fixation",
-    )),
+    ), code=sct("16349000")),
     Finding("support_device", "support device", (
         "support device|devices|apparatus", "lines and|or tubes", "monitoring device|devices|leads",
         "ekg|ecg|monitor|telemetry|overlying lead|leads|wire|wires|electrode|electrodes",
@@ -91,21 +91,21 @@ DEVICE_FINDINGS: tuple[Finding, ...] = (
         "surgically absent|resected", "change|changes after surgery", "surgical absence",
         "prior ~ procedure",
         "radiation|postradiation change|changes|fibrosis|therapy", "post radiation change|changes",
-    )),
+    ), code=radlex("RID4591")),
     Finding("breast_implant", "breast implant", (
         "breast implant|implants|prosthesis|prostheses|expander|expanders",
-    )),
+    ), code=sct("2282003")),
     Finding("foreign_body", "foreign body", (
         "radiopaque|metallic foreign? body|bodies", "foreign body|bodies|object|objects|xxxx",
         "bullet|shrapnel|pellet|pellets|buckshot|bullets", "gunshot wound?",
         "ballistic|metallic|bullet fragment|fragments|debris|density|densities|xxxx|object",
         "metal|metallic fragments?", "nipple|body ring|piercing|piercings", "jewelry|necklace",
         "radiopaque|radiodense object|density|structure|material", "piercing|piercings",
-    )),
+    ), code=sct("19227008")),
     Finding("contrast_material", "contrast material", (
         "oral|retained|residual|enteric|excreted ~ contrast", "contrast material|medium",
         "contrast ~ bowel|colon|esophagus|kidneys|stomach", "barium",
-    )),
+    ), code=sct("385420005")),
     # What limits the film.
     Finding("limited_film", "limited film", (
         "rotated|rotation|malrotated", "motion artifact|blur|blurring|degraded?",
@@ -119,7 +119,7 @@ DEVICE_FINDINGS: tuple[Finding, ...] = (
         "obscures|obscured|obscuring ~ apices|bases|detail|evaluation",
         "chin obscures", "artifact|artefact|artifacts", "costophrenic angles|xxxx? ~ excluded",
         "technically limited|difficult", "technical limitation|limitations|factors",
-    ), sided=False),
+    ), sided=False, code=radlex("RID13")),
     Finding(NORMAL, "no acute finding", (
         f"{NONE} ~~ {ACUTE} {TROUBLE}", f"{NONE} ~~ {ACUTE} {CHEST} {CHEST}? {TROUBLE}",
         f"{NONE} {CHEST} {TROUBLE}", f"no {ACUTE} {TROUBLE} in|of the chest|thorax",
@@ -127,6 +127,6 @@ DEVICE_FINDINGS: tuple[Finding, ...] = (
         "normal chest exam|study", "normal chest x ray|xxxx", "normal radiograph of the chest",
         "normal exam|study",
         "negative chest radiograph|film|exam|study|x?", "chest radiograph|film is|appears? normal",
-    ), sided=False, labels=("No Finding", "normal")),
+    ), sided=False, labels=("No Finding", "normal"), code=sct("281900007")),
 )
 # fmt: on

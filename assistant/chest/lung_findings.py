@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from assistant.chest.terms import OPACITY, Finding, dcm, sct
+from assistant.chest.terms import OPACITY, Finding, dcm, radlex, sct
 
 # A table is read by its rows.
 # fmt: off
@@ -14,7 +14,7 @@ LUNG_FINDINGS: tuple[Finding, ...] = (
     ), zoned=True, labels=("Atelectasis",), code=sct("46621007")),
     Finding("volume_loss", "volume loss", (
         "volume loss", "loss of? ~ volume",
-    ), zoned=True),
+    ), zoned=True, code=sct("301230006", "broader")),
     Finding("consolidation", "consolidation", (
         "air? space|airspace|focal|alveolar|lobar|pulmonary? consolidation|consolidations",
         "consolidation|consolidations|consolidative|consolidated",
@@ -54,7 +54,7 @@ LUNG_FINDINGS: tuple[Finding, ...] = (
         "vascular redistribution", "volume|fluid overload",
         "pulmonary venous hypertension|plethora",
         "prominent|increased pulmonary|central vascular markings",
-    ), sided=False),
+    ), sided=False, code=radlex("RID4863", "broader")),
     Finding("interstitial_pattern", "interstitial pattern", (
         "interstitial|reticular|reticulonodular pattern|marking|markings|disease|change|changes",
         "interstitial|reticular|reticulonodular|linear opacity|opacities|thickening|prominence",
@@ -77,7 +77,7 @@ LUNG_FINDINGS: tuple[Finding, ...] = (
     ), zoned=True, labels=("Emphysema",), code=sct("87433001")),
     Finding("bulla", "bulla", (
         "bulla|bullae|bleb|blebs", "bullous disease|change|changes?",
-    ), zoned=True),
+    ), zoned=True, code=radlex("RID28503", "narrower")),
     Finding("hyperinflation", "hyperinflation", (
         "hyperinflation|hyperinflated|hyperexpanded|hyperexpansion|hyperaeration|hyperaerated",
         "hyper|over inflation|inflated|expanded|expansion|aerated|aeration",
@@ -92,7 +92,7 @@ LUNG_FINDINGS: tuple[Finding, ...] = (
         "lung volumes ~ large|increased|high|elevated",
         "increased|prominent|widened|enlarged retrosternal|substernal air? space",
         "increased ap|anteroposterior diameter",
-    ), sided=False),
+    ), sided=False, code=sct("301230006", "broader")),
     Finding("lucency", "lucency", (
         "lucency|lucencies|lucent|radiolucency", "hyperlucent|hyperlucency|hyperlucencies",
     ), zoned=True, code=dcm("112062")),
@@ -110,7 +110,7 @@ LUNG_FINDINGS: tuple[Finding, ...] = (
         "hypoventilation|hypoventilatory", "lungs ~ hypoventilated",
         "bronchovascular|vascular|bronchial|interstitial crowding",
         "crowding of? the? ~ markings|vessels|structures|vasculature", "crowding",
-    ), sided=False),
+    ), sided=False, code=sct("301230006", "broader")),
     Finding("fibrosis", "fibrosis", (
         "pulmonary|interstitial? fibrosis", "fibrosis|fibrotic", "honeycombing",
     ), zoned=True, labels=("Fibrosis",), code=sct("51615001")),
@@ -119,14 +119,14 @@ LUNG_FINDINGS: tuple[Finding, ...] = (
         "architectural distortion", "pleuroparenchymal|parenchymal|apical change|changes|scarring",
         "hilum|hila ~ retracted|distorted", "pleural|apical retraction",
         "distortion of? the? ~ hilum|hila",
-    ), zoned=True),
+    ), zoned=True, code=sct("12402003", "broader")),
     Finding("bronchial_thickening", "bronchial wall thickening", (
         "bronchial wall? thickening|cuffing|prominence", "peribronchial thickening|cuffing",
         "peribronchial prominence|markings|opacity|opacities|haziness",
         "bronchiectasis|bronchiectatic|bronchiectases", "bronchitis|bronchitic|bronchiolitis",
         "thickened bronchi|airways", "airway|airways wall? thickening", "reactive airway|airways",
         "small airway|airways disease|inflammation",
-    ), zoned=True),
+    ), zoned=True, code=radlex("RID46027")),
     # Focal lesions.
     Finding("nodule", "nodule", (
         "pulmonary|lung|calcified? nodule|nodules",
@@ -139,7 +139,7 @@ LUNG_FINDINGS: tuple[Finding, ...] = (
         "pulmonary|lung? lesion|lesions", "cavitary? lesion", "cavity|cavities|cavitation|cavitary",
         f"nodular {OPACITY}|lesion|lesions", "tumor|tumour|neoplasm|malignancy|carcinoma",
         "metastasis|metastases|metastatic|neoplastic", "lung|bronchogenic cancer|carcinoma|cyst",
-    ), zoned=True, labels=("Lung Lesion",)),
+    ), zoned=True, labels=("Lung Lesion",), code=radlex("RID38780", "broader")),
     Finding("granuloma", "granuloma", (
         "calcified? granuloma|granulomas|granulomata", "granulomatous disease|change|changes",
         "granulomatous calcification|calcifications|sequela|sequelae",
@@ -165,10 +165,11 @@ LUNG_FINDINGS: tuple[Finding, ...] = (
         "thickening of|in the? ~ pleura|fissure|fissures", "fissural|fissure thickening",
         "pleura ~ thickened", "thickened pleura|fissure|fissures", "pleural reaction",
         "fissure|fissures ~ thickened|prominent",
-    ), zoned=True, labels=("Pleural_Thickening", "Pleural Thickening")),
+    ), zoned=True, labels=("Pleural_Thickening", "Pleural Thickening"),
+            code=sct("301256004", "broader")),
     Finding("pleural_plaque", "pleural plaque", (
         "pleural plaque|plaques|calcification|calcifications|abnormality", "calcified pleura",
         "calcified pleural plaque|plaques|disease",
-    ), labels=("Pleural Other",)),
+    ), labels=("Pleural Other",), code=radlex("RID43269")),
 )
 # fmt: on

@@ -12,6 +12,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+# What a concept says: the same as the finding, more, less, or only where it lies.
+Fit = Literal["same", "broader", "narrower", "place"]
+
 
 @dataclass(frozen=True, slots=True)
 class Code:
@@ -19,6 +22,7 @@ class Code:
 
     scheme: Literal["SCT", "DCM", "RADLEX"]  # SNOMED CT, DICOM PS3.16, RadLex
     value: str
+    fit: Fit = "same"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +35,7 @@ class Finding:
     sided: bool = True  # whether it has a side
     zoned: bool = False  # whether it has a lung zone
     labels: tuple[str, ...] = ()  # its names in NIH and CheXpert, besides its own
-    code: Code | None = None  # None where no concept says the same
+    code: Code | None = None  # every row of the vocabulary has one
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +71,14 @@ class Lookalike:
     phrases: tuple[str, ...]
 
 
-def sct(value: str) -> Code:
+def sct(value: str, fit: Fit = "same") -> Code:
     """Return a concept of SNOMED CT."""
-    return Code("SCT", value)
+    return Code("SCT", value, fit)
+
+
+def radlex(value: str, fit: Fit = "same") -> Code:
+    """Return a concept of RadLex."""
+    return Code("RADLEX", value, fit)
 
 
 def dcm(value: str) -> Code:
