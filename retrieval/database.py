@@ -163,8 +163,9 @@ class Database:
             ) from error
 
     def _damaged(self, error: sqlite3.Error) -> LibraryError:
+        reason = reason_of(error)
         return LibraryError(
-            f"The library's database {self.path} is damaged or not a database ({error}): {REPAIR}."
+            f"The library's database {self.path} is damaged or not a database ({reason}): {REPAIR}."
         )
 
     def _prepare(self) -> bytes:
@@ -238,7 +239,7 @@ class Database:
     def _check_pages(self, what: str = "quick_check(1)") -> None:
         found = self.fetch_value(f"PRAGMA {what}")
         if found != "ok":
-            raise sqlite3.DatabaseError(" ".join(str(found).split()))  # it may be of two lines
+            raise sqlite3.DatabaseError(found)
 
     def _check_kind(self) -> int:
         version = self.fetch_value("PRAGMA user_version")
@@ -271,6 +272,14 @@ class Database:
         """The first cell of the first row, or None where there is no row."""
         row = self.db.execute(sql, values).fetchone()
         return row[0] if row else None
+
+
+def reason_of(error: Exception) -> str:
+    """What SQLite, or the system, says of its trouble, in one line.
+
+    Without the text that it cannot read and quotes: it may be a patient's report.
+    """
+    return " ".join(str(error).partition(" with text ")[0].split())
 
 
 def read_seal(db: sqlite3.Connection) -> tuple[bytes, int | None, int]:

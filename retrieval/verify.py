@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from retrieval.checksums import sum_of_row
-from retrieval.database import SCHEMA_VERSION, read_seal
+from retrieval.database import SCHEMA_VERSION, read_seal, reason_of
 from retrieval.errors import LibraryError
 from retrieval.log_tail import lost_commits
 from retrieval.opening import DATABASE, INDEX, Hold, connect, log_of, may_write
@@ -76,7 +76,8 @@ def verify_library(folder: Path) -> Verified:
             damages += _walk(db, counts)
     except (sqlite3.Error, UnicodeDecodeError) as error:
         what = "put a backup in its place, if a repair fails"
-        damages.append(Damage("database", None, f"it cannot be read to its end ({error})", what))
+        fault = f"it cannot be read to its end ({reason_of(error)})"
+        damages.append(Damage("database", None, fault, what))
     if fault := snapshot_fault(folder / INDEX):
         damages.append(Damage("index", None, f"its snapshot {fault}", "made again"))
     return Verified(counts["case"], counts["vector"], counts["picture"], tuple(damages))
@@ -110,8 +111,8 @@ def repair_library(folder: Path) -> Verified:
                 shutil.rmtree(folder / INDEX)
         except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
             raise LibraryError(
-                f"The library's database {path} cannot be repaired ({error}): put a backup in its "
-                "place."
+                f"The library's database {path} cannot be repaired ({reason_of(error)}): put a "
+                "backup in its place."
             ) from error
     return Verified(found.cases, found.vectors, found.pictures, found.damages, aside)
 

@@ -183,3 +183,21 @@ def test_an_unclean_end_with_a_damaged_log_is_refused_and_a_whole_one_is_not(
     repair_library(tmp_path / "hit")
     with opened(tmp_path / "hit") as library:
         assert {case.id for case in library.cases()} <= held
+
+
+@pytest.mark.parametrize("text", ["Zebedee Quizzical has an effusion.", "CREATE TABLE embeddings"])
+def test_no_error_quotes_what_the_library_holds_or_is_of_two_lines(
+    tmp_path: Path, text: str
+) -> None:
+    folder = tmp_path / "library"
+    with opened(folder) as library:
+        library.add(film(1, report="Zebedee Quizzical has an effusion."))
+    database = folder / "cases.sqlite"
+    data = database.read_bytes()
+    place = data.index(text.encode()) + len(text) // 2
+    database.write_bytes(data[:place] + b"\xff" + data[place + 1 :])
+    with pytest.raises(LibraryError) as caught, opened(folder) as library:
+        library.get(short(film(1)))
+    written = [str(caught.value), *(damage.fault for damage in verify_library(folder).damages)]
+    assert len(written) > 1
+    assert not any("Zebedee" in words or "\n" in words for words in written)
