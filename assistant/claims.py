@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from assistant.chest.places import BOTH, each_side, sides_agree
 from assistant.chest.vocabulary import FINDINGS, NORMAL, finding_named
+from assistant.chest.wording.sentences import SHORT_NAMES
 from assistant.types import Assertion
 
 ClaimKey = tuple[str, str | None, str | None, str | None]  # finding, side, zone, degree
@@ -49,9 +50,10 @@ def split_sides(claim: Assertion) -> tuple[Assertion, ...]:
 
 
 def name_of(claim: Assertion) -> str:
-    """Return a claim in the vocabulary's words: "no right pleural effusion"."""
+    """Return a claim in a few words: "no right pleural effusion", "large nodule"."""
     zone = f"{claim.zone} zone" if claim.zone else None
-    parts = (claim.degree, claim.side, zone, finding_named(claim.finding).name)
+    name = SHORT_NAMES.get(claim.finding, finding_named(claim.finding).name)
+    parts = (claim.degree, claim.side, zone, name)
     words = " ".join(part for part in parts if part)
     prefix = {"absent": "no ", "uncertain": "possible "}.get(claim.polarity, "")
     return prefix + words

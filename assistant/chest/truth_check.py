@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from assistant.chest.importance import TRIVIAL
 from assistant.chest.phantoms import DEVICES, DISTRACTORS
 from assistant.chest.places import sides_agree
 from assistant.chest.vocabulary import NORMAL
 from assistant.types import Assertion
 
-HARMLESS = frozenset((*DEVICES, *DISTRACTORS))  # what a film without acute findings may show
+HARMLESS = frozenset(
+    (*DEVICES, *DISTRACTORS, *TRIVIAL)
+)  # what a film without acute findings may show
 KnownClaims = Sequence[Assertion]
 
 
@@ -39,9 +42,14 @@ def is_false(claim: Assertion, known_claims: KnownClaims, *, complete: bool) -> 
 
 
 def _is_normal_false(claim: Assertion, known_claims: KnownClaims, complete: bool) -> bool | None:
-    """Check "no acute finding": false where anything but a device or an old finding is present."""
+    """Check "no acute finding": false where anything but a device or an old finding is present.
+
+    A reader who says so of a film on which he also finds something decides it himself.
+    """
     if claim.polarity != "present":
         return None
+    if any(a.finding == NORMAL and a.polarity == "present" for a in known_claims):
+        return False
     other = [a for a in known_claims if a.finding != NORMAL]
     if any(a.polarity == "present" and a.finding not in HARMLESS for a in other):
         return True

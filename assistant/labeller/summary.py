@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from assistant.chest.importance import rank_of
 from assistant.chest.places import DEGREES
 from assistant.chest.question_words import GRADED
 from assistant.chest.vocabulary import finding_of_label
-from assistant.claims import keep_most_specific, name_of
+from assistant.chest.wording.reduction import reduce_claims
+from assistant.claims import name_of, split_sides
 from assistant.labeller.labeller import find_assertions
 from assistant.types import Assertion, Neighbour, ProbeFinding
 
@@ -22,12 +24,18 @@ MAX_SUMMARY_FINDINGS = 8  # named in the summary of a case; more would not make 
 
 
 def summarise(assertions: Iterable[Assertion], most: int = MAX_SUMMARY_FINDINGS) -> str:
-    """Summarise what is asserted as present, with degree, side and zone, in vocabulary names.
+    """Summarise what is asserted as present, with degree, side and zone, in short names.
 
-    "moderate right pleural effusion, cardiomegaly", in the order of the vocabulary, at most
-    `most` findings; "no finding" where nothing is present. Uncertain findings are left out.
+    "moderate right pleural effusion, cardiomegaly", the most important first, at most `most`
+    findings, each place once; "no finding" where nothing is present. Uncertain findings are left
+    out.
     """
-    return ", ".join(name_of(claim) for claim in keep_most_specific(assertions)[:most]) or NOTHING
+    claims = sorted(_present(assertions), key=lambda claim: rank_of(claim.finding))
+    return ", ".join(name_of(claim) for claim in claims[:most]) or NOTHING
+
+
+def _present(assertions: Iterable[Assertion]) -> tuple[Assertion, ...]:
+    return reduce_claims(a for a in assertions if a.polarity == "present")
 
 
 def case_summary(report: str, labels: Sequence[str] = ()) -> str:
@@ -57,12 +65,17 @@ def probe_summary(findings: Iterable[ProbeFinding] | None) -> str:
 
 
 def probe_assertions(findings: Iterable[ProbeFinding]) -> tuple[Assertion, ...]:
-    """Return the present probe findings as claims; a graded one without a degree is small."""
-    return tuple(
-        _with_degree(Assertion(s.finding, side=s.side, zone=s.zone, degree=s.degree))
+    """Return the present probe findings as claims, each place once, right and left apart.
+
+    What is found somewhere and at a place is found at the place; a graded finding without a degree
+    is small.
+    """
+    claims = read_claims(
+        Assertion(s.finding, side=s.side, zone=s.zone, degree=s.degree)
         for s in findings
         if s.present
     )
+    return tuple(part for claim in claims for part in split_sides(claim))
 
 
 def describe_probe(assertions: Iterable[Assertion]) -> str:
@@ -71,7 +84,13 @@ def describe_probe(assertions: Iterable[Assertion]) -> str:
     "no finding" where there are none. A graded finding without a degree is small, since the
     probe only tells larger degrees.
     """
-    return summarise((_with_degree(a) for a in assertions), MAX_READING_FINDINGS)
+    return summarise(read_claims(assertions), MAX_READING_FINDINGS)
+
+
+def read_claims(assertions: Iterable[Assertion]) -> tuple[Assertion, ...]:
+    """Return what of some claims stands in a reading: the present ones, each place once."""
+    # Reduced twice: a degree may come with a vaguer place, and sides of one degree are merged.
+    return reduce_claims(_with_degree(claim) for claim in _present(assertions))
 
 
 def _with_degree(assertion: Assertion) -> Assertion:

@@ -157,7 +157,8 @@ class _Asker:
             side = next(self._draw_from(sides), "") if self._rng.random() < 0.3 else ""
             yes = f"Yes, on the {side}." if side else _answer_yes(sides)
             yield Question("presence", self._phrase(PRESENCE, finding, side), yes)
-        missing = [key for key in ASKED if self._film.is_absent(key)]
+        denied = sorted({key for key, _ in self._film.denied} - {NORMAL, *ASKED})
+        missing = [key for key in (*ASKED, *denied) if self._film.is_absent(key)]
         for at in self._rng.permutation(len(missing))[:2]:
             yield Question("presence", self._phrase(PRESENCE, missing[at]), "No.")
         for finding, side in self._draw_from(self._other_sides(self._findings)):
