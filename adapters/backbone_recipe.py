@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 from assistant.errors import SettingsError
 from assistant.parsing import is_file, read_toml
 
+TRUNKS = ("imagenet", "random")
+VISION_HEADS = 4  # of the vision model that a film encoder replaces
 LARGEST = 10**12  # of any number in a recipe
 
 
@@ -30,8 +32,6 @@ class Model:
     painting_size: int
     patch_size: int
     vision_width: int
-    vision_layers: int
-    vision_heads: int
     text_width: int
     text_layers: int
     text_heads: int
@@ -55,6 +55,22 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True)
+class EncoderSteps:
+    """The training of the film encoder, all by AdamW."""
+
+    steps: int
+    fold_steps: int  # of each fold's encoder, where there are real films
+    batch: int  # frontal films; laterals and phantoms come on top
+    learning_rate: float
+    trunk_rate: float  # of what has learnt from ImageNet
+    weight_decay: float
+
+    def stage(self, steps: int) -> Stage:
+        """The settings of a run of `steps`."""
+        return Stage(steps, self.batch, self.learning_rate, self.learning_rate)
+
+
+@dataclass(frozen=True, slots=True)
 class Recipe:
     """One training run from beginning to end."""
 
@@ -63,13 +79,15 @@ class Recipe:
     licence: str
     data: Data
     model: Model
-    see: Stage
-    focus: Stage
+    trunk: str  # where the encoder's trunk starts: "imagenet" or "random"
+    see: EncoderSteps
+    align: Stage
     tokenise: Stage
     sharpen: Stage
     speak: Stage
     read: Stage
     talk: Stage
+    language: str = ""  # the backbone whose language and painter are taken; empty: both are trained
     sha256: str = ""  # of the TOML text
 
     def as_dict(self) -> dict[str, Any]:
@@ -83,7 +101,7 @@ def shown(value: Any) -> str:
     return text if len(text) <= 80 else f"{text[:60]}..."
 
 
-RecipeSection = TypeVar("RecipeSection", Data, Model, Stage)
+RecipeSection = TypeVar("RecipeSection", Data, Model, Stage, EncoderSteps)
 
 
 def _parse_section(kind: type[RecipeSection], table: Any, name: str, path: Path) -> RecipeSection:
@@ -138,12 +156,12 @@ def load_recipe(name_or_path: str) -> tuple[Path, dict[str, Any]]:
 
 def parse_backbone_recipe(path: Path, table: Mapping[str, Any]) -> Recipe:
     """The recipe of a file and its table; raises SettingsError where it does not hold."""
-    top_level = {"name": str, "seed": int, "licence": str}
+    top_level = {"name": str, "seed": int, "licence": str, "language": str, "trunk": str}
     sections = {
         "data": Data,
         "model": Model,
-        "see": Stage,
-        "focus": Stage,
+        "see": EncoderSteps,
+        "align": Stage,
         "tokenise": Stage,
         "sharpen": Stage,
         "speak": Stage,
@@ -158,6 +176,11 @@ def parse_backbone_recipe(path: Path, table: Mapping[str, Any]) -> Recipe:
         if not isinstance(table.get(key), kind):
             raise SettingsError(f"The recipe {path.name} needs {key} = a {kind.__name__}.")
     parts = {key: _parse_section(kind, table.get(key), key, path) for key, kind in sections.items()}
+    if table["trunk"] not in TRUNKS:
+        raise SettingsError(
+            f"trunk = {shown(table['trunk'])} in the recipe {path.name} must be one of: "
+            f"{', '.join(TRUNKS)}."
+        )
     _check_shape(parts["model"], path)
     if parts["data"].speak > parts["data"].train:
         raise SettingsError(f"In section [data] of the recipe {path.name}, speak exceeds train.")
@@ -171,7 +194,10 @@ def _check_shape(model: Model, path: Path) -> None:
         (model.image_size % model.patch_size == 0, "image_size must be a multiple of patch_size"),
         (model.grid == 16, "image_size / patch_size must be 16, the grid of the training masks"),
         (model.painting_size % model.grid == 0, "painting_size must be a multiple of the grid"),
-        (model.vision_width % model.vision_heads == 0, "vision_heads must divide vision_width"),
+        (
+            model.vision_width % VISION_HEADS == 0,
+            f"vision_width must be a multiple of {VISION_HEADS}",
+        ),
         (model.text_width % model.text_heads == 0, "text_heads must divide text_width"),
         (model.painter_channels % 32 == 0, "painter_channels must be a multiple of 32"),
     )

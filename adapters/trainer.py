@@ -16,6 +16,8 @@ from adapters.backbone_recipe import Stage
 from adapters.optimiser import build_optimiser
 from assistant.atomic import new_file
 
+FINISHED = "final.safetensors"  # in a stage's folder: the weights at its end
+
 
 def run_stage(
     model: nn.Module,
@@ -26,14 +28,15 @@ def run_stage(
     *,
     seed: int,
     callbacks: tuple = (),
+    optimiser: torch.optim.Optimizer | None = None,
 ) -> None:
     """Train `model` in place for the stage's steps; a killed run resumes from its checkpoint.
 
     `folder` keeps the checkpoints and, once the stage is finished, its weights: a finished stage
     is loaded, not trained again. The same seed gives the same run, however often it was
-    interrupted between stages.
+    interrupted between stages. Without an `optimiser` it is Muon with AdamW.
     """
-    final = folder / "final.safetensors"
+    final = folder / FINISHED
     if final.is_file():
         load_model(model, final)
         return
@@ -62,7 +65,10 @@ def run_stage(
         train_dataset=data,
         data_collator=collate,
         callbacks=list(callbacks),
-        optimizers=(build_optimiser(model, stage.learning_rate, stage.muon_rate), None),
+        optimizers=(
+            optimiser or build_optimiser(model, stage.learning_rate, stage.muon_rate),
+            None,
+        ),
     )
     trainer.train(resume_from_checkpoint=find_last_checkpoint(folder))
     with new_file(final) as temporary:

@@ -2,11 +2,11 @@
 
 It makes three checks, the cheapest first. Pixels: is there more on the film than one grey or
 noise? View: is it a frontal chest film, upright, with bone bright? Features: how far does the
-film lie outside the films that the backbone was trained on, measured as the residual outside
-their principal subspace (Wang et al. 2022, "ViM: out-of-distribution with virtual-logit
-matching")? The first two refuse the film, the last one warns. The reference ships with the
-backbone and never changes with the library: adding a film to the library does not make it
-readable.
+film lie outside the films that the backbone was trained on, measured for each kind of them,
+phantoms and real films, as the residual outside their principal subspace (Wang et al. 2022, "ViM:
+out-of-distribution with virtual-logit matching"); and does it look like a child's? The first two
+refuse the film, the last one warns. The reference ships with the backbone and never changes with
+the library: adding a film to the library does not make it readable.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 from assistant.backbones.protocols import Backbone, Encoded
 from assistant.intake.orientation import advice_of, correct_film, trouble_of
 from assistant.intake.resize import square
-from assistant.types import Film, Gate, ProbeOutput, Study
+from assistant.types import Film, FilmUse, Gate, ProbeOutput, Study
 
 BLANK_SPREAD = 0.02  # of the grey scale: the spread of grey values under which a film is blank
 LOW_CONTRAST_SPREAD = 0.10  # and under which it is read with a warning
@@ -31,18 +31,40 @@ UNKNOWN_REFERENCE = (
     "It is not known which films this backbone was made with, so that the gate cannot tell "
     "whether it may be trusted with this one."
 )
+CHILD = "This film seems to be a child's; the backbone knows adults."
+KIND_TABLES = ("pool_mean", "pool_scale", "components", "rest", "limit")  # of a kind of films
+KINDS = ("", "real.")  # what the names of a kind's tables begin with; older references have one
+CHILD_HEAD = "child"  # a linear head on the profile, above 0 for a child's film; optional
 LATERAL_VIEWS = ("LL", "RL", "LATERAL")  # DICOM view positions that are not frontal
 
 
-def distance_to(reference: Mapping[str, np.ndarray], profile: np.ndarray) -> float:
-    """How far a profile (P,) lies from the reference films; 1 is what is usual among them.
+def distance_within(kind: Mapping[str, np.ndarray], profile: np.ndarray) -> float:
+    """How far a profile (P,) lies from one kind of films; 1 is what is usual among them.
 
-    `reference` holds `pool_mean` and `pool_scale` (P,), `components` (K, P), the principal
-    directions of the reference films, and `rest`, their mean squared residual outside them.
+    `kind` holds `pool_mean` and `pool_scale` (P,), `components` (K, P), the principal directions
+    of these films, and `rest`, their mean squared residual outside them.
     """
-    z = (profile - reference["pool_mean"]) / reference["pool_scale"]
-    residual = z - reference["components"].T @ (reference["components"] @ z)
-    return float(np.sqrt((residual**2).mean() / reference["rest"][0]))
+    z = (profile - kind["pool_mean"]) / kind["pool_scale"]
+    residual = z - kind["components"].T @ (kind["components"] @ z)
+    return float(np.sqrt((residual**2).mean() / kind["rest"][0]))
+
+
+def distance_to(reference: Mapping[str, np.ndarray], profile: np.ndarray) -> tuple[float, float]:
+    """How far a profile (P,) lies from the nearest kind of reference films, and its limit."""
+    pairs = []
+    for prefix in KINDS:
+        if f"{prefix}limit" in reference:
+            kind = {name: reference[prefix + name] for name in KIND_TABLES}
+            pairs.append((distance_within(kind, profile), float(kind["limit"][0])))
+    return min(pairs, key=lambda pair: pair[0] / max(pair[1], 1e-9))
+
+
+def is_childlike(reference: Mapping[str, np.ndarray], profile: np.ndarray) -> bool:
+    """Whether a profile (P,) is that of a child's film; False where the reference cannot tell."""
+    if f"{CHILD_HEAD}.weights" not in reference:
+        return False
+    weights, bias = (reference[f"{CHILD_HEAD}.{name}"] for name in ("weights", "bias"))
+    return float(weights @ profile + bias[0]) > 0
 
 
 def judge_film(
@@ -65,7 +87,7 @@ def judge_film(
         if gate.answer == "warn":
             gate = replace(gate, reason=f"{UNKNOWN_REFERENCE} {gate.reason}")
         return gate
-    distance, limit = distance_to(reference, profile), float(reference["limit"][0])
+    distance, limit = distance_to(reference, profile)
     gate = Gate(
         "pass",
         f"The film lies within what the backbone knows: {known_films}.",
@@ -74,14 +96,23 @@ def judge_film(
     )
     if film is not None:
         gate = _judge_pixels(film, gate)
-    if gate.answer == "refuse" or distance <= limit:
+    warnings = []
+    if distance > limit:
+        warnings.append(
+            f"This film lies outside what the backbone knows ({known_films}); "
+            "do not rely on any sentence of the draft."
+        )
+    if is_childlike(reference, profile):
+        warnings.append(CHILD)
+    if gate.answer == "refuse" or not warnings:
         return gate
-    reason = (
-        f"This film lies outside what the backbone knows ({known_films}); "
-        "do not rely on any sentence of the draft."
-    )
-    reason = reason if gate.answer == "pass" else f"{reason} {gate.reason}"
+    reason = " ".join(warnings if gate.answer == "pass" else [*warnings, gate.reason])
     return replace(gate, answer="warn", reason=reason)
+
+
+def judge_pixels(film: Film) -> Gate:
+    """Judge a film by its pixels and its view, without a backbone: "unchecked" at best."""
+    return _judge_pixels(film, Gate("unchecked", UNKNOWN_REFERENCE))
 
 
 def _judge_pixels(film: Film, gate: Gate) -> Gate:
@@ -186,6 +217,8 @@ class GatedStudy:
     encoded: Encoded
     gate: Gate
     passed: bool
+    prior: Encoded | None = None  # an earlier film to compare with
+    uses: tuple[FilmUse, ...] = ()  # what was made of each film, where there are several
 
 
 def gate_studies(
@@ -198,6 +231,8 @@ def gate_studies(
     """
     gated = _gate_batch(backbone, studies, anyway)
     to_correct = [i for i, study in enumerate(gated) if correct and study.gate.correction]
+    if not to_correct:
+        return gated
     corrected = [_correct_study(gated[i]) for i in to_correct]
     for i, study in zip(to_correct, _gate_batch(backbone, corrected, anyway), strict=True):
         gated[i] = study

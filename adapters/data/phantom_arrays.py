@@ -65,9 +65,9 @@ class PhantomArrays:
 
 def _is_true_of(label: Label, lesion: Lesion) -> bool:
     """Whether a lesion makes a label true."""
-    same_finding = (lesion.finding, lesion.side) == (label.finding, label.side)
-    same_zone = label.zone in (None, lesion.zone)
-    return same_finding and same_zone and (not label.degrees or lesion.degree in label.degrees)
+    same_place = label.side in (None, lesion.side) and label.zone in (None, lesion.zone)
+    same_degree = not label.degrees or lesion.degree in label.degrees
+    return lesion.finding == label.finding and same_place and same_degree
 
 
 def _targets_of(phantom: Phantom) -> tuple[np.ndarray, np.ndarray]:
@@ -180,11 +180,12 @@ def _find_cache(folder: Path, stem: str, count: int) -> Path | None:
 
 
 def _hash_source() -> str:
-    """A short hash of the code that draws phantoms, without the code that writes folders."""
+    """A short hash of the labels and of the code that draws phantoms, not of what writes them."""
     digest = hashlib.sha256()
     for path in sorted(Path(phantoms.__file__).parent.glob("*.py")):
         if path.name not in ("write.py", "truth.py", "__init__.py"):
             digest.update(path.read_bytes())
+    digest.update(repr((CHANNELS, LABEL_KEYS)).encode())
     return digest.hexdigest()[:12]
 
 

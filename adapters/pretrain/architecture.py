@@ -8,14 +8,15 @@ from typing import Any
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
     JanusConfig,
-    JanusForConditionalGeneration,
     JanusVisionConfig,
     JanusVQVAEConfig,
     LlamaConfig,
     PreTrainedTokenizerFast,
 )
 
-from adapters.backbone_recipe import Model
+from adapters.backbone_recipe import VISION_HEADS, Model
+from assistant.backbones.janus.film_encoder import TRUNK
+from assistant.backbones.janus.model import Janus
 from assistant.prompts import CHAT_TEMPLATE
 
 PAD, BOS, EOS = "<pad>", "<bos>", "<eos>"
@@ -55,18 +56,22 @@ def build_tokenizer(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenize
     )
 
 
-def build_config(model: Model, tokenizer: Any) -> JanusConfig:
-    """Build the configuration of a Janus of the recipe's size."""
+def build_config(model: Model, tokenizer: Any, trunk: str = TRUNK) -> JanusConfig:
+    """Build the configuration of a Janus of the recipe's size.
+
+    Without a `trunk` its encoder is a vision transformer of one layer.
+    """
     levels = (model.painting_size // model.grid).bit_length()
     return JanusConfig(
         vision_config=JanusVisionConfig(
             hidden_size=model.vision_width,
-            num_hidden_layers=model.vision_layers,
-            num_attention_heads=model.vision_heads,
+            num_hidden_layers=1,
+            num_attention_heads=VISION_HEADS,
             image_size=model.image_size,
             patch_size=model.patch_size,
             projection_dim=model.text_width,
             num_image_tokens=model.grid**2,
+            **({"trunk": trunk, "views": 1} if trunk else {}),
         ),
         text_config=LlamaConfig(
             vocab_size=len(tokenizer),
@@ -95,6 +100,6 @@ def build_config(model: Model, tokenizer: Any) -> JanusConfig:
     )
 
 
-def build_model(model: Model, tokenizer: PreTrainedTokenizerFast) -> JanusForConditionalGeneration:
+def build_model(model: Model, tokenizer: PreTrainedTokenizerFast, trunk: str = TRUNK) -> Janus:
     """Build the untrained model; the same torch seed gives the same weights."""
-    return JanusForConditionalGeneration(build_config(model, tokenizer))
+    return Janus(build_config(model, tokenizer, trunk))

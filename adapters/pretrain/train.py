@@ -1,4 +1,4 @@
-"""From a recipe to a backbone folder: the three stages, the gate's reference, the card.
+"""From a recipe to a backbone folder: the encoder, the language, the gate's reference, the card.
 
 A run keeps its checkpoints in one folder, so that the same command resumes it after a kill. The
 result is written to a temporary folder and renamed when it is complete.
@@ -7,22 +7,26 @@ result is written to a temporary folder and renamed when it is complete.
 from __future__ import annotations
 
 import json
+import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors.numpy import save_file
-from transformers import JanusForConditionalGeneration, PreTrainedTokenizerFast, set_seed
+from safetensors.numpy import load_file, save_file
+from transformers import AutoTokenizer, PreTrainedTokenizerFast, set_seed
 
 from adapters.backbone_recipe import Recipe
-from adapters.data.phantom_arrays import PhantomArrays, load_phantom_arrays, questions_of
+from adapters.data.composed_records import questions_of
+from adapters.data.phantom_arrays import PhantomArrays
+from adapters.pretrain.aligner import AlignerStage, CaptionBatches
 from adapters.pretrain.architecture import build_model, build_tokenizer
-from adapters.pretrain.embedding import fit_embedding, fit_label_thresholds
-from adapters.pretrain.encoder import EncoderStage, FilmBatches, initialise_encoder
-from adapters.pretrain.gate_reference import fit_reference
+from adapters.pretrain.encoder_training import hidden_of_films, train_encoder
+from adapters.pretrain.films import TrainingFilms, composed_records, load_films, sites_of
+from adapters.pretrain.finishing import finish_encoder
+from adapters.pretrain.gate_reference import load_gate_films
 from adapters.pretrain.language_model import (
     READ,
     SPEAK,
@@ -31,68 +35,100 @@ from adapters.pretrain.language_model import (
     LanguageStage,
     cache_frozen_outputs,
 )
-from adapters.pretrain.measurements import fit_measurements
 from adapters.pretrain.picture_tokeniser import (
     CodebookCallback,
     PictureBatches,
     Tokeniser,
     grain_of,
 )
-from adapters.pretrain.probe import cache_probe_features, train_probe
 from adapters.trainer import run_stage
-from assistant.atomic import new_file, new_folder
-from assistant.backbones.hashes import HASHES, hash_files
+from assistant.atomic import new_folder
+from assistant.backbones.adapters import weights_sha256
+from assistant.backbones.hashes import CARD, HASHES, hash_files
+from assistant.backbones.janus.model import Janus
+from assistant.backbones.loading import backbone_folder
 from assistant.backbones.probe.measurements import MEASUREMENTS_FILE, MeasurementModel
-from assistant.backbones.probe.pooling import pool_patches
 from assistant.backbones.probe.probe import Probe
-from assistant.backbones.probe.test_time import label_logits_of_views
-from assistant.chest.phantoms import FINDINGS, SITES
+from assistant.backbones.whole import load_whole
 from assistant.errors import SettingsError
 from assistant.types import OnMessage
 
-MIRROR_FILMS = 8000  # films whose mirror images the probe is trained on
-EMBEDDING_FILMS = 3000  # films for the embedding, the measurements and the gate's reference
+ALIGNED_FILMS = 4000  # phantoms whose captions the aligner learns; real films are all taken
+IMAGE_ADAPTER = "adapters/image"
 
 
 def train_backbone(
-    recipe: Recipe, folder: Path, out: Path, on_message: OnMessage = lambda text: None
+    recipe: Recipe,
+    folder: Path,
+    out: Path,
+    on_message: OnMessage = lambda text: None,
+    data: Path | None = None,
 ) -> Path:
     """Train a backbone by a recipe and write it to `out`; returns `out`.
 
-    `folder` holds phantoms and checkpoints: run again with the same folder to resume. `on_message`
-    gets a line at every step. Runs on a GPU if torch finds one.
+    `folder` holds phantoms and checkpoints: run again with the same folder to resume. `data` is a
+    folder of real films with their reports; without it the encoder learns from phantoms alone.
+    `on_message` gets a line at every step. Runs on a GPU if torch finds one.
     """
     _check_output_folder(out)
     started = time.monotonic()
     run_folder = folder / f"{recipe.name}-{recipe.sha256[:12]}"
     run_folder.mkdir(parents=True, exist_ok=True)
-    data = recipe.data
-    on_message(f"phantoms: {data.train} of site A and {data.others} of each other site to train on")
-    train_arrays = _load_phantoms(recipe, folder, "A", "train", data.train, on_message)
-    held_out_arrays = _load_phantoms(recipe, folder, "A", "validation", data.validation, on_message)
-    other_sites = [s for s in SITES if s != "A" and data.others]
-    parts = [
-        train_arrays,
-        *(_load_phantoms(recipe, folder, s, "train", data.others, on_message) for s in other_sites),
-    ]
+    films = load_films(recipe, folder, data, on_message)
     set_seed(recipe.seed)
-    tokenizer = build_tokenizer(_iterate_texts(train_arrays.records), recipe.model.vocabulary)
-    model: Any = build_model(recipe.model, tokenizer)
+    model, tokenizer, start = _build(recipe, films)
     if torch.cuda.is_available():
         model.to("cuda")
-    probe = _train_encoder(model, train_arrays, recipe, run_folder, on_message)
-    reference, measurements = _finish_encoder(
-        model, probe, train_arrays, held_out_arrays, tokenizer, recipe, on_message
+    on_message("stage 1 of 3: the encoder and its probe learn what films show")
+    vision = model.model.vision_model
+    stage, expected = train_encoder(
+        vision, films.real, films.phantoms, recipe, run_folder, on_message
     )
-    _train_tokeniser(model, parts, recipe, run_folder, on_message)
-    size = recipe.model.painting_size
-    for site, part in zip(("A", *other_sites), parts, strict=True):
-        reference[f"grain.{site}"] = grain_of(model.model.vqmodel, part.films, size)
-    _train_language_model(model, tokenizer, parts, recipe, run_folder, on_message)
+    vision.eval()
+    probe = stage.probe.cpu().eval()
+    on_message("thresholds, embedding, measurements and the gate's reference are fitted")
+    gate_films = None if data is None else load_gate_films(data)
+    reference, measurements = finish_encoder(
+        vision, probe, films, expected, tokenizer, recipe, gate_films
+    )
+    if start is None:
+        _train_tokeniser(model, films.phantoms, recipe, run_folder, on_message)
+        for site, part in zip(sites_of(recipe), films.phantoms, strict=True):
+            size = recipe.model.painting_size
+            reference[f"grain.{site}"] = grain_of(model.model.vqmodel, part.films, size)
+        _train_language_model(model, tokenizer, films.phantoms, recipe, run_folder, on_message)
+    else:
+        old = load_file(start / "reference.safetensors")
+        reference |= {key: value for key, value in old.items() if key.startswith("grain.")}
+        _train_aligner(model, tokenizer, films, recipe, run_folder, on_message)
     minutes = (time.monotonic() - started) / 60
-    _write_backbone(model, tokenizer, probe, measurements, reference, recipe, out, minutes)
+    _write_backbone(
+        model, tokenizer, probe, measurements, reference, recipe, out, minutes, films, start
+    )
     on_message(f"written to {out} after {minutes:.0f} minutes of this run")
     return out
+
+
+def _build(
+    recipe: Recipe, films: TrainingFilms
+) -> tuple[Any, PreTrainedTokenizerFast, Path | None]:
+    """The model before training, its tokenizer, and the backbone that its language is of."""
+    if not recipe.language:
+        texts = _iterate_texts(films.phantoms[0].records)
+        tokenizer = build_tokenizer(texts, recipe.model.vocabulary)
+        return build_model(recipe.model, tokenizer), tokenizer, None
+    start = backbone_folder(recipe.language)
+    tokenizer = AutoTokenizer.from_pretrained(start, local_files_only=True)
+    model = build_model(recipe.model, tokenizer)
+    old = load_whole(Janus, start, verified=False, dtype=torch.float32)
+    own, theirs = model.state_dict(), old.state_dict()
+    fitting = {
+        name: value
+        for name, value in theirs.items()
+        if name in own and own[name].shape == value.shape and ".vision_model." not in name
+    }
+    model.load_state_dict(own | fitting)
+    return model, tokenizer, start
 
 
 def _iterate_texts(records: Sequence[dict[str, Any]]) -> Iterator[str]:
@@ -105,120 +141,45 @@ def _iterate_texts(records: Sequence[dict[str, Any]]) -> Iterator[str]:
                 yield f" {question.question}\n {question.answer} {question.prior}"
 
 
-def _load_phantoms(
-    recipe: Recipe, folder: Path, site: str, split: str, count: int, on_message: OnMessage
-) -> PhantomArrays:
-    def on_progress(done: int, total: int) -> None:
-        if done % 1000 == 0 or done == total:
-            on_message(f"phantoms: {done} of {total} rendered (site {site}, {split})")
-
-    return load_phantom_arrays(
-        folder, count, recipe.data.seed, site=site, split=split, on_progress=on_progress
-    )
-
-
-def _train_encoder(
-    model, arrays: PhantomArrays, recipe: Recipe, run_folder: Path, on_message: OnMessage
-) -> Probe:
-    on_message("stage 1 of 3: the encoder and its probe learn where findings lie")
-    initialise_encoder(model.model.vision_model, arrays.films)
-    films = FilmBatches(arrays, augment=True)
-    encoder_stage = EncoderStage(model.model.vision_model)
-    run_stage(encoder_stage, films, films.collate, recipe.see, run_folder / "see", seed=recipe.seed)
-    encoder_stage.focus()
-    run_stage(
-        encoder_stage,
-        films,
-        films.collate,
-        recipe.focus,
-        run_folder / "focus",
-        seed=recipe.seed + 1,
-    )
-    return _train_probe_on_mirror_images(
-        model, encoder_stage.probe.cpu(), arrays, recipe, run_folder, on_message
-    )
-
-
-def _train_probe_on_mirror_images(
-    model,
-    probe: Probe,
-    arrays: PhantomArrays,
+def _train_aligner(
+    model: Any,
+    tokenizer: Any,
+    films: TrainingFilms,
     recipe: Recipe,
     run_folder: Path,
     on_message: OnMessage,
-) -> Probe:
-    """Train the probe on mirror images too, or load it if that is finished."""
-    final = run_folder / "mirror.safetensors"
-    if final.is_file():
-        return Probe.load(final)
-    on_message("the probe learns to read films in a mirror too")
-    films, encode = FilmBatches(arrays, augment=True), _build_patch_encoder(model)
-    count = min(len(arrays), MIRROR_FILMS)
-
-    def iterate_views() -> Iterator[tuple[torch.Tensor, torch.Tensor, np.ndarray]]:
-        torch.manual_seed(recipe.seed)
-        for start in range(0, count, 32):
-            batch = films.collate(list(range(start, min(start + 32, count))))
-            pixels = batch["pixels"]
-            yield encode(pixels), encode(pixels.flip(-1)), batch["labels"].numpy()
-
-    features = run_folder / "mirror.npy"
-    train_probe(probe, cache_probe_features(count, iterate_views(), features), seed=recipe.seed)
-    features.unlink()
-    with new_file(final) as temporary:
-        probe.save(temporary)
-    return probe
-
-
-def _build_patch_encoder(model) -> Callable[[torch.Tensor], torch.Tensor]:
-    """Build a function to patch features (B, N, W) from pixels (B, 3, H, W)."""
-    vision = model.model.vision_model.eval()
-
-    @torch.no_grad()
-    def encode(pixels: torch.Tensor) -> torch.Tensor:
-        return vision(pixel_values=pixels.to(model.device)).last_hidden_state.cpu()
-
-    return encode
-
-
-@torch.no_grad()
-def _encode_films(model, films: np.ndarray, probe: Probe) -> tuple[torch.Tensor, ...]:
-    """Label logits (N, L), mean features (N, W) and profiles (N, P) of films."""
-    encode, patch = _build_patch_encoder(model), model.config.vision_config.patch_size
-    parts = []
-    for start in range(0, len(films), 32):
-        batch = torch.from_numpy(films[start : start + 32]).float().div(255).mul(2).sub(1)
-        pixels = batch.unsqueeze(1).expand(-1, 3, -1, -1)
-        hidden = encode(pixels)
-        logits = label_logits_of_views(probe, encode, pixels, hidden, patch).mean(dim=1)
-        profiles = torch.from_numpy(pool_patches(hidden.numpy()))
-        parts.append((logits, hidden.mean(dim=1), profiles))
-    logits, mean, profiles = zip(*parts, strict=True)
-    return torch.cat(logits), torch.cat(mean), torch.cat(profiles)
-
-
-def _finish_encoder(
-    model, probe: Probe, arrays, held_out, tokenizer, recipe: Recipe, on_message: OnMessage
-) -> tuple[dict[str, np.ndarray], MeasurementModel]:
-    """Fit the gate's reference and the measurements, and the probe's embedding and thresholds.
-
-    The probe is changed in place.
-    """
-    on_message(
-        "the embedding learns from reports; thresholds and the gate's limit from validation films"
+) -> None:
+    on_message("stage 2 of 2: the language model learns to see by the new features")
+    first = films.phantoms[0].first(min(len(films.phantoms[0]), ALIGNED_FILMS))
+    pictures, records = [first.films], [*first.records]
+    if films.real is not None:
+        frontal = films.real.select(~films.real.lateral)
+        pictures.append(frontal.films)
+        records += composed_records(frontal, recipe.seed + 1)
+    vision = model.model.vision_model
+    count, width = len(records), recipe.model.vision_width
+    path = run_folder / "aligned-features.npy"
+    features = np.lib.format.open_memmap(
+        path, "w+", np.float16, (count, recipe.model.grid**2, width)
     )
-    sample = arrays.first(min(len(arrays), EMBEDDING_FILMS))
-    logits, mean, profiles = _encode_films(model, sample.films, probe)
-    fit_embedding(probe, (logits, mean), sample.records, tokenizer, FINDINGS, seed=recipe.seed)
-    held_out_logits, held_out_mean, held_out_profiles = _encode_films(model, held_out.films, probe)
-    fit_label_thresholds(probe, held_out_logits, held_out.labels)
-    measurements = fit_measurements(
-        torch.cat([logits, mean], dim=1).numpy(),
-        [record["measured"] for record in sample.records],
-        torch.cat([held_out_logits, held_out_mean], dim=1).numpy(),
-        [record["measured"] for record in held_out.records],
+    start = 0
+    for part in pictures:
+        for first_row in range(0, len(part), 32):
+            hidden = hidden_of_films(vision, part[first_row : first_row + 32])
+            features[start : start + len(hidden)] = hidden.half().numpy()
+            start += len(hidden)
+    batches = CaptionBatches(features, [record["caption"] for record in records], tokenizer)
+    stage = AlignerStage(model)
+    run_stage(
+        stage,
+        batches,
+        batches.collate,
+        recipe.align,
+        run_folder / "align",
+        seed=recipe.seed,
+        optimiser=torch.optim.AdamW(stage.parameters(), recipe.align.learning_rate),
     )
-    return fit_reference(profiles.numpy(), held_out_profiles.numpy()), measurements
+    path.unlink()
 
 
 def _train_tokeniser(
@@ -248,7 +209,7 @@ def _train_tokeniser(
 
 
 def _train_language_model(
-    model: JanusForConditionalGeneration,
+    model: Any,
     tokenizer: PreTrainedTokenizerFast,
     parts: Sequence[PhantomArrays],
     recipe: Recipe,
@@ -285,14 +246,24 @@ def _write_backbone(
     recipe: Recipe,
     out: Path,
     minutes: float,
+    films: TrainingFilms,
+    start: Path | None,
 ) -> None:
+    phantoms = (
+        f"{recipe.data.train} phantoms of site A and {recipe.data.others} of each other site, "
+        f"seed {recipe.data.seed}, split train"
+    )
+    real = "; no patient's film or report"
+    if films.real is not None:
+        real = f", and {len(films.real)} real films with what their reports assert"
     card = {
         "name": recipe.name,
-        "architecture": "Janus (transformers), trained from scratch",
+        "architecture": "Janus (transformers) with an EfficientNet-Lite2 as its encoder",
         "licence": recipe.licence,
-        "knows": "synthetic chest phantoms of site A",
-        "data": f"{recipe.data.train} phantoms of site A and {recipe.data.others} of each other "
-        f"site, seed {recipe.data.seed}, split train; no patient's film or report",
+        "knows": "adult frontal chest films, and synthetic chest phantoms of site A"
+        if films.real is not None
+        else "synthetic chest phantoms of site A",
+        "data": phantoms + real,
         "recipe": recipe.as_dict(),
         "trained_on": str(model.device.type),
         "minutes_of_last_run": round(minutes, 1),
@@ -305,8 +276,20 @@ def _write_backbone(
         save_file(reference, temporary / "reference.safetensors")
         probe.save(temporary / "probe.safetensors")
         measurements.save(temporary / MEASUREMENTS_FILE)
+        if start is not None and (start / IMAGE_ADAPTER).is_dir():
+            _take_painter(start / IMAGE_ADAPTER, temporary, recipe.name)
         card[HASHES] = hash_files(temporary)  # what is loaded is compared with it
         (temporary / "card.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+
+
+def _take_painter(adapter: Path, folder: Path, name: str) -> None:
+    """Copy the adapter that paints: all that it works on is taken from its base as it is."""
+    shutil.copytree(adapter, folder / IMAGE_ADAPTER)
+    path = folder / IMAGE_ADAPTER / CARD
+    card = json.loads(path.read_text(encoding="utf-8"))
+    card["trained_on_base"] = card["base"]
+    card["base"] = {"name": name, "revision": weights_sha256(folder)}
+    path.write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
 
 
 def _check_output_folder(out: Path) -> None:

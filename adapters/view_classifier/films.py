@@ -1,6 +1,7 @@
 """The training pictures of the view network: chest films, and pictures that are none.
 
-Chest films are phantoms of every site, and real films from folders that the user names. All other
+Chest films are phantoms of every site, and real films from folders that the user names, where a
+table `laterals.csv` may name the lateral ones. All other
 pictures are drawn, here or in `assistant/chest`. No photograph is used, so that all those that
 the gate is measured on are new to it; "dead leaves" and other patterns stand in for them
 (Baradad et al. 2021, "Learning to see by looking at noise").
@@ -8,9 +9,10 @@ the gate is measured on are new to it; "dead leaves" and other patterns stand in
 
 from __future__ import annotations
 
+import csv
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -23,11 +25,16 @@ from assistant.chest.lateral import make_lateral
 from assistant.chest.other_body_parts import make_other_body_part
 from assistant.chest.phantoms import SITES
 from assistant.intake import read_film
-from assistant.intake.resize import square
+from assistant.intake.resize import restore_shape, square
 from assistant.types import OnMessage
 
 FILM_EDGE = 96  # pixels along one edge; training resamples to 64
+TRAINING_SPLITS = ("train", "training", "extra")  # of what a folder states; others are left out
 PATTERNS = 2  # for every lateral film, as patterns vary most
+
+
+def _no_films() -> np.ndarray:
+    return np.zeros((0, FILM_EDGE, FILM_EDGE), np.uint8)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,6 +46,7 @@ class ViewFilms:
     lateral: np.ndarray
     elsewhere: np.ndarray
     patterns: np.ndarray
+    real_lateral: np.ndarray = field(default_factory=_no_films)
 
 
 def is_held_out(patient: str) -> bool:
@@ -63,7 +71,8 @@ def gather_films(
     ]
     on_message(f"{len(phantoms)} phantoms ({split})")
     real = [film for folder in folders for film in _read_real_films(folder, split)]
-    on_message(f"{len(real)} real films ({split})")
+    real_lateral = [film for folder in folders for film in _read_laterals(folder, split)]
+    on_message(f"{len(real)} real films and {len(real_lateral)} laterals ({split})")
     lateral, elsewhere = [], []
     for number in range(count):
         site = sites[number % len(sites)]
@@ -73,17 +82,46 @@ def gather_films(
     rng = np.random.default_rng([seed, split == "train"])
     patterns = [draw_pattern(rng) for _ in range(PATTERNS * count)]
     on_message(f"{len(patterns)} patterns ({split})")
-    empty = np.zeros((0, FILM_EDGE, FILM_EDGE), np.uint8)
-    return ViewFilms(*(np.stack(x) if x else empty for x in
-                      (phantoms, real, lateral, elsewhere, patterns)))  # fmt: skip
+    return ViewFilms(*(np.stack(x) if x else _no_films() for x in
+                      (phantoms, real, lateral, elsewhere, patterns, real_lateral)))  # fmt: skip
 
 
 def _read_real_films(folder: Path, split: str) -> list[np.ndarray]:
     return [
-        (square(read_film(row.image).pixels, FILM_EDGE) * 255).astype(np.uint8)
+        _read_square(row.image, row.shape)
         for row in read_manifest(folder).rows
-        if is_held_out(f"{folder.name}/{row.patient}") == (split != "train")
+        if _is_of(f"{folder.name}/{row.patient}", row.split, split)
     ]
+
+
+def _read_laterals(folder: Path, split: str) -> list[np.ndarray]:
+    """The films of `laterals.csv`, a table with the columns `image` and `patient`."""
+    table = folder / "laterals.csv"
+    if not table.is_file():
+        return []
+    with table.open(encoding="utf-8", newline="") as lines:
+        return [
+            _read_square(folder / row["image"], _shape_of(row))
+            for row in csv.DictReader(lines)
+            if _is_of(f"{folder.name}/{row['patient']}", row.get("split"), split)
+        ]
+
+
+def _is_of(patient: str, stated: str | None, split: str) -> bool:
+    """Whether a film is of a split; what its folder keeps for measuring is of none."""
+    kept_apart = (stated or "train") not in TRAINING_SPLITS
+    return not kept_apart and is_held_out(patient) == (split != "train")
+
+
+def _shape_of(row: Mapping[str, str]) -> tuple[int, int] | None:
+    columns, rows = (row.get(f"original_{name}") or "" for name in ("columns", "rows"))
+    return (int(columns), int(rows)) if columns.isdigit() and rows.isdigit() else None
+
+
+def _read_square(image: Path, shape: tuple[int, int] | None) -> np.ndarray:
+    pixels = read_film(image).pixels
+    pixels = restore_shape(pixels, shape) if shape else pixels
+    return (square(pixels, FILM_EDGE) * 255).astype(np.uint8)
 
 
 def shrink_film(film: np.ndarray) -> np.ndarray:

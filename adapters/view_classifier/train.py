@@ -1,6 +1,6 @@
 """Train the small network that classifies the view of a film, and write its weights.
 
-    python -m adapters.view_classifier.train --films NIH --films HANNOVER --out
+    python -m adapters.view_classifier.train --films OPENI --films HANNOVER --out
     assistant/chest/view.safetensors
 
 `--films` names folders of real films, which are optional; phantoms come from the cache in
@@ -22,7 +22,15 @@ from torch.nn import functional as F
 
 from adapters.view_classifier.films import ViewFilms, gather_films
 from assistant.atomic import new_file
-from assistant.chest.view_classifier import EDGE, FRONTAL, LATERAL, NONE, ViewNet, prepare_picture
+from assistant.chest.view_classifier import (
+    EDGE,
+    FRONTAL,
+    LATERAL,
+    MIN_CERTAINTY,
+    NONE,
+    ViewNet,
+    prepare_picture,
+)
 from assistant.paths import cache_folder
 from assistant.types import OnMessage
 
@@ -52,6 +60,9 @@ class ViewTrainingSettings:
     seed: int = 1
 
 
+DEFAULTS = ViewTrainingSettings()
+
+
 def draw_batch(rng: np.random.Generator, sources: ViewFilms) -> tuple[np.ndarray, np.ndarray]:
     """Draw a batch: films (B, 64, 64) in [0, 1] and their kinds (B,)."""
     films, kinds = [], []
@@ -67,7 +78,9 @@ def _draw_film(rng: np.random.Generator, sources: ViewFilms, name: str) -> tuple
     real = len(sources.real) > 0 and rng.random() < 0.5
     chest = sources.real if real or (name == "real" and len(sources.real)) else sources.phantoms
     if name in ("lateral", "turned lateral"):
-        film, kind = _pick_film(rng, sources.lateral), LATERAL
+        is_real = len(sources.real_lateral) > 0 and rng.random() < 0.6
+        laterals = sources.real_lateral if is_real else sources.lateral
+        film, kind = _pick_film(rng, laterals), LATERAL
         film = _warp(rng, film, zoom=(0.65, 1.15))
     elif name in ("elsewhere", "patterns"):
         pictures = sources.elsewhere if name == "elsewhere" else sources.patterns
@@ -198,12 +211,15 @@ def fit_limit(net: ViewNet, held_out: ViewFilms, on_message: OnMessage) -> None:
     limit = min(float(np.quantile(one, 1 - SENSITIVITY)) for one in scores)
     net.limit.fill_(round(float(np.clip(limit, *LIMITS)), 2))
     on_message(f"limit {float(net.limit):.2f}")
-    for name in ("phantoms", "real", "lateral", "elsewhere", "patterns"):
+    for name in ("phantoms", "real", "lateral", "real_lateral", "elsewhere", "patterns"):
         films = getattr(held_out, name)
         if len(films):
-            accepted = predict_views(net, films)[:, FRONTAL] >= float(net.limit)
+            views = predict_views(net, films)
+            accepted = views[:, FRONTAL] >= float(net.limit)
+            lateral = views[:, LATERAL] >= MIN_CERTAINTY
             on_message(
-                f"held-out {name}: {accepted.sum()} of {len(films)} taken for frontal chest films"
+                f"held-out {name}: {accepted.sum()} of {len(films)} taken for frontal chest films, "
+                f"{lateral.sum()} for laterals"
             )
 
 
@@ -211,8 +227,8 @@ def main(
     out: Annotated[Path, typer.Option(help="File of weights to write.")],
     films: Annotated[list[Path] | None, typer.Option(help="Folders of real films.")] = None,
     work: Annotated[Path | None, typer.Option(help="Cache of phantoms.")] = None,
-    steps: int = ViewTrainingSettings.steps,
-    count: int = ViewTrainingSettings.count,
+    steps: int = DEFAULTS.steps,
+    count: int = DEFAULTS.count,
 ) -> None:
     """Train the view network and write its weights."""
     console = Console(highlight=False)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from assistant.chest.phantoms import SITES
 from assistant.gate import judge_film
 from assistant.intake import read_film
 from assistant.intake.orientation import CORRECTIONS, correct_film
+from assistant.intake.resize import restore_shape
 from assistant.iterables import batched
 from assistant.types import Film, Gate
 from evals.bootstrap import ratio
@@ -33,11 +35,13 @@ from retrieval import read_folder
 
 USUAL, HELD_OUT = 200, 1000  # films of a kind; phantoms of site A
 KINDS = ("blank", "noise", "photograph", "non-chest", "lateral")
-WRONG = "phantoms of site A/refused"
+WRONG, KNOWN = "phantoms of site A/refused", "phantoms of site A/passed"
 BARS = {
     **{f"{kind}/refused": Bar("at least", 0.99) for kind in KINDS},
     WRONG: Bar("at most", 0.01),
+    KNOWN: Bar("at least", 0.97),
 }
+TRAINING_MARKS = ("train", "training", "extra")  # of films that a gate may have learnt from
 # Pictures in packages: none of them is in the training data.
 _PICTURES = (
     ("sklearn", "datasets/images/china.jpg"),
@@ -166,12 +170,19 @@ def _score_corrections(
 def _judge_folder(
     assistant: Assistant, data: Path, n: int | None, cases: list[dict[str, Any]]
 ) -> dict[str, Figure]:
-    """Judge the films of a folder as they are, and again with one of the seven wrong changes."""
-    rows = read_folder(data)[:n]
+    """Judge the films of a folder as they are, and again with one of the seven wrong changes.
+
+    Where the table keeps films for measuring, those that it marks for training are left out.
+    """
+    rows = read_folder(data)
+    kept = [row for row in rows if (row.split or "train").lower() not in TRAINING_MARKS]
+    rows = (kept or rows)[:n]
     films: list[NamedFilm] = []
     for row in rows:
         try:
             film = read_film(row.image)
+            if row.shape:
+                film = replace(film, pixels=restore_shape(film.pixels, row.shape))
         except WetreadError as error:
             cases.append({"part": data.name, "refused": str(error)})
             continue
@@ -192,7 +203,10 @@ def _judge_folder(
     ).reshape(len(spoiled_gates), 2)
     passed = _share(gates, lambda gate: gate.answer == "pass", len(rows))
     return {
-        f"{data.name}/passed as within what it knows": {**passed, "bar": 0.01},
+        f"{data.name}/passed": passed,
+        f"{data.name}/refused or warned": _share(
+            gates, lambda gate: gate.answer in ("refuse", "warn"), len(rows)
+        ),
         f"{data.name}/refused": _share(gates, lambda gate: gate.answer == "refuse", len(rows)),
         f"{data.name}/turned, right correction named": compute_figure(
             named_counts,

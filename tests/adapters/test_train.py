@@ -23,6 +23,8 @@ TINY = """
 name = "tiny"
 seed = 3
 licence = "Apache-2.0"
+language = ""
+trunk = "random"
 [data]
 train = 40
 others = 8
@@ -34,8 +36,6 @@ image_size = 256
 painting_size = 64
 patch_size = 16
 vision_width = 32
-vision_layers = 1
-vision_heads = 2
 text_width = 32
 text_layers = 1
 text_heads = 2
@@ -45,10 +45,12 @@ code_width = 4
 painter_channels = 32
 [see]
 steps = 3
+fold_steps = 2
 batch = 4
 learning_rate = 1e-3
-muon_rate = 5e-3
-[focus]
+trunk_rate = 1e-3
+weight_decay = 0.03
+[align]
 steps = 3
 batch = 4
 learning_rate = 1e-3
@@ -154,7 +156,8 @@ def test_a_recipe_makes_a_backbone_that_drafts_and_paints_and_resumes_after_a_ki
     ("old", "new", "word"),
     [
         ("steps = 3", "steps = 0", "steps"),
-        ("vision_width = 32", "vision_width = 33", "vision_heads"),
+        ("vision_width = 32", "vision_width = 33", "vision_width"),
+        ('trunk = "random"', 'trunk = "resnet"', "imagenet"),
         ("patch_size = 16", "patch_size = 17", "patch_size"),
         ("codebook = 32", "codebok = 32", "codebok"),
         ("[speak]", "[spoke]", "spoke"),

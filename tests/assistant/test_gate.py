@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import importlib.util
 import re
 from pathlib import Path
@@ -9,18 +10,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import BACKBONE, SHARED
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
+from safetensors.numpy import load_file, save_file
 from toy_janus import toy_base
 
 import evals
+from adapters.pretrain.gate_reference import GateFilms, change_films, fit_gate
 from adapters.view_classifier.films import FILM_EDGE, ViewFilms, draw_pattern
 from adapters.view_classifier.train import SHARES, draw_batch
+from assistant.backbones.janus.loading import read_reference
 from assistant.chest.lateral import make_lateral
 from assistant.chest.other_body_parts import PARTS, make_other_body_part
 from assistant.chest.phantoms import SITES, make_phantom
 from assistant.chest.view_classifier import FRONTAL, KINDS, WEIGHTS, prepare_picture
-from assistant.errors import SettingsError
-from assistant.gate import judge_film
+from assistant.errors import BackboneError, SettingsError
+from assistant.gate import distance_to, is_childlike, judge_film
 from assistant.intake import read_film
 from assistant.intake.orientation import CORRECTIONS, advice_of, correct_film, trouble_of
 from assistant.types import Film, Gate
@@ -35,6 +41,16 @@ REFERENCE = {
     "rest": np.ones(1, np.float32),
     "limit": np.ones(1, np.float32),
 }
+# The same with a second kind of films, around 20, and a head for children: above 2 on average.
+TWO_KINDS = (
+    REFERENCE
+    | {f"real.{name}": table for name, table in REFERENCE.items()}
+    | {"real.pool_mean": np.full(4, 20, np.float32)}
+    | {
+        "child.weights": np.array([0, 0, 0, 1], np.float32),
+        "child.bias": np.array([-20.5], np.float32),
+    }
+)
 WITHIN, OUTSIDE = np.zeros(4, np.float32), np.full(4, 9, np.float32)
 
 
@@ -72,6 +88,87 @@ def test_a_film_outside_what_is_known_is_warned_of_not_refused():
     assert gate.distance is not None
     assert gate.limit is not None
     assert gate.distance > gate.limit
+
+
+@given(st.floats(-0.9, 0.9), st.sampled_from([0, 20]))
+def test_a_film_of_any_known_kind_passes_and_one_between_the_kinds_does_not(offset, kind):
+    near = np.array([kind + offset, kind, kind, kind], np.float32)
+    assert judge_film(TWO_KINDS, near, KNOWS).answer == "pass"
+    assert judge_film(TWO_KINDS, np.full(4, 10 + offset, np.float32), KNOWS).answer == "warn"
+    # An older reference has one kind, and only that one passes.
+    assert (judge_film(REFERENCE, near, KNOWS).answer == "pass") is (kind == 0)
+
+
+def test_a_childs_film_is_warned_of_in_words_of_its_own():
+    young = np.array([20, 20, 20, 20.9], np.float32)
+    gate = judge_film(TWO_KINDS, young, KNOWS, film(chest()))
+    assert (gate.answer, gate.view) == ("warn", "frontal")
+    assert gate.reason == "This film seems to be a child's; the backbone knows adults."
+    assert refused(judge_film(TWO_KINDS, young, KNOWS, film(np.zeros((256, 256), np.float32))))
+    small = judge_film(TWO_KINDS, young, KNOWS, film(chest()[::3, ::3]))
+    assert "child's" in small.reason
+    assert "86 pixels" in small.reason
+
+
+def test_the_reference_learns_each_kind_of_films_and_what_a_child_is():
+    rng = np.random.default_rng(0)
+
+    def drawn(centre: float, count: int) -> np.ndarray:
+        return rng.normal(centre, 1, (count, 16)).astype(np.float32)
+
+    def read(films: np.ndarray) -> np.ndarray:  # profiles by how bright the films are
+        return drawn(0, len(films)) + films.max(axis=(1, 2))[:, None].astype(np.float32) / 10
+
+    adults, children = np.full((40, 64, 64), 50, np.uint8), np.full((40, 64, 64), 100, np.uint8)
+    phantoms, real = drawn(-20, 200), drawn(5, 200)
+    films = GateFilms(adults, children)
+    reference = fit_gate((phantoms, drawn(-20, 100)), real, films, read, seed=1)
+    assert np.mean([within(reference, one) for one in drawn(-20, 100)]) > 0.9
+    assert np.mean([within(reference, one) for one in drawn(5, 100)]) > 0.9
+    assert not any(within(reference, one) for one in drawn(-8, 100))
+    assert np.mean([is_childlike(reference, one) for one in drawn(10, 100)]) > 0.9
+    assert np.mean([is_childlike(reference, one) for one in drawn(5, 100)]) < 0.1
+    alone = fit_gate((phantoms, drawn(-20, 100)), None, None, read, seed=1)
+    assert set(alone) == set(REFERENCE)
+    assert not is_childlike(alone, drawn(10, 1)[0])
+
+
+def within(reference: dict[str, np.ndarray], profile: np.ndarray) -> bool:
+    distance, limit = distance_to(reference, profile)
+    return distance <= limit
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {"real.pool_mean": np.zeros(128, np.float32)},
+        {"child.weights": np.zeros(128, np.float32)},
+        {"child.weights": np.zeros(7, np.float32), "child.bias": np.zeros(1, np.float32)},
+        {"adult.weights": np.zeros(128, np.float32)},
+    ],
+)
+def test_a_reference_with_half_of_its_tables_is_refused(extra, tmp_path):
+    toy_base(tmp_path)
+    path = tmp_path / "reference.safetensors"
+    tables = load_file(path)
+    assert set(read_reference(tmp_path, 128)) == set(REFERENCE)
+    save_file(tables | extra, path)
+    with pytest.raises(BackboneError, match="reference"):
+        read_reference(tmp_path, 128)
+    both = {f"real.{name}": table for name, table in tables.items()}
+    head = {"child.weights": np.zeros(128, np.float32), "child.bias": np.zeros(1, np.float32)}
+    save_file(tables | both | head, path)
+    assert len(read_reference(tmp_path, 128)) == 12
+
+
+def test_a_changed_film_stays_a_film_and_blanks_stay_blank():
+    rng = np.random.default_rng(4)
+    films = np.stack([chest(0), np.zeros_like(chest()), chest(1)])
+    changed = change_films(films, rng)
+    assert changed.shape == films.shape
+    assert changed.dtype == np.uint8
+    assert not changed[1].any()
+    assert judged(changed[0]).view == judged(changed[2]).view == "frontal"
 
 
 def test_without_the_film_only_the_features_are_judged():
@@ -176,6 +273,16 @@ def test_brightness_size_and_a_dark_border_change_nothing():
     for changed in (0.2 + 0.5 * pixels, pixels**1.4, np.kron(pixels, np.ones((3, 3)))):
         assert judged(np.asarray(changed, np.float32)).answer == "pass"
     assert judged(np.pad(pixels, ((0, 0), (24, 24)))).answer == "pass"
+
+
+def test_real_lateral_films_are_refused():
+    table = SHARED / "openi" / "laterals.csv"
+    if not table.is_file():
+        pytest.skip("the real lateral films are not on this machine")
+    with table.open(encoding="utf-8", newline="") as lines:
+        rows = [row for row in csv.DictReader(lines) if row["split"] == "val"][:40]
+    gates = [judged(read_film(SHARED / "openi" / row["image"])) for row in rows]
+    assert sum(gate.answer == "refuse" for gate in gates) >= 38
 
 
 @pytest.mark.parametrize("source", ["nih", "hannover", "covid"])

@@ -26,8 +26,6 @@ TOY = Model(
     painting_size=16,
     patch_size=4,
     vision_width=32,
-    vision_layers=1,
-    vision_heads=2,
     text_width=32,
     text_layers=2,
     text_heads=2,
@@ -47,7 +45,7 @@ def toy_base(folder: Path, seed: int = 0) -> Path:
     """Write an untrained backbone that loads, writes and paints; another seed, another base."""
     torch.manual_seed(seed)
     tokenizer = build_tokenizer([WORDS], TOY.vocabulary)
-    model = build_model(TOY, tokenizer)
+    model = build_model(TOY, tokenizer, trunk="")
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     profiles = pool_patches(np.random.default_rng(0).standard_normal((80, 64, TOY.vision_width)))

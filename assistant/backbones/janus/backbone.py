@@ -14,11 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from transformers import (
-    AutoTokenizer,
-    GenerationMixin,
-    JanusForConditionalGeneration,
-)
+from transformers import AutoTokenizer
 
 from assistant.backbones.adapters import Adapters, find_adapters, sha256_of, weights_sha256
 from assistant.backbones.decoding.llama import Decoders
@@ -27,10 +23,13 @@ from assistant.backbones.device import Dtype, device, dtype_of
 from assistant.backbones.hashes import check_hashes
 from assistant.backbones.hearer import Hearer
 from assistant.backbones.hub import CheckpointLocation
+from assistant.backbones.janus.film_encoder import FilmEncoder
 from assistant.backbones.janus.grain import add_grain
 from assistant.backbones.janus.loading import load_probe, read_card, read_reference
+from assistant.backbones.janus.model import Janus
 from assistant.backbones.janus.painter import JanusPainter
 from assistant.backbones.janus.writer import MISMATCH, JanusWriter
+from assistant.backbones.memory import keep_freed_memory
 from assistant.backbones.probe.measurements import MEASUREMENTS_FILE
 from assistant.backbones.probe.pooling import pool_patches
 from assistant.backbones.probe.test_time import label_logits_of_views
@@ -72,19 +71,6 @@ def is_trained_here(folder: Path) -> bool:
 
 def _make_contiguous(module: Any, inputs: Any, output: torch.Tensor) -> torch.Tensor:
     return output.contiguous()
-
-
-class Janus(JanusForConditionalGeneration):
-    """Janus with the standard `generate` of transformers for writing.
-
-    Janus's own `generate` only adds painting, and warns of its own arguments while it writes.
-    """
-
-    def generate(self, *inputs: Any, **settings: Any) -> Any:
-        """Write, or paint where `generation_mode` is "image"."""
-        if settings.get("generation_mode") == "image":
-            return super().generate(*inputs, **settings)
-        return GenerationMixin.generate(self, *inputs, **settings)  # pyright: ignore
 
 
 class JanusBackbone:
@@ -143,8 +129,13 @@ class JanusBackbone:
             self._tokenizer.chat_template = processor.chat_template
             self._pixels = partial(processed, processor.image_processor)
         self._model.to(device())
-        # The patch convolution yields a transposed layout, which every layer would keep.
-        self._model.model.vision_model.embeddings.register_forward_hook(_make_contiguous)
+        encoder = self._model.model.vision_model
+        if isinstance(encoder, FilmEncoder):
+            encoder.fuse()
+            keep_freed_memory()
+        else:
+            # The patch convolution yields a transposed layout, which every layer would keep.
+            encoder.embeddings.register_forward_hook(_make_contiguous)
         self._probe, self._measurement_model = load_probe(
             probe_file, measurement_file, vision.hidden_size
         )
@@ -207,7 +198,12 @@ class JanusBackbone:
             logits = None
             if self._probe:
                 logits = label_logits_of_views(
-                    self._probe, self._encode_patches, pixels, hidden, config.patch_size
+                    self._probe,
+                    self._encode_patches,
+                    pixels,
+                    hidden,
+                    config.patch_size,
+                    views=getattr(config, "views", 8),
                 )
         pooled = embeddings = pool_patches(hidden.float().numpy())
         if self._probe and logits is not None:
@@ -234,6 +230,13 @@ class JanusBackbone:
         vision, model = self._model.model.vision_model, self._model
         parts = [part.to(model.device, model.dtype) for part in pixels.split(_ENCODER_BATCH)]
         return torch.cat([vision(pixel_values=part).last_hidden_state.cpu() for part in parts])
+
+    @property
+    def lateral_weights(self) -> np.ndarray | None:
+        """What a lateral film adds to each label, float32 (L, 2); None where it adds nothing."""
+        if self._probe is None or not self._probe.lateral_weights.any():
+            return None
+        return self._probe.lateral_weights.numpy()
 
     @torch.inference_mode()
     def probe_findings(self, films: Sequence[Film]) -> list[tuple[ProbeFinding, ...]] | None:

@@ -34,10 +34,16 @@ def read_reference(folder: Path, width: int) -> dict[str, np.ndarray]:
     check_safetensors(path)
     with Refusal(f"The reference of {folder.name!r} is damaged ({{}}); get its files again."):
         tables = load_file(path)
-    shapes: dict[str, tuple[int | None, ...]] = {
+    kind: dict[str, tuple[int | None, ...]] = {
         "pool_mean": (width,), "pool_scale": (width,), "components": (None, width),
         "rest": (1,), "limit": (1,),
     }  # fmt: skip
+    shapes = dict(kind)
+    # Older references have one kind of films and no head for children.
+    if any(key.startswith("real.") for key in tables):
+        shapes |= {f"real.{name}": shape for name, shape in kind.items()}
+    if any(key.startswith("child.") for key in tables):
+        shapes |= {"child.weights": (width,), "child.bias": (1,)}
     grain = {key: (GREY_LEVELS,) for key in tables if key.startswith("grain.")}
     check_arrays(f"the reference of {folder.name!r}", tables, shapes | grain)
     return tables

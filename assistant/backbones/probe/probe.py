@@ -61,6 +61,8 @@ class Probe(nn.Module):
         self.register_buffer("thresholds", torch.full((count,), 0.5))
         # The group of each label for similarity: one number is one thing, -1 does not count.
         self.register_buffer("alike", torch.full((count,), -1))
+        # What a lateral film of the study adds: `assistant.backbones.probe.study`.
+        self.register_buffer("lateral_weights", torch.zeros(count, 2))
         label_channels = [self.channels.index(label.finding) for label in self.labels]
         self.register_buffer("label_channels", torch.tensor(label_channels), persistent=False)
         mirror_indices = torch.tensor(_mirror_indices(self.labels))
@@ -68,6 +70,7 @@ class Probe(nn.Module):
 
     thresholds: torch.Tensor
     alike: torch.Tensor
+    lateral_weights: torch.Tensor  # (L, 2): weight and offset
     label_channels: torch.Tensor  # the channel of each label's finding
     mirror_indices: torch.Tensor  # of each label, the label of the mirrored film
 
@@ -196,6 +199,8 @@ class Probe(nn.Module):
             width, dim = state["heads.weight"].shape[1], state["embedder.2.bias"].shape[0]
             probe = cls(width, labels, json.loads(metadata["channels"]), dim)
             expected = probe.state_dict()
+            # Probes that were written before laterals were read have no weights for them.
+            state.setdefault("lateral_weights", expected["lateral_weights"])
         check_keys(
             shown,
             missing=expected.keys() - state.keys(),
