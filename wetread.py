@@ -17,7 +17,17 @@ import typer
 from typer.core import TyperGroup
 
 from assistant.errors import WetreadError
-from cli import checking, drafting, evaluation, licences, painting, serving, training
+from cli import (
+    checking,
+    datasets,
+    drafting,
+    evaluation,
+    licences,
+    painting,
+    samples,
+    serving,
+    training,
+)
 from cli.doctor import command
 from cli.library import library_app
 from cli.options import NOTES, OUTPUT
@@ -28,9 +38,17 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 # The commands by job, as the help lists them.
 PANELS = {
-    "Read": (drafting.draft, checking.check, drafting.batch, drafting.ask, drafting.similar),
+    "Read": (
+        samples.demo,
+        drafting.draft,
+        checking.check,
+        drafting.batch,
+        drafting.ask,
+        drafting.similar,
+    ),
     "Paint": (painting.paint, painting.phantom),
     "Library": (),  # a group of commands of its own
+    "Data": (datasets.cases, samples.samples),
     "Training": (training.train, training.calibrate),
     "Measuring": (evaluation.evaluate,),
     "This machine": (serving.serve, command.doctor, licences.licences),

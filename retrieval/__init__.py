@@ -6,7 +6,7 @@ library is opened.
 """
 
 from retrieval.errors import LibraryError, WetreadError
-from retrieval.folders import folder_rows, read_folder
+from retrieval.folders import folder_rows, read_folder, rows_with_cells
 from retrieval.library import Library
 from retrieval.types import Added, Case, FaultyRow, FolderRow, Hit, NewCase, Stats
 from retrieval.verify import Damage, Verified, repair_library, verify_library
@@ -27,5 +27,6 @@ __all__ = [
     "folder_rows",
     "read_folder",
     "repair_library",
+    "rows_with_cells",
     "verify_library",
 ]

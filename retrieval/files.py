@@ -38,6 +38,8 @@ def sync_tree(folder: Path) -> None:
     """Make a folder durable with all that is in it."""
     for root, _, names in os.walk(folder):
         for name in names:
+            if (Path(root) / name).is_symlink():
+                continue  # what it leads to is not of this folder
             with (Path(root) / name).open("rb") as file:
                 os.fsync(file.fileno())
         sync_folder(Path(root))

@@ -7,10 +7,11 @@ even a file name, may name a patient, so messages give the row.
 from __future__ import annotations
 
 import csv
+import json
 import math
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PureWindowsPath
 from typing import Literal, TextIO, overload
@@ -24,11 +25,14 @@ _IMAGE = {"cases.csv": "image", "metadata.csv": "file_name", "metadata.jsonl": "
 # In each row the first of these columns that is not empty speaks.
 _REPORT = ("report", "text", "caption", "notes")
 _LABELS = ("labels", "label", "finding")
+_LATERALS = ("laterals", "lateral")
+_PRIOR_IMAGES = ("prior_image", "prior_film")
 _PATIENT = ("patient", "patient_id", "subject_id")
 # What programs write where they have nothing to write.
 _EMPTY = frozenset(("nan", "nat", "none", "null", "<na>", "n/a", "#n/a"))
 # An item of a list that is written out: in either kind of quotes, or without.
 _ITEM = re.compile(r"""'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"|([^\s'"|;,][^|;,]*)""")
+_SIZE = re.compile(r"[0-9]{1,6}(?:\.0*)?")  # pixels; a column with gaps is one of floats
 _LARGEST_WHOLE = 2.0**53  # a float beyond it does not tell its digits
 _SPLITS = ("train", "training", "val", "valid", "validation", "dev", "test", "testing")
 
@@ -37,9 +41,11 @@ def read_folder(path: Path) -> tuple[FolderRow, ...]:
     """The rows of a folder's table, in its order, every one checked before any is returned.
 
     The folder holds `cases.csv` (column `image`; perhaps `case`, `patient`, `report`, `labels`,
-    `split`, `source`, `indication`, `prior_report`) or `metadata.csv` / `metadata.jsonl` (column
-    `file_name`; the report under `report`, `text`, `caption` or `notes`), at its top or in one
-    folder a split. Text is UTF-8, or UTF-16 with its byte order mark.
+    `split`, `source`, `indication`, `prior_report`, `laterals` and `prior_image`, paths parted by
+    `|`, and `original_columns` and `original_rows` of
+    films that were squeezed) or `metadata.csv` / `metadata.jsonl` (column `file_name`; the report
+    under `report`, `text`, `caption` or `notes`), at its top or in one folder a split. Text is
+    UTF-8, or UTF-16 with its byte order mark.
     Raises LibraryError, naming the row, for anything that cannot be read or leads outside.
     """
     return tuple(folder_rows(path))
@@ -85,28 +91,60 @@ def tables_of(folder: Path) -> list[Path]:
     )
 
 
+def rows_with_cells(
+    path: Path, columns: Sequence[str]
+) -> Iterator[tuple[FolderRow | FaultyRow, dict[str, str]]]:
+    """The rows of a folder, or of one table of any name, each with its cells in more columns.
+
+    Rows that do not hold are given too, without cells, and it is not looked whether a picture is
+    there. A cell's text is given as it is, "none" too, and a list of a JSON table as JSON. Raises
+    LibraryError for a table that cannot be read.
+    """
+    tables = [path] if is_file(path) else tables_of(path) if is_folder(path) else []
+    if not tables:
+        raise LibraryError(f"{path} has no table of its films: put one of {_names()} there.")
+    for table in tables:
+        for row, cells in _rows_with_cells(table, table.parent if is_file(path) else path):
+            texts = {name: _text_of(cells.get(name)) for name in columns}
+            yield row, texts if isinstance(row, FolderRow) else {}
+
+
+def _text_of(value: object) -> str:
+    if isinstance(value, str):
+        return value.strip()
+    return json.dumps(value) if isinstance(value, list | dict) else cell_text(value)
+
+
 def _names() -> str:
     return ", ".join(TABLES)
 
 
 def _rows(table: Path, folder: Path) -> Iterator[FolderRow | FaultyRow]:
+    return (row for row, _ in _rows_with_cells(table, folder))
+
+
+def _rows_with_cells(
+    table: Path, folder: Path
+) -> Iterator[tuple[FolderRow | FaultyRow, Mapping[str, object]]]:
     parse = _json_lines if table.suffix == ".jsonl" else _csv_lines
-    column = _IMAGE[table.name]
+    column = _IMAGE.get(table.name, "image")
     # In <folder>/<split>/metadata.*, the folder's name is the split.
     split = table.parent.name.lower() if table.parent != folder else None
     for number, cells in parse(table):
         if isinstance(cells, str):
-            yield FaultyRow(number, cells)
+            yield FaultyRow(number, cells), {}
             continue
         name = _cell(cells, (column,))
         image = path_within(table.parent, name)
+        further = [_paths(cells, columns, table.parent) for columns in (_LATERALS, _PRIOR_IMAGES)]
         if not name:
-            yield FaultyRow(number, f"the column {column} is empty; fill it in")
-        elif image is None:
-            reason = "the picture's path leads outside the folder; give it relative to the folder"
-            yield FaultyRow(number, f"{reason}, without '..'")
+            yield FaultyRow(number, f"the column {column} is empty; fill it in"), {}
+        elif image is None or None in further:
+            noun = "the picture" if image is None else "the lateral or the earlier picture"
+            reason = f"the path of {noun} leads outside the folder; give it relative to the folder"
+            yield FaultyRow(number, f"{reason}, without '..'"), {}
         else:
-            yield FolderRow(
+            row = FolderRow(
                 image=image,
                 patient=_cell(cells, _PATIENT) or None,
                 report=_cell(cells, _REPORT),
@@ -117,7 +155,11 @@ def _rows(table: Path, folder: Path) -> Iterator[FolderRow | FaultyRow]:
                 indication=_cell(cells, ("indication",)),
                 prior_report=_cell(cells, ("prior_report",)),
                 case=_cell(cells, ("case",)),
+                shape=_shape(cells),
+                laterals=further[0] or (),
+                prior_images=further[1] or (),
             )
+            yield row, cells
 
 
 @contextmanager
@@ -154,7 +196,7 @@ def _csv_lines(table: Path) -> Iterator[tuple[int, Mapping[str, object] | str]]:
         reader = csv.reader(lines, strict=True)
         try:
             header = [name.strip(" \t\ufeff").lower() for name in next(reader, [])]
-            column = _IMAGE[table.name]
+            column = _IMAGE.get(table.name, "image")
             if column not in header:
                 # The columns that are there are not listed: without a header they are patients.
                 raise LibraryError(
@@ -244,6 +286,28 @@ def split_labels(value: object) -> tuple[str, ...]:
 
 def _labels(cells: Mapping[str, object]) -> tuple[str, ...]:
     return next(filter(None, (split_labels(cells.get(column)) for column in _LABELS)), ())
+
+
+def _paths(
+    cells: Mapping[str, object], columns: tuple[str, ...], folder: Path
+) -> tuple[Path, ...] | None:
+    """The further pictures of a row, parted by `|` or `;`, or a list; None where one is outside."""
+    for value in (cells.get(column) for column in columns):
+        parts = value if isinstance(value, list) else re.split(r"[|;]", cell_text(value))
+        names = [name for name in (cell_text(part) for part in parts) if name]
+        if names:
+            paths = [path_within(folder, name) for name in names]
+            return None if None in paths else tuple(path for path in paths if path is not None)
+    return ()
+
+
+def _shape(cells: Mapping[str, object]) -> tuple[int, int] | None:
+    """The columns and rows that a film had before it was saved in another shape, if it is said."""
+    sizes = [_cell(cells, (f"original_{name}",)) for name in ("columns", "rows")]
+    if not all(_SIZE.fullmatch(size) for size in sizes):
+        return None
+    columns, rows = (int(size.partition(".")[0]) for size in sizes)
+    return (columns, rows) if columns and rows else None
 
 
 def _split_of(name: str) -> str | None:

@@ -85,6 +85,9 @@ class FolderRow:
     indication: str = ""  # why the film was taken
     prior_report: str = ""  # of an earlier film of the patient
     case: str = ""  # what the folder's owner calls the row; empty: nothing
+    shape: tuple[int, int] | None = None  # the film's true columns and rows, where it is squeezed
+    laterals: tuple[Path, ...] = ()  # further films of the study, inside the folder
+    prior_images: tuple[Path, ...] = ()  # earlier films of the patient, inside the folder
 
 
 @dataclass(frozen=True, slots=True)

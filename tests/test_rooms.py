@@ -32,6 +32,7 @@ STAGES = (
     "errors", "types", "iterables", "paths", "prompts", "atomic", "parsing", "intake", "chest",
     "export", "claims", "labeller", "evidence", "backbones", "cases", "provenance", "gate",
     "painting", "drafting", "vqa", "assistant", "batch",
+    "datasets",
 )  # fmt: skip
 # What findings mean to a patient is the evaluation's own judgement, finding by finding.
 NAME_FINDINGS = {"evals/report/significance.py"}

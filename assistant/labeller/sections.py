@@ -65,7 +65,7 @@ def silent_sections(text: str) -> list[tuple[int, int, SectionKind]]:
 
     Each begins with its title. Never raises; the work grows with the text's length.
     """
-    titles = [(m.start(), m.group("loud"), m) for m in _find_titles(text)]
+    titles = [(m.start(), m.group("loud"), m) for m in find_titles(text)]
     found: list[tuple[int, int, SectionKind]] = []
     for number, (start, loud, match) in enumerate(titles):
         kind = _kind_of(match, loud)
@@ -81,8 +81,8 @@ def silent_sections(text: str) -> list[tuple[int, int, SectionKind]]:
     return found
 
 
-def _find_titles(text: str) -> Iterator[re.Match[str]]:
-    """Yield the titles of a text in order; only what stands right before a colon is looked at."""
+def find_titles(text: str) -> Iterator[re.Match[str]]:
+    """Yield the titles of a text in order, as matches; only what is before a colon is read."""
     at, end = text.find(":"), 0
     while at >= 0:
         if match := _TITLE.search(text, max(end, at - _LONGEST_TITLE), at + 1):

@@ -1,0 +1,1 @@
+"""Published data sets become case folders: their tables, labels, boxes and reports; no model."""
