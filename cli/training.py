@@ -27,13 +27,17 @@ def train(
         str | None, typer.Option(help="An adapter's base: `mini`, or a checkpoint folder.")
     ] = None,
     work: Annotated[Path | None, typer.Option(help="Checkpoints; name it again to resume.")] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Real films to learn from: a folder with cases.csv."),
+    ] = None,
 ) -> None:
     """Train a backbone or an adapter by a recipe; a killed run goes on where it was."""
     from adapters.adapter_recipe import AdapterRecipe, read_any_recipe
     from assistant.backbones.loading import backbone_folder
     from assistant.paths import cache_folder
 
-    plan, checkpoints = read_any_recipe(recipe), work or cache_folder() / "train"
+    plan, checkpoints = read_any_recipe(recipe, data), work or cache_folder() / "train"
     from transformers.utils import logging
 
     logging.disable_progress_bar()  # those of files; the training's own stays
@@ -42,14 +46,23 @@ def train(
         from adapters.lora.train import train_adapter
 
         base_folder = backbone_folder(base or plan.base)
+        if out is None and plan.is_private and (plan.notice or (base or plan.base) == "mini"):
+            raise SettingsError(
+                "What is learnt from a folder of films does not go into the installed `mini`; "
+                "name a folder of your own with --out."
+            )
         destination = out or base_folder / "adapters" / plan.task
+        if plan.notice:
+            print_note(plan.notice)
         train_adapter(plan, base_folder, checkpoints, destination, print_note)
+        if plan.notice:  # again, since training has written many lines
+            print_note(plan.notice)
         return
     if base is not None or out is None:
         raise SettingsError("A backbone's recipe has no base, and needs a folder named with --out.")
     from adapters.pretrain.train import train_backbone
 
-    train_backbone(plan, checkpoints, out, print_note)
+    train_backbone(plan, checkpoints, out, print_note, data)
 
 
 def calibrate(
@@ -71,6 +84,14 @@ def calibrate(
         bool,
         typer.Option("--probe", help="Teach the probe anew first, from half of the patients."),
     ] = False,
+    split: Annotated[
+        str | None, typer.Option(help="Only the table's films with this mark, such as val.")
+    ] = None,
+    phantoms: Annotated[int, typer.Option(min=0, help="Phantoms beside the cases.")] = 0,
+    complete: Annotated[
+        bool,
+        typer.Option("--complete", help="What a report does not mention counts as absent."),
+    ] = False,
     library: LibraryAt = None,
     out: Annotated[
         Path | None,
@@ -79,8 +100,12 @@ def calibrate(
     work: Annotated[Path | None, typer.Option(help="Where films are kept.")] = None,
 ) -> None:
     """Fit a backbone's risk, and with --probe its probe, on films of which the truth is known."""
+    from adapters.calibration.calibrate import (
+        CalibrationFilms,
+        load_cases_with_truth,
+        write_risk,
+    )
     from adapters.calibration.calibrate import calibrate as fit_risk
-    from adapters.calibration.calibrate import load_cases_with_truth, write_risk
     from adapters.calibration.probe import refit_probe_on_half
     from assistant.backbones.loading import backbone_folder
     from assistant.cases.ingest import refresh
@@ -89,8 +114,9 @@ def calibrate(
 
     sites = [site_named(letter).name for letter in site or ["A"]]
     folder = out if out is not None and not probe else backbone_folder(backbone)
+    films = CalibrationFilms(cases, n, tuple(sites), phantoms, split, complete)
     labelled, description = load_cases_with_truth(
-        cases, n, sites, work or cache_folder() / "calibrate", print_note
+        films, work or cache_folder() / "calibrate", print_note
     )
     if probe:
         if out is None:

@@ -7,13 +7,13 @@ similar cases, so that the risk also holds with an empty library.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from adapters.adapter_recipe import FolderData, PhantomData
 from adapters.calibration.risk import FitDescription, JudgedClaim, ablate_signals, fit_risk
 from adapters.calibration.similarity_floor import fit_similarity_floor
-from adapters.data.cases import CaseSet, load_cases
+from adapters.data.cases import CaseSet, join_cases, load_cases
 from adapters.data.library_cases import load_library_cases
 from assistant import Assistant
 from assistant.cases.ingest import is_library
@@ -29,27 +29,53 @@ SEED = 2  # of the phantoms: seed 1 set the probe's thresholds
 EDGE = 1024  # pixels along one edge of the cached films
 
 
+@dataclass(frozen=True, slots=True)
+class CalibrationFilms:
+    """The films to calibrate on."""
+
+    source: Path | None  # a library, a case table or an imagefolder; None: phantoms alone
+    n: int = 600  # at most, of the source; of phantoms where there is none
+    sites: tuple[str, ...] = ("A",)  # of the phantoms, an equal share of each
+    phantoms: int = 0  # beside the source's films
+    split: str | None = None  # the mark of the table's rows to take; None: all but one patient's
+    complete: bool = False  # whether what a report does not mention counts as absent
+
+
 def load_cases_with_truth(
-    source: Path | None, n: int, sites: Sequence[str], folder: Path, on_message: OnMessage
+    films: CalibrationFilms, folder: Path, on_message: OnMessage
 ) -> tuple[CaseSet, str]:
     """Load the cases to calibrate on, and describe them; `folder` caches their films.
 
-    From a library, a case table or an imagefolder these are the first `n` films; in a table or
-    imagefolder one patient's films are left out. Without a source they are `n` phantoms of the
-    split validation, an equal share from each site.
+    Phantoms are of the split validation.
     """
-    if source is not None and is_library(source):
-        return load_library_cases(source, n), f"cases of the library {source.name}"
-    if source is None:
-        data = PhantomData(train=1, validation=n, seed=SEED, sites=tuple(sites))
-        description = f"phantoms of sites {', '.join(sites)}, seed {SEED}, split validation"
-        return load_cases(
-            data, folder, seed=SEED, edge=EDGE, on_message=on_message
-        ).validation, description
-    cases = load_cases(
-        FolderData(source, 1.0), folder, seed=SEED, edge=EDGE, on_message=on_message
-    ).validation
-    return cases.select(range(min(n, len(cases)))), f"films of {source.name}"
+    if films.source is None:
+        return _load_phantoms(films, films.n, folder, on_message)
+    if is_library(films.source):
+        cases = load_library_cases(films.source, films.n)
+        description = f"cases of the library {films.source.name}"
+    else:
+        data = FolderData(films.source, 1.0, only=(films.split,) if films.split else ())
+        loaded = load_cases(data, folder, seed=SEED, edge=EDGE, on_message=on_message)
+        cases = loaded.validation
+        cases = cases.select(range(min(films.n, len(cases))))
+        description = f"films of {films.source.name}"
+    if films.complete:
+        whole = tuple(replace(case, complete=bool(case.report)) for case in cases.cases)
+        cases = replace(cases, cases=whole)
+    if films.phantoms:
+        phantoms, phantom_description = _load_phantoms(films, films.phantoms, folder, on_message)
+        description = f"{description} and {len(phantoms)} {phantom_description}"
+        cases = join_cases(cases, phantoms)
+    return cases, description
+
+
+def _load_phantoms(
+    films: CalibrationFilms, count: int, folder: Path, on_message: OnMessage
+) -> tuple[CaseSet, str]:
+    data = PhantomData(train=1, validation=count, seed=SEED, sites=films.sites)
+    description = f"phantoms of sites {', '.join(films.sites)}, seed {SEED}, split validation"
+    loaded = load_cases(data, folder, seed=SEED, edge=EDGE, on_message=on_message)
+    return loaded.validation, description
 
 
 def calibrate(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,23 +16,20 @@ from typing import Any
 import numpy as np
 
 from adapters.adapter_recipe import FolderData, PhantomData
+from adapters.data.folder_films import (
+    TEST_MARKS,
+    VALIDATION_MARKS,
+    FolderFilm,
+    list_films,
+    load_films,
+)
 from adapters.data.phantom_arrays import assertions_of, load_phantom_arrays
-from assistant.atomic import write_file
-from assistant.batch.run import TABLES, read_manifest
 from assistant.chest.vocabulary import finding_of_label
-from assistant.errors import IntakeError, SettingsError
-from assistant.intake import read_film
-from assistant.intake.resize import square
+from assistant.errors import SettingsError
 from assistant.labeller.labeller import find_assertions
 from assistant.labeller.sentences import is_comparison, parse_sentences
 from assistant.labeller.summary import summarise
-from assistant.parsing import is_file, is_folder
 from assistant.types import Assertion, Film, OnMessage
-
-SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".dcm")
-VALIDATION_MARKS = ("val", "valid", "validation", "dev")
-TEST_MARKS = ("test", "testing")  # rows with such a mark are left out, for the evaluation
-SPLITS = ("train", "training", *VALIDATION_MARKS, *TEST_MARKS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +75,12 @@ class Pictures:
         part = int(np.searchsorted(self._starts, position, side="right")) - 1
         return np.asarray(self._parts[part][position - self._starts[part]])
 
+    def joined(self, other: Pictures) -> Pictures:
+        """These films, and then those of another set."""
+        offset = int(self._starts[-1])
+        indices = [*self._indices, *(offset + i for i in other._indices)]
+        return Pictures([*self._parts, *other._parts], indices)
+
     def select(self, indices: Sequence[int]) -> Pictures:
         """Some of the films, in the order of `indices`."""
         return Pictures(self._parts, [self._indices[i] for i in indices])
@@ -121,6 +124,12 @@ class Cases:
     validation: CaseSet
     sha256: str  # of films and texts
     description: str
+    drawn: tuple[TrainingCase, ...] = ()  # without films, for the steps that learn text
+
+
+def join_cases(first: CaseSet, second: CaseSet) -> CaseSet:
+    """Two sets as one; where the cover of one is not known, that of none is."""
+    return CaseSet((*first.cases, *second.cases), first.pictures.joined(second.pictures))
 
 
 def load_cases(
@@ -226,29 +235,19 @@ def _phantom_case(record: dict[str, Any], name: str) -> TrainingCase:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """One film of a folder, not yet read."""
-
-    image: Path
-    group: str  # a hash of the patient, or of the film if the patient is unknown
-    split: str | None
-    digest: str  # of the file
-    case: TrainingCase
-    number: int  # as its table counts
-    unknown: bool  # whether it has a label that is no finding of the vocabulary
-
-
 def _load_folder(
     data: FolderData, folder: Path, seed: int, edge: int, on_message: OnMessage
 ) -> Cases:
-    rows = _read_rows(data.cases)
+    rows = [row for row in list_films(data.cases) if _is_used(row, data)]
+    cases = [_build_case(row, data.redaction) for row in rows]
     digest = hashlib.sha256()
-    for row in rows:
-        digest.update(f"{row.digest} {row.group} {row.split} {row.case!r}\n".encode())
+    for row, case in zip(rows, cases, strict=True):
+        digest.update(f"{row.digest} {row.group} {row.split} {case!r}\n".encode())
+        if row.shape is not None:
+            digest.update(f"{row.shape}\n".encode())
     sha256 = digest.hexdigest()
-    films, refused = _load_films(rows, folder / f"films-{sha256[:16]}-{edge}", edge, on_message)
-    if unknown := [row.number for row in rows if row.unknown]:
+    films, refused = load_films(rows, folder / f"films-{sha256[:16]}-{edge}", edge, on_message)
+    if unknown := [row.number for row in rows if row.has_unknown_label]:
         # A label may be a slip of the table and name a patient: the row says where it is.
         on_message(
             f"{len(unknown)} of {len(rows)} films have a label that names no finding, first in "
@@ -257,12 +256,15 @@ def _load_folder(
     if refused:
         on_message(f"{len(refused)} of {len(rows)} films cannot be read and are left out")
     readable = [i for i in range(len(rows)) if i not in set(refused)]
+    if data.only:
+        chosen = CaseSet(tuple(cases[i] for i in readable), Pictures([films], readable))
+        return Cases(chosen.select(()), chosen, sha256, f"films of {data.cases.name}")
     train, held_out = split_by_patient(
         [rows[i].group for i in readable], [rows[i].split for i in readable], data.validation, seed
     )
     sets = [
         CaseSet(
-            tuple(rows[readable[i]].case for i in part),
+            tuple(cases[readable[i]] for i in part),
             Pictures([films], [readable[i] for i in part]),
         )
         for part in (train, held_out)
@@ -271,99 +273,33 @@ def _load_folder(
     return Cases(sets[0], sets[1], sha256, f"{len(readable)} films of the folder {data.cases.name}")
 
 
-def _read_rows(path: Path) -> list[_Row]:
-    """List the films of a table, or of an imagefolder with a folder for each label."""
-    folder = path if is_folder(path) else path.parent
-    if not is_folder(folder):
-        raise SettingsError(f"There is no folder {folder}; name one that holds films.")
-    has_table = is_file(path) or any(next(folder.glob(f"**/{name}"), None) for name in TABLES)
-    entries = _table_entries(path) if has_table else _imagefolder_entries(folder)
-    digests: set[str] = set()
-    rows = []
-    for number, image, patient, split, labels, case in entries:
-        digest = hashlib.sha256(_bytes_of(image, number)).hexdigest()
-        if digest in digests:
-            continue  # a film that occurs twice could be in both splits
-        digests.add(digest)
-        group = hashlib.sha256(f"{patient or digest}".encode()).hexdigest()[:32]
-        unknown = any(finding_of_label(label) is None for label in labels)
-        rows.append(_Row(image, group, split, digest, case(group), number, unknown))
-    if not rows:
-        raise SettingsError(f"The folder {folder} holds no films; name another.")
-    return rows
+def _is_used(row: FolderFilm, data: FolderData) -> bool:
+    """Whether a film is of a split that the recipe names, held out, or of no split."""
+    mark = (row.split or "").lower()
+    if data.only:
+        return mark in data.only
+    return not data.splits or mark in ("", *data.splits, *VALIDATION_MARKS)
 
 
-def _bytes_of(image: Path, number: int) -> bytes:
-    try:
-        return image.read_bytes()
-    except OSError as error:  # which names the file
-        raise SettingsError(
-            f"The film of row {number} cannot be read ({error.strerror})."
-        ) from None
+def _build_case(row: FolderFilm, redaction: str) -> TrainingCase:
+    """A case from a film's report and labels.
 
-
-def _table_entries(path: Path) -> Iterable[tuple]:
-    for row in read_manifest(path).rows:
-        yield (
-            row.row,
-            row.image,
-            row.patient,
-            row.split,
-            row.labels,
-            lambda group, row=row: _build_case(group, row.report, row.labels, row.indication),
-        )
-
-
-def _imagefolder_entries(folder: Path) -> Iterable[tuple]:
-    for number, image in enumerate(sorted(folder.rglob("*")), start=1):
-        if image.suffix.lower() not in SUFFIXES or not image.is_file():
-            continue
-        parents = list(image.relative_to(folder).parts[:-1])
-        split = parents.pop(0).lower() if parents and parents[0].lower() in SPLITS else None
-        labels = tuple(parents[-1:])
-        yield (
-            *(number, image, None, split, labels),
-            lambda group, labels=labels: _build_case(group, "", labels, ""),
-        )
-
-
-def _build_case(group: str, report: str, labels: Sequence[str], indication: str) -> TrainingCase:
-    """A case from a report and labels; sentences of comparison are left out."""
-    sentences = [s for s in parse_sentences(report) if not is_comparison(s.text)]
-    findings = [f for f in map(finding_of_label, labels) if f]
-    claims = (*find_assertions(report), *(Assertion(f) for f in findings))
-    summary = summarise(claims) if claims else ", ".join(labels)
+    Sentences of comparison are left out, since a film alone shows none, and those with the mark
+    of a removed word, which nobody should read in a draft.
+    """
+    sentences = [
+        s
+        for s in parse_sentences(row.report)
+        if not is_comparison(s.text) and not (redaction and redaction in s.text)
+    ]
+    findings = [f for f in map(finding_of_label, row.labels) if f]
+    claims = (*find_assertions(row.report), *(Assertion(f) for f in findings))
+    summary = summarise(claims) if claims else ", ".join(row.labels)
     return TrainingCase(
-        patient=group,
+        patient=row.group,
         findings=" ".join(s.text for s in sentences if s.section == "findings"),
         impression=" ".join(s.text for s in sentences if s.section == "impression"),
-        indication=indication,
+        indication=row.indication,
         caption=f"{summary[:1].upper()}{summary[1:]}." if summary else "",
         claims=claims,
-    )
-
-
-def _load_films(
-    rows: Sequence[_Row], cache: Path, edge: int, on_message: OnMessage
-) -> tuple[np.ndarray, list[int]]:
-    """Films uint8 (N, edge, edge) of the rows, from the cache, and indices of unreadable ones."""
-    finished = cache / "refused.json"
-    if not finished.is_file():
-        cache.mkdir(parents=True, exist_ok=True)
-        shape = (len(rows), edge, edge)
-        films = np.lib.format.open_memmap(cache / "films.npy", "w+", np.uint8, shape)
-        refused = []
-        for index, row in enumerate(rows):
-            try:
-                film = read_film(row.image)
-            except IntakeError:
-                refused.append(index)
-                continue
-            films[index] = (square(film.pixels, edge) * 255).round().astype(np.uint8)
-            if (index + 1) % 500 == 0:
-                on_message(f"films read: {index + 1} of {len(rows)}")
-        films.flush()
-        write_file(finished, json.dumps(refused).encode())
-    return np.load(cache / "films.npy", mmap_mode="r"), json.loads(
-        finished.read_text(encoding="utf-8")
     )

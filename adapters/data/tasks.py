@@ -52,7 +52,8 @@ def select_for_task(cases: Cases, task: str) -> Cases:
                 "add films with reports or labels, of more patients."
             )
         sets.append(part.select(indices))
-    return Cases(sets[0], sets[1], cases.sha256, cases.description)
+    drawn = tuple(case for case in cases.drawn if has_task(case, task))
+    return replace(cases, train=sets[0], validation=sets[1], drawn=drawn)
 
 
 class Precedents:

@@ -22,31 +22,54 @@ from adapters.data.tasks import (
 )
 from adapters.lora.model import IGNORE
 from adapters.pretrain.language_model import weights_of
-from assistant.prompts import film_prompt, paint_prompt, render_plain
+from assistant.prompts import film_prompt, paint_prompt, render_plain, text_prompt
 
+SORTED = 128  # cases of an epoch that are sorted by size; more would make it less random
 NO_PROMPT_SHARE = 0.1  # of paintings trained without their prompt, for classifier-free guidance
 MakeExample = Callable[[int, np.random.Generator], dict[str, Any]]
 Collate = Callable[[Sequence[dict[str, Any]]], dict[str, torch.Tensor]]
 
 
 class Examples(torch.utils.data.Dataset):
-    """`count` examples of a task: each epoch takes every case once, in another order."""
+    """`count` examples of a task: each epoch takes every case once, in another order.
 
-    def __init__(self, make: MakeExample, cases: int, count: int, seed: int) -> None:
+    Cases of about the same of `sizes` are neighbours, so that a batch has little padding. Where
+    `is_early` holds for an example's number, the example of `early` stands in its place.
+    """
+
+    def __init__(
+        self,
+        make: MakeExample,
+        cases: int,
+        count: int,
+        seed: int,
+        *,
+        sizes: Sequence[int] = (),
+        early: Examples | None = None,
+        is_early: Callable[[int], bool] = lambda number: False,
+    ) -> None:
         self._make, self._cases, self._count, self._seed = make, cases, count, seed
+        self._sizes, self._early, self._is_early = tuple(sizes), early, is_early
 
     def __len__(self) -> int:
         return self._count
 
     def __getitem__(self, number: int) -> dict[str, Any]:
+        if self._early is not None and self._is_early(number):
+            return self._early[number]
         epoch, position = divmod(number, self._cases)
-        case = int(_epoch_order(self._cases, self._seed, epoch)[position])
+        case = int(_epoch_order(self._cases, self._seed, epoch, self._sizes)[position])
         return self._make(case, np.random.default_rng([self._seed, 1, number]))
 
 
 @lru_cache(maxsize=4)
-def _epoch_order(cases: int, seed: int, epoch: int) -> np.ndarray:
-    return np.random.default_rng([seed, 2, epoch]).permutation(cases)
+def _epoch_order(cases: int, seed: int, epoch: int, sizes: tuple[int, ...]) -> np.ndarray:
+    order = np.random.default_rng([seed, 2, epoch]).permutation(cases)
+    if sizes:
+        for start in range(0, cases, SORTED):
+            part = order[start : start + SORTED]
+            order[start : start + SORTED] = sorted(part, key=lambda case: sizes[case])
+    return order
 
 
 class Tokens:
@@ -61,9 +84,15 @@ class Tokens:
         """Encode a text; beginning and end marks are in the templates."""
         return self.tokenizer(text, add_special_tokens=False)["input_ids"]
 
-    def encode_turn(self, request: str, answer: str) -> tuple[list[int], list[int]]:
+    def encode_turn(
+        self, request: str, answer: str, *, with_film: bool = True
+    ) -> tuple[list[int], list[int]]:
         """Encode a request about one film with its answer, and the request alone."""
-        prompt = self.encode(film_prompt(self.tokenizer, self.image_tokens, request))
+        prompt = self.encode(
+            film_prompt(self.tokenizer, self.image_tokens, request)
+            if with_film
+            else text_prompt(self.tokenizer, request)
+        )
         answer_ids = self.encode(render_plain(self.tokenizer, answer))
         return [*prompt, *answer_ids, self.eos_id], prompt
 
@@ -89,19 +118,24 @@ def make_report_examples(
     neighbours: np.ndarray,
     precedents: Precedents,
     tokens: Tokens,
+    *,
+    with_films: bool = True,
 ) -> MakeExample:
     """Make examples of reports; prompts hold similar cases, drawn by `Precedents.draw`."""
 
     def make_example(index: int, rng: np.random.Generator) -> dict[str, Any]:
         case = drop_reading(cases[index], rng)
         similar = precedents.draw(rng, case.patient, neighbours[index])
-        ids, prompt = tokens.encode_turn(*report_pair_of(case, similar))
-        return {"film": index, "ids": ids, "targets": next_token_targets(ids, len(prompt))}
+        ids, prompt = tokens.encode_turn(*report_pair_of(case, similar), with_film=with_films)
+        film = {"film": index} if with_films else {}
+        return film | {"ids": ids, "targets": next_token_targets(ids, len(prompt))}
 
     return make_example
 
 
-def make_answer_examples(cases: Sequence[TrainingCase], tokens: Tokens) -> MakeExample:
+def make_answer_examples(
+    cases: Sequence[TrainingCase], tokens: Tokens, *, with_films: bool = True
+) -> MakeExample:
     """Make examples of several questions about one film, each in a branch of its own.
 
     The film comes once, in branch 0; the questions do not attend to each other.
@@ -112,14 +146,14 @@ def make_answer_examples(cases: Sequence[TrainingCase], tokens: Tokens) -> MakeE
         ids: list[int] = []
         row: dict[str, list[int]] = {"targets": [], "branches": [], "positions": []}
         for number, pair in enumerate(answer_pairs_of(case, rng), start=1):
-            turn, prompt = tokens.encode_turn(*pair)
-            film_end = prompt.index(tokens.film_end_id) + 1
+            turn, prompt = tokens.encode_turn(*pair, with_film=with_films)
+            film_end = prompt.index(tokens.film_end_id) + 1 if with_films else 1
             start = film_end if ids else 0  # all questions share the tokens up to the film's end
             ids += turn[start:]
             row["targets"] += next_token_targets(turn, len(prompt))[start:]
             row["branches"] += [0] * (film_end - start) + [number] * (len(turn) - film_end)
             row["positions"] += range(start, len(turn))
-        return {"film": index, "ids": ids, **row}
+        return ({"film": index} if with_films else {}) | {"ids": ids, **row}
 
     return make_example
 
@@ -139,11 +173,15 @@ def make_image_examples(cases: Sequence[TrainingCase], tokens: Tokens) -> MakeEx
 
 
 def collate_text(features: np.ndarray, tokens: Tokens) -> Collate:
-    """Collate reports or answers, padded on the right; features (N, P, W) of all films."""
+    """Collate reports or answers, padded on the right; features (N, P, W) of all films.
+
+    The rows of a batch all have a film, or none has.
+    """
 
     def collate(rows: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
-        batch = {
-            "features": torch.from_numpy(features[[row["film"] for row in rows]]),
+        films = [row["film"] for row in rows if "film" in row]
+        shown = {"features": torch.from_numpy(features[films])} if films else {}
+        batch = shown | {
             "ids": tokens.pad_rows([row["ids"] for row in rows], tokens.pad_id),
             "targets": tokens.pad_rows([row["targets"] for row in rows], IGNORE),
         }

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from transformers import AutoTokenizer
 
-from adapters.adapter_recipe import AdapterRecipe
-from adapters.data.cases import Cases, CaseSet
-from adapters.data.tasks import Precedents
+from adapters.adapter_recipe import AdapterRecipe, FolderData, Schedule
+from adapters.data.cases import Cases, CaseSet, TrainingCase
+from adapters.data.tasks import NEAREST, Precedents
+from adapters.data.typical import select_typical
 from adapters.lora.batches import (
     Collate,
     Examples,
@@ -29,6 +30,9 @@ from assistant.backbones.janus.backbone import JanusBackbone
 from assistant.labeller.summary import probe_summary
 from assistant.types import OnMessage
 
+# Of the steps that learn text, each of this number has films: a model that has learnt without any
+# would have to learn anew where its words stand.
+FILM_EVERY = 5
 SIMILAR = 5  # similar cases in the prompt of a held-out report, as in a draft's
 
 
@@ -67,7 +71,7 @@ def build_dataset(
         _add_readings(backbone, part, features_of_part)
         for (_, part), features_of_part in zip(splits_of(cases), features, strict=True)
     ]
-    return _build_text_dataset(recipe, parts, features, tokens)
+    return _build_text_dataset(recipe, parts, features, tokens, cases.drawn)
 
 
 def splits_of(cases: Cases) -> tuple[tuple[str, CaseSet], ...]:
@@ -81,7 +85,7 @@ def _add_readings(backbone: JanusBackbone, part: CaseSet, features: CachedFeatur
     if readings is None:
         return part
     cases = tuple(
-        replace(case, reading=probe_summary(findings))
+        replace(case, reading=case.reading or probe_summary(findings))
         for case, findings in zip(part.cases, readings, strict=True)
     )
     return CaseSet(cases, part.pictures)
@@ -92,11 +96,16 @@ def _build_text_dataset(
     parts: Sequence[CaseSet],
     features: Sequence[CachedFeatures],
     tokens: Tokens,
+    drawn: Sequence[TrainingCase],
 ) -> AdapterDataset:
     train_features, held_out_features = features
     train, held_out = parts[0].cases, parts[1].cases
     similar: tuple[tuple[str, ...], ...] = ()
+    # Text without films teaches any finding, where the recipe draws cases; else the films' own.
+    texts = drawn or train
+    learnt = range(len(train))  # with their films
     if recipe.task == "report":
+        learnt = _typical_of(recipe, train)
         precedents = Precedents(train, train_features.embeddings)
         neighbours = precedents.find_nearest([c.patient for c in train], train_features.embeddings)
         held_out_neighbours = precedents.find_nearest(
@@ -106,12 +115,42 @@ def _build_text_dataset(
             make_report_examples(train, neighbours, precedents, tokens),
             make_report_examples(held_out, held_out_neighbours, precedents, tokens),
         )
+        unlike = np.full((len(texts), NEAREST), -1) if drawn else neighbours
+        make_text = make_report_examples(texts, unlike, precedents, tokens, with_films=False)
         similar = tuple(precedents.summaries_of(row[:SIMILAR]) for row in held_out_neighbours)
     else:
         makers = make_answer_examples(train, tokens), make_answer_examples(held_out, tokens)
-    return _join_splits(
-        recipe, parts, makers, [collate_text(s.features, tokens) for s in features], similar
+        make_text = make_answer_examples(texts, tokens, with_films=False)
+    early = Examples(
+        make_text,
+        len(texts),
+        count_examples(recipe.schedule, recipe.schedule.text_steps),
+        recipe.seed,
+        sizes=_sizes_of(recipe, texts),
     )
+    collates = [collate_text(part.features, tokens) for part in features]
+    return _join_splits(
+        recipe, parts, makers, collates, similar=similar, early=early, learnt=learnt
+    )
+
+
+def _typical_of(recipe: AdapterRecipe, cases: Sequence[TrainingCase]) -> Sequence[int]:
+    """The indices of the cases whose reports are learnt with their films."""
+    data = recipe.data
+    if isinstance(data, FolderData) and data.typical < 1:
+        return select_typical(cases, data.typical, recipe.seed)
+    return range(len(cases))
+
+
+def _sizes_of(recipe: AdapterRecipe, cases: Sequence[TrainingCase]) -> list[int]:
+    """The lengths of what is learnt of each case, where they are known: those of reports."""
+    return [len(case.report) for case in cases] if recipe.task == "report" else []
+
+
+def _is_without_film(number: int, schedule: Schedule) -> bool:
+    """Whether the example of this number belongs to a step that learns from text alone."""
+    step = number // count_examples(schedule, 1)
+    return step < schedule.text_steps and (step + 1) % FILM_EVERY != 0
 
 
 def _build_image_dataset(
@@ -132,11 +171,27 @@ def _matching_cover(part: CaseSet, codes: np.ndarray) -> np.ndarray | None:
 
 
 def _join_splits(
-    recipe: AdapterRecipe, parts: Sequence[CaseSet], makers, collates, similar: tuple = ()
+    recipe: AdapterRecipe,
+    parts: Sequence[CaseSet],
+    makers,
+    collates,
+    *,
+    similar: tuple = (),
+    early: Examples | None = None,
+    learnt: Sequence[int] | None = None,
 ) -> AdapterDataset:
+    chosen = range(len(parts[0])) if learnt is None else learnt
     count, held_out = count_examples(recipe.schedule), len(parts[1])
     return AdapterDataset(
-        train=Examples(makers[0], len(parts[0]), count, recipe.seed),
+        train=Examples(
+            lambda index, rng: makers[0](chosen[index], rng),
+            len(chosen),
+            count,
+            recipe.seed,
+            sizes=_sizes_of(recipe, [parts[0].cases[i] for i in chosen]),
+            early=early,
+            is_early=lambda number: _is_without_film(number, recipe.schedule),
+        ),
         held_out=Examples(makers[1], held_out, held_out, recipe.seed + 1),
         collate=collates[0],
         held_out_collate=collates[1],

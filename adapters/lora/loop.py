@@ -31,10 +31,10 @@ def is_first_process() -> bool:
     return PartialState(cpu=not torch.cuda.is_available()).is_main_process
 
 
-def count_examples(schedule: Schedule) -> int:
-    """Count the examples that all processes together train on."""
+def count_examples(schedule: Schedule, steps: int | None = None) -> int:
+    """Count the examples that all processes together train on, in all steps or in so many."""
     state = PartialState(cpu=not torch.cuda.is_available())
-    return schedule.steps * schedule.batch * state.num_processes
+    return (schedule.steps if steps is None else steps) * schedule.batch * state.num_processes
 
 
 class TextTrainer(Trainer):

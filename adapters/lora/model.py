@@ -16,15 +16,16 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from torch import nn
 from torch.nn import functional as F
-from transformers import JanusForConditionalGeneration
 
 from adapters.adapter_recipe import ALL_LINEAR, Lora
 from adapters.pretrain.language_model import weighted_mean
+from assistant.backbones.janus.model import Janus
 from assistant.backbones.whole import load_whole
 from assistant.errors import SettingsError
 
 IGNORE = -100
 LANGUAGE = ("model.language_model.",)
+HEAD = "lm_head"  # from hidden states to words
 # Parts that an image adapter may change: the language model, and the layers from and to codes.
 PAINTING = (*LANGUAGE, "model.generation_aligner.", "model.generation_head.")
 # Parts of other model families that an adapter leaves alone: encoders, projectors, output tables.
@@ -34,7 +35,7 @@ NOT_LANGUAGE = re.compile(
 )
 
 
-class TrainableJanus(JanusForConditionalGeneration):
+class TrainableJanus(Janus):
     """Janus for the Trainer of an adapter: its forward pass takes a batch and returns the loss."""
 
     accepts_loss_kwargs = False  # forward takes no `num_items_in_batch`
@@ -43,17 +44,21 @@ class TrainableJanus(JanusForConditionalGeneration):
         """The loss of a batch of `adapters.lora.batches`."""
         return {"loss": self._paint_loss(**batch) if "codes" in batch else self._text_loss(**batch)}
 
-    def _text_loss(self, features, ids, targets, branches=None, positions=None) -> torch.Tensor:
+    def _text_loss(
+        self, ids, targets, features=None, branches=None, positions=None
+    ) -> torch.Tensor:
         """Cross-entropy of the target tokens; features (B, P, W), ids and targets (B, L).
 
-        With `branches` (B, L), tokens attend to branch 0 and to their own branch; `positions`
-        (B, L) are then the tokens' positions.
+        Without `features` no row has a film. With `branches` (B, L), tokens attend to branch 0
+        and to their own branch; `positions` (B, L) are then the tokens' positions.
         """
         embeds = self.get_input_embeddings()(ids)
-        image_mask = (ids == self.config.image_token_id).unsqueeze(-1).expand_as(embeds)
-        image_embeds = self.model.aligner(features.to(embeds.dtype)).to(embeds.dtype)
+        if features is not None:
+            image_mask = (ids == self.config.image_token_id).unsqueeze(-1).expand_as(embeds)
+            image_embeds = self.model.aligner(features.to(embeds.dtype)).to(embeds.dtype)
+            embeds = embeds.masked_scatter(image_mask, image_embeds)
         hidden = self.model.language_model(
-            inputs_embeds=embeds.masked_scatter(image_mask, image_embeds),
+            inputs_embeds=embeds,
             attention_mask=None if branches is None else build_branch_mask(branches, embeds.dtype),
             position_ids=positions,
             use_cache=False,
@@ -112,10 +117,13 @@ def find_linear_layers(model: nn.Module, parts: Sequence[str] | None = None) -> 
     ]
 
 
-def add_adapter(model: Any, lora: Lora, layers: Iterable[str]) -> PeftModel:
+def add_adapter(
+    model: Any, lora: Lora, layers: Iterable[str], head: str | None = None
+) -> PeftModel:
     """Add a new adapter to those of `layers` that the recipe targets; all else is frozen.
 
-    Raises SettingsError for a target that matches no layer.
+    `head` names the layer that a recipe with `head = true` adapts too. Raises SettingsError for a
+    target that matches no layer.
     """
     layers = list(layers)
     if lora.targets == (ALL_LINEAR,):
@@ -130,6 +138,8 @@ def add_adapter(model: Any, lora: Lora, layers: Iterable[str]) -> PeftModel:
                     f"base's language part; name some such as {layers[0].rpartition('.')[2]!r}."
                 )
             chosen |= matches
+    if lora.head and head is not None:
+        chosen.add(head)
     config = LoraConfig(
         r=lora.rank,
         lora_alpha=lora.alpha,  # pyright: ignore[reportArgumentType]
@@ -137,6 +147,8 @@ def add_adapter(model: Any, lora: Lora, layers: Iterable[str]) -> PeftModel:
         target_modules=sorted(chosen),
     )
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # PEFT uses names that transformers renames
+        # PEFT uses names that transformers renames, and warns of a head whose table is also the
+        # one of the input: only its product is adapted, not the table.
+        warnings.simplefilter("ignore")
         adapted: Any = get_peft_model(model, config)
     return adapted

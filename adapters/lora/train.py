@@ -13,6 +13,7 @@ from transformers import set_seed
 
 from adapters.adapter_recipe import AdapterRecipe
 from adapters.data.cases import load_cases
+from adapters.data.composed_cases import add_composed
 from adapters.data.tasks import select_for_task
 from adapters.lora import vlm
 from adapters.lora.card import (
@@ -29,7 +30,14 @@ from adapters.lora.loop import (
     let_first_process_go_first,
     train_loop,
 )
-from adapters.lora.model import LANGUAGE, PAINTING, add_adapter, find_linear_layers, load_trainable
+from adapters.lora.model import (
+    HEAD,
+    LANGUAGE,
+    PAINTING,
+    add_adapter,
+    find_linear_layers,
+    load_trainable,
+)
 from adapters.lora.score import score_adapter
 from assistant.atomic import new_folder
 from assistant.backbones.janus.backbone import BACKBONE_FILES
@@ -59,6 +67,7 @@ def train_adapter(
     edge = config.vision_config.image_size
     with let_first_process_go_first():
         loaded = load_cases(recipe.data, folder, seed=recipe.seed, edge=edge, on_message=on_message)
+        loaded = add_composed(loaded, recipe.data, folder, recipe.seed)
     cases = select_for_task(loaded, recipe.task)
     card = card_of(recipe, base, cases)
     # All tasks share the cached features, unless this one leaves out some cases.
@@ -72,7 +81,7 @@ def train_adapter(
     )
     set_seed(recipe.seed)  # whether the features were computed or cached must not matter
     layers = find_linear_layers(model, PAINTING if is_image_task else LANGUAGE)
-    adapted = add_adapter(model, recipe.lora, layers)
+    adapted = add_adapter(model, recipe.lora, layers, None if is_image_task else HEAD)
     trainable, total = adapted.get_nb_trainable_parameters()
     on_message(f"learning: {trainable:,} of {total:,} parameters, {recipe.schedule.steps} steps")
     run_folder = folder / run_name_of(recipe, card)

@@ -16,6 +16,7 @@ from transformers import set_seed
 
 from adapters.adapter_recipe import AdapterRecipe
 from adapters.data.cases import Cases, CaseSet, Pictures, TrainingCase, load_cases
+from adapters.data.composed_cases import add_composed
 from adapters.data.tasks import Precedents, answer_pairs_of, report_pair_of, select_for_task
 from adapters.lora.batches import Examples, MakeExample
 from adapters.lora.card import (
@@ -65,6 +66,7 @@ def train_adapter(
     edge = film_edge(chat.processor)
     with let_first_process_go_first():
         loaded = load_cases(recipe.data, folder, seed=recipe.seed, edge=edge, on_message=on_message)
+        loaded = add_composed(loaded, recipe.data, folder, recipe.seed)
     cases = select_for_task(loaded, recipe.task)
     card = card_of(recipe, base, cases)
     makers, similar = _make_examples(recipe.task, cases, chat, model)

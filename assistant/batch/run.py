@@ -24,21 +24,23 @@ from assistant.batch.manifest import (
     batch_row_of,
     find_manifest,
     list_rows,
-    may_be_film,
     read_manifest,
 )
 from assistant.drafting.draft import DraftOptions
 from assistant.drafting.schedule import BatchPlan
 from assistant.drafting.sources import BatchRow, FailedStudy, FileSource
+from assistant.drafting.study_files import may_be_film
 from assistant.errors import LibraryError, SettingsError
 from assistant.export.draft_json import draft_dict
 from assistant.provenance import provenance_of
 from assistant.types import OnProgress, OnText, Study
+from retrieval import FolderRow
 from retrieval.folders import TABLES
 
 __all__ = [
     "TABLES",
     "BatchSummary",
+    "FolderRow",
     "Manifest",
     "draft_folder",
     "draft_rows",

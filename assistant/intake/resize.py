@@ -10,6 +10,9 @@ from PIL import Image
 
 from assistant.types import Film
 
+_SAME_SHAPE = 0.01  # of the width: what rounding to whole pixels may change
+_WIDEST = 8  # widths of a film to its height: a table may say anything
+
 
 def square(pixels: np.ndarray, size: int) -> np.ndarray:
     """Fit a film into a square without distorting it, the rest dark.
@@ -27,6 +30,22 @@ def square(pixels: np.ndarray, size: int) -> np.ndarray:
     top, left = (size - new[1]) // 2, (size - new[0]) // 2
     out[top : top + new[1], left : left + new[0]] = fitted.clip(0, 1)
     return out
+
+
+def restore_shape(pixels: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Undo the squeeze of a film that was saved in another shape than it was taken in.
+
+    Takes float32 (H, W) in [0, 1] and the true (columns, rows), and gives float32 (H, W'), where
+    W' / H is columns / rows. A film that has this shape already is given back as it is.
+    """
+    height, width = pixels.shape
+    columns, rows = shape
+    true_width = max(1, min(round(height * columns / rows), _WIDEST * height))
+    if abs(true_width - width) <= _SAME_SHAPE * width:
+        return pixels
+    size = (true_width, height)
+    restored = np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BILINEAR))
+    return restored.clip(0, 1)
 
 
 def batch_of(films: Sequence[Film], size: int) -> np.ndarray:

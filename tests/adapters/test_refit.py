@@ -10,7 +10,7 @@ import torch
 from toy_janus import TOY, toy_base
 
 from adapters.adapter_recipe import FolderData
-from adapters.calibration.calibrate import load_cases_with_truth
+from adapters.calibration.calibrate import CalibrationFilms, load_cases_with_truth
 from adapters.calibration.probe import label_truth_of, refit_probe, refit_probe_on_half
 from adapters.calibration.similarity_floor import fit_similarity_floor
 from adapters.data.cases import CaseSet, Pictures, TrainingCase, load_cases
@@ -181,7 +181,7 @@ def test_a_library_is_calibrated_on_as_it_is_and_none_of_its_cases_is_its_own_ne
         source = tmp_path / "films"
         write_phantoms(source, 6, seed=3, split="train", workers=1)
         add_folder(loaded.backbone, loaded.library, source)
-        known, told = load_cases_with_truth(folder, 5, ["A"], tmp_path / "work", print)
+        known, told = load_cases_with_truth(CalibrationFilms(folder, 5), tmp_path / "work", print)
         assert (len(known), told) == (5, "cases of the library library")
         assert all(case.claims for case in known.cases)
         for index, case in enumerate(known.cases):
