@@ -17,6 +17,10 @@ def _data_option(text: str) -> Any:
     return typer.Option(help=text, rich_help_panel="Data")
 
 
+def _films_option(text: str, **limits: Any) -> Any:
+    return typer.Option(help=text, rich_help_panel="Real films, for `films`", **limits)
+
+
 def _output_option(text: str) -> Any:
     return typer.Option(help=text, rich_help_panel=OUTPUT_PANEL)
 
@@ -32,40 +36,79 @@ Uncovered = Annotated[
 ]
 
 
+Split = Annotated[
+    str, _films_option("Take the films with this value in the column `split`; default: all.")
+]
+Train = Annotated[
+    Path | None,
+    _films_option(
+        "Folder of known cases, for the nearest case and similar cases; default: the films of "
+        "--data that are marked `train`, where another split is measured."
+    ),
+]
+Laterals = Annotated[
+    Path | None,
+    _films_option(
+        "Folder or table of the lateral films of the same patients; default: the laterals.csv of "
+        "--data, and its films whose view is a lateral one."
+    ),
+]
+Others = Annotated[
+    list[Path] | None,
+    _films_option(
+        "Folder of films that should be refused or warned of, children's say; may be repeated."
+    ),
+]
+Positives = Annotated[
+    int, _films_option("Positive films that a finding needs to count in the mean.", min=1)
+]
+Only = Annotated[
+    str,
+    typer.Option(
+        help="Parts of a suite, parted by commas; default: all. Those of films are findings, "
+        "reports, risk, gate, looking, similar, places, groups and views."
+    ),
+]
+Predictions = Annotated[
+    Path | None, _data_option("Reports made elsewhere, JSON lines, for `report`.")
+]
+Generated = Annotated[Path | None, _data_option("Folder of pictures made elsewhere, for `image`.")]
+RealPictures = Annotated[Path | None, _data_option("Folder of films that they are held against.")]
+Weights = Annotated[
+    list[str] | None,
+    _data_option("A neural score's weights, as NAME=PATH: see docs/evaluation.md."),
+]
+
+
 def evaluate(
     suites: Annotated[
         list[str] | None,
         typer.Argument(
             help="One or more of report, image, risk, gate, looking, shift, privacy, mini (the "
-            "bars of the embedded default), smoke (a minute), real, fidelity, labeller, or all; "
+            "bars of the embedded default), smoke (a minute), films (real films with reports or "
+            "labels), real, fidelity, labeller, or all; "
             "default: mini. `compare A B` compares two results. See docs/evaluation.md."
         ),
     ] = None,
-    only: Annotated[
-        str, typer.Option(help="Parts of a suite, parted by commas; default: all.")
-    ] = "",
+    only: Only = "",
     n: Annotated[
         int | None, typer.Option("--n", min=1, help="Films; default: what each part holds right.")
     ] = None,
     seed: Seed = 90210,
     site: Annotated[str, typer.Option(help="Letter of the phantoms' site.")] = "A",
     data: Annotated[Path | None, _data_option("Folder of real films or reports.")] = None,
-    predictions: Annotated[
-        Path | None, _data_option("Reports made elsewhere, JSON lines, for `report`.")
-    ] = None,
-    generated: Annotated[
-        Path | None, _data_option("Folder of pictures made elsewhere, for `image`.")
-    ] = None,
-    real: Annotated[
-        Path | None, _data_option("Folder of films that they are held against.")
-    ] = None,
+    predictions: Predictions = None,
+    generated: Generated = None,
+    real: RealPictures = None,
     canaries: Annotated[
         Path | None, _data_option("Sentences planted in the training, for `privacy`.")
     ] = None,
-    weights: Annotated[
-        list[str] | None,
-        _data_option("A neural score's weights, as NAME=PATH: see docs/evaluation.md."),
-    ] = None,
+    weights: Weights = None,
+    split: Split = "",
+    train: Train = None,
+    laterals: Laterals = None,
+    others: Others = None,
+    positives: Positives = 15,
     uncovered: Uncovered = 0,
     out: Annotated[Path | None, _output_option("Folder for results.json and card.html.")] = None,
     card: Annotated[
@@ -96,6 +139,11 @@ def evaluate(
             weights=_parse_weights(weights or []),
             only=[name.strip() for name in only.split(",") if name.strip()],
             site=site,
+            split=split,
+            train=train,
+            laterals=laterals,
+            others=others or (),
+            positives=positives,
             out=out,
             on_progress=progress,
         )

@@ -110,6 +110,35 @@ def bleu(counts: np.ndarray) -> float:
     return brevity * math.exp(logs / len(matches))
 
 
+def plain_bleu(counts: np.ndarray) -> float:
+    """`bleu` without smoothing, as the COCO caption evaluation has it: zero without a match."""
+    if not counts[:2].any():
+        return float("nan")
+    return bleu(counts) if counts[2::2].all() else 0.0
+
+
+def meteor(counts: np.ndarray) -> float:
+    """METEOR 1.5 for English from its 23 counts; NaN where both lengths are zero.
+
+    Lengths of candidate and reference, function words of both; for each of four stages the matched
+    content words of both and the matched function words of both; chunks, none where the texts are
+    the same; matched words of both.
+    Denkowski and Lavie 2014: alpha 0.85, beta 0.2, gamma 0.6, delta 0.75, weights 1, 0.6, 0.8, 0.6.
+    """
+    lengths, functions, stages = counts[:2], counts[2:4], counts[4:20].reshape(4, 2, 2)
+    chunks, matched = counts[20], counts[21:23]
+    if not lengths.any():
+        return float("nan")
+    matches = np.array([1.0, 0.6, 0.8, 0.6]) @ (0.75 * stages[:, 0] + 0.25 * stages[:, 1])
+    totals = 0.75 * (lengths - functions) + 0.25 * functions
+    if not matches.all() or not totals.all():
+        return 0.0
+    precise, complete = matches / totals
+    mean = 1 / (0.15 / precise + 0.85 / complete)
+    fragmented = (chunks / matched.mean()) ** 0.2
+    return float(mean * (1 - 0.6 * fragmented))
+
+
 def chrf(counts: np.ndarray) -> float:
     """Corpus chrF in [0, 1] from (candidate's, reference's, matching n-grams) of each order.
 
@@ -138,6 +167,8 @@ STATISTICS: Mapping[str, Callable[[np.ndarray], float]] = MappingProxyType(
         "ratio": ratio,
         "mean": ratio,
         "bleu": bleu,
+        "plain_bleu": plain_bleu,
+        "meteor": meteor,
         "chrf": chrf,
     }
 )
@@ -155,6 +186,22 @@ def auroc(rows: np.ndarray) -> float:
     false_count = int(false.sum())
     wins = ranks[false].sum() - false_count * (false_count + 1) / 2
     return float(wins / (false_count * (len(false) - false_count)))
+
+
+def average_precision(rows: np.ndarray) -> float:
+    """The area under the precision-recall curve, rows (N, 2): score, positive.
+
+    The mean of the precision at each positive, equal scores taken together, as scikit-learn has
+    it; NaN where there is no positive.
+    """
+    order = np.argsort(-rows[:, 0], kind="stable")
+    scores, positive = rows[order, 0], rows[order, 1]
+    if not positive.sum():
+        return float("nan")
+    ends = np.flatnonzero(np.append(scores[1:] != scores[:-1], True))
+    hits = np.cumsum(positive)[ends]
+    gained = np.diff(hits, prepend=0)
+    return float((gained * hits / (ends + 1)).sum() / positive.sum())
 
 
 def calibration_error(rows: np.ndarray, bins: int = 10) -> float:

@@ -30,6 +30,11 @@ class PartStore:
         digest = hashlib.sha256(key.encode()).hexdigest()[:16]
         self._folder = None if folder is None else folder / FOLDER / digest
 
+    @property
+    def work(self) -> Path | None:
+        """Where parts may keep what they have done; None where nothing is stored."""
+        return None if self._folder is None else self._folder / "work"
+
     def load(self, name: str) -> PartResult | None:
         """Return a part that an earlier run has finished; None where there is none."""
         path = self._path_of(name)

@@ -25,6 +25,13 @@ class SuiteOptions:
     real: Path | None = None  # real films that the pictures are compared with
     canaries: Path | None = None  # sentences planted in the training
     weights: Mapping[str, Path] = field(default_factory=dict)  # of neural scores, by their name
+    split: str = ""  # the films of `data` with this value in the column `split`; empty: all
+    train: Path | None = None  # folder of the known cases beside those of `data`
+    laterals: Path | None = None  # folder or table of the laterals of the patients of `data`
+    others: tuple[Path, ...] = ()  # folders of films that the gate should not pass
+    positives: int = 15  # of a finding at least, so that it counts in a mean over findings
+    parts: tuple[str, ...] = ()  # the parts of this run, so that they share work; empty: not known
+    work: Path | None = None  # where a part may keep what it has done, until the run is done
 
     def film_count(self, default: int) -> int:
         """The number of films for a part; `default` where `n` is not given."""

@@ -23,6 +23,7 @@ from evals.results import Bar, PartResult
 from evals.suites import (
     coverage,
     fidelity,
+    films,
     gate,
     labeller,
     looking,
@@ -172,6 +173,7 @@ SUITES: Mapping[str, Suite] = MappingProxyType(
         "mini": Suite(MINI_PARTS, MINI_BARS),
         "smoke": Suite(_SMOKE),
         "real": Suite({"real": _measure_real}, required_data="a folder of films"),
+        "films": Suite(films.PARTS, films.BARS, "a folder of films"),
         "fidelity": Suite({"fidelity": _measure_fidelity}, required_data="a folder of films"),
         "labeller": Suite(
             {"labeller": _measure_labeller, "coverage": _measure_coverage},

@@ -164,7 +164,8 @@ def format_results(results: dict[str, Any]) -> list[str]:
         if f["ci_low"] is not None and f["ci_high"] is not None:
             interval = f"{format_value(f['ci_low'])} to {format_value(f['ci_high'])}"
         line = f"{name:<{width}} {value:>9}  {interval:<21} {f['n']:>5} {f['unscored']:>8}  "
-        lines.append((line + _format_bar(f, bars.get(name))).rstrip())
+        positives = f"{f['positives']} positive  " if "positives" in f else ""
+        lines.append((line + positives + _format_bar(f, bars.get(name))).rstrip())
     lines += [f"{name}: {text}" for name, text in results.get("notes", {}).items()]
     return lines
 

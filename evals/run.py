@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import os
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
@@ -22,7 +23,11 @@ from evals.results_file import write_results
 PACKAGES = ("wetread", "torch", "transformers", "peft", "faiss-cpu", "numpy", "scikit-learn")
 
 NO_WEIGHTS: Mapping[str, str | Path] = MappingProxyType({})
-PREFIXED = ("risk", "gate", "looking", "real", "fidelity")
+DATA = ("data", "train", "laterals", "predictions", "generated", "real", "canaries")
+PREFIXED = (
+    "risk", "gate", "looking", "real", "fidelity", "findings", "reports", "similar", "places",
+    "groups", "views",
+)  # fmt: skip
 
 
 def run(
@@ -39,6 +44,11 @@ def run(
     weights: Mapping[str, str | Path] = NO_WEIGHTS,
     only: Sequence[str] = (),
     site: str = "A",
+    split: str = "",
+    train: str | Path | None = None,
+    laterals: str | Path | None = None,
+    others: Sequence[str | Path] = (),
+    positives: int = 15,
     out: str | Path | None = None,
     on_progress: OnProgress = lambda done, total: None,
 ) -> dict[str, Any]:
@@ -49,25 +59,51 @@ def run(
     part takes `n` films, or its default. `only` names parts of a suite. `predictions` are reports
     of another system, `generated` pictures of another system, compared with those in `real`;
     `canaries` are sentences that were planted in the training; `weights` are the paths of the
-    weights of neural scores, by the score's name. With `out` results and card are written there
-    after every part, and a run that was killed resumes where it was. `on_progress` starts again
-    with each part. Raises SettingsError for what does not exist or is missing, BackboneError for a
-    backbone that cannot load.
+    weights of neural scores, by the score's name. `split`, `train`, `laterals`, `others` and
+    `positives` are for real films: see `evals.options`. With `out` results and card are written
+    there after every part, and a run that was killed resumes where it was. `on_progress` starts
+    again with each part. Raises SettingsError for what does not exist or is missing, BackboneError
+    for a backbone that cannot load.
     """
     from assistant.chest.phantoms.film import site_named
 
     site_named(site)
     suite_names = (suites,) if isinstance(suites, str) else tuple(suites)
-    paths = {
-        name: None if path is None else Path(path)
-        for name, path in (
-            ("data", data), ("predictions", predictions), ("generated", generated),
-            ("real", real), ("canaries", canaries),
-        )
-    }  # fmt: skip
+    named = (data, train, laterals, predictions, generated, real, canaries)
+    paths: dict[str, Any] = {
+        name: None if path is None else Path(path) for name, path in zip(DATA, named, strict=True)
+    }
     weight_paths = {name: Path(path) for name, path in weights.items()}
-    options = SuiteOptions(Path(), n, seed, site, **paths, weights=weight_paths)
+    options = SuiteOptions(
+        Path(),
+        n,
+        seed,
+        site,
+        **paths,
+        weights=weight_paths,
+        split=split,
+        others=tuple(map(Path, others)),
+        positives=positives,
+    )
+    with tempfile.TemporaryDirectory() as scratch:  # for films that several parts read
+        options = replace(options, work=Path(scratch))
+        return _run_parts(
+            suite_names, options, only, backbone=backbone, out=out, on_progress=on_progress
+        )
+
+
+def _run_parts(
+    suite_names: Sequence[str],
+    options: SuiteOptions,
+    only: Sequence[str],
+    *,
+    backbone: str | Path,
+    out: str | Path | None,
+    on_progress: OnProgress,
+) -> dict[str, Any]:
+    """Run the chosen parts in order, storing each; `options.work` serves without `out`."""
     parts = choose_parts(suite_names, only, options)
+    options = replace(options, parts=tuple(name for _, name, _ in parts))
     assistant = None
     if needs_backbone([suite for suite, _, _ in parts], options):
         from assistant import Assistant
@@ -80,10 +116,15 @@ def run(
     provenance = {
         **_identity_of(assistant),
         "command": _format_command(suite_names, options, only, str(backbone)),
-        "seed": seed,
-        "data_sha256": {name: data_hash(path) for name, path in paths.items() if path},
+        "seed": options.seed,
+        "data_sha256": {
+            name: data_hash(path) for name in DATA if (path := getattr(options, name)) is not None
+        }
+        | {path.name: data_hash(path) for path in options.others},
     }
-    store = PartStore(None if out is None else Path(out), {**asdict(options), **provenance})
+    settings = {**asdict(replace(options, work=None)), **provenance}
+    store = PartStore(None if out is None else Path(out), settings)
+    options = replace(options, work=store.work or options.work)
     done: list[tuple[str, PartResult]] = []
     seconds: dict[str, float] = {}
     results: dict[str, Any] = {}
@@ -97,7 +138,7 @@ def run(
             store.save(key, result)
         done.append((suite, result))
         results = _assemble_results(
-            "+".join(suite_names), done, {**provenance, "seconds": seconds}, site
+            "+".join(suite_names), done, {**provenance, "seconds": seconds}, options.site
         )
         if out is not None:
             write_results(results, Path(out))
@@ -113,9 +154,12 @@ def _format_command(
     words += [f"--only {','.join(only)}"] if only else []
     words += [] if options.n is None else [f"--n {options.n}"]
     words += [] if options.site == "A" else [f"--site {options.site}"]
-    for name in ("data", "predictions", "generated", "real", "canaries"):
+    words += [f"--split {options.split}"] if options.split else []
+    for name in DATA:
         path = getattr(options, name)
         words += [] if path is None else [f"--{name} {path.name.upper()}"]
+    words += [f"--others {path.name.upper()}" for path in options.others]
+    words += [] if options.positives == 15 else [f"--positives {options.positives}"]
     return " ".join(words)
 
 

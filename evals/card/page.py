@@ -143,7 +143,7 @@ def _figure_row_of(name: str, figure: Mapping[str, Any], bar: Mapping[str, Any] 
         if low is None or high is None
         else f"{format_value(low)} to {format_value(high)}",
         whisker=None if value is None else draw_whisker({**figure, "bar": limit}, scale),
-        n=f"{figure['n']:,}",
+        n=f"{figure['n']:,}" + (f" ({figure['positives']:,} +)" if "positives" in figure else ""),
         unscored=f"{figure['unscored']:,}",
         bar=_format_bar(bar, limit),
         verdict="" if bar is None else VERDICTS[bar.get("met")],

@@ -53,7 +53,7 @@ def measure(
     findings = [_asserted_findings(report) for report in right_reports]
     wrong_films: dict[str, list[Film]] = {
         "blank": [film_of(np.zeros_like(films[0].pixels))] * count,
-        "noise": [_noise(seed, i, films[0].pixels.shape) for i in range(count)],
+        "noise": [noise_film(seed, i, films[0].pixels.shape) for i in range(count)],
         "another patient's": [*films[1:], films[0]],
         "mirrored": [film_of(film.pixels[:, ::-1]) for film in films],
     }
@@ -96,7 +96,8 @@ def _sentence_texts(report: Report) -> list[str]:
     return [sentence.text for sentence in report.sentences]
 
 
-def _noise(seed: int, number: int, shape: tuple[int, ...]) -> Film:
+def noise_film(seed: int, number: int, shape: tuple[int, ...]) -> Film:
+    """A film of noise alone, by its number."""
     return film_of(np.random.default_rng([seed, 11, number]).random(shape))
 
 
