@@ -8,12 +8,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
 from PIL import Image
 
+from assistant.chest.samples.films import read_samples
 from benchmarks.figures import PairedFigure, time_call
 from benchmarks.weights import make_films
 
@@ -21,24 +23,49 @@ PYTHON = sys.executable
 
 
 def measure(scratch: Path, quick: bool) -> Iterator[PairedFigure]:
-    """Import, help and first draft, each as a new process; memory of the chat after a page."""
+    """Import, help and first drafts, each as a new process; memory of the chat after a page."""
     turns = 2 if quick else 9
-    film, home = scratch / "film.png", {**os.environ, "WETREAD_HOME": str(scratch / "home")}
-    Image.fromarray((make_films(1)[0].pixels * 255).astype("uint8")).save(film)
-    draft = ["-m", "wetread", "draft", str(film)]
-    for name, words, bar in (
-        ("import assistant", ["-c", "import assistant"], 0.3),
-        ("wetread --help", ["-m", "wetread", "--help"], 0.5),
-        ("first draft from cold", draft, 6.0),
+    phantom, home = scratch / "film.png", {**os.environ, "WETREAD_HOME": str(scratch / "home")}
+    Image.fromarray((make_films(1)[0].pixels * 255).astype("uint8")).save(phantom)
+    real = [str(sample.file) for sample in read_samples().films]
+    draft = ["-m", "wetread", "draft"]
+    for name, commands, bar in (
+        ("import assistant", [["-c", "import assistant"]], 0.3),
+        ("wetread --help", [["-m", "wetread", "--help"]], 0.5),
+        ("first draft from cold, a phantom", [[*draft, str(phantom)]], 6.0),
+        ("first draft from cold, a real film", [[*draft, film] for film in real], 6.0),
     ):
-
-        def run(words: Sequence[str] = words) -> None:
-            subprocess.run([PYTHON, *words], env=home, check=True, capture_output=True)
-
-        run()  # its files are in the system's cache, as they are for who starts it daily
-        values = tuple(time_call(run) for _ in range(turns))
-        yield PairedFigure(name, "s", values, bar=bar, note="a new process each")
+        _time_process(commands[0], home)  # its files are in the system's cache, as for daily use
+        runs = [_time_process(commands[turn % len(commands)], home) for turn in range(turns)]
+        note = "a new process each"
+        if len(commands) > 1:
+            note = f"a new process each, {len(commands)} films in turn"
+        yield PairedFigure(name, "s", tuple(run.elapsed for run in runs), bar=bar, note=note)
+        yield PairedFigure(
+            f"{name}, processor time", "s", tuple(run.processor for run in runs), note=note
+        )
     yield _measure_chat(home)
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessTime:
+    """What a process took, in seconds."""
+
+    elapsed: float  # by the clock
+    processor: float  # of all cores together, with the processes that it started
+
+
+def _time_process(words: Sequence[str], home: dict[str, str]) -> ProcessTime:
+    """Run Python with some words to its end."""
+    before = os.times()
+    elapsed = time_call(
+        lambda: subprocess.run([PYTHON, *words], env=home, check=True, capture_output=True)
+    )
+    after = os.times()
+    return ProcessTime(
+        elapsed,
+        after.children_user + after.children_system - before.children_user - before.children_system,
+    )
 
 
 def _measure_chat(home: dict[str, str]) -> PairedFigure:

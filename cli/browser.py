@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from assistant.chest.samples.films import read_samples
 from assistant.errors import SettingsError
 from cli.options import OUTPUT, Backbone
 
@@ -79,23 +80,24 @@ def _open_page(browser: Browser, url: str, *, light: bool, width: int = 1560) ->
     return page
 
 
-def _draft_sample(page: Page, sample: str) -> None:
-    page.get_by_role("button", name=f"Sample {sample}").click()
+def _draft_sample(page: Page, button: str) -> None:
+    page.get_by_role("button", name=button, exact=True).click()
     page.wait_for_selector("#draft .draft")
-    page.wait_for_selector("#cases .case")
 
 
 @browser_app.command()
 def shots(
     folder: Annotated[Path, typer.Argument(help="Where the pictures go.")],
+    film: Annotated[str, typer.Option(help="The real film of the first picture.")] = "nih-2",
     backbone: Backbone = "mini",
 ) -> None:
     """Take the pictures of the chat that the docs show."""
+    sample = read_samples().find(film)
     folder.mkdir(parents=True, exist_ok=True)
     with _serve_library(backbone) as url, _open_browser() as browser:
         page = _open_page(browser, url, light=True)
         page.locator("#first summary").click()
-        _draft_sample(page, "B")
+        _draft_sample(page, sample.chosen_for)
         page.locator("#draft .said summary").first.click()
         page.get_by_label("Ask about the film").fill("Is there a pleural effusion?")
         page.get_by_role("button", name="Ask", exact=True).click()
@@ -104,7 +106,8 @@ def shots(
         page.screenshot(path=folder / "chat.png", full_page=True)
         dark = _open_page(browser, url, light=False)
         dark.locator("#first summary").click()
-        _draft_sample(dark, "C")
+        _draft_sample(dark, "Sample C")
+        dark.wait_for_selector("#cases .case")
         dark.wait_for_timeout(500)
         dark.screenshot(path=folder / "chat-dark.png")
         dark.get_by_role("tab", name="Paint").click()

@@ -13,8 +13,10 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from rich.table import Table
 
+from assistant.chest.samples.films import read_samples
 from assistant.errors import SettingsError
 from cli.options import OUTPUT, Json, print_json
+from cli.samples import source_of
 
 SCHEMA = "wetread.licences/1"
 
@@ -41,24 +43,35 @@ def licences(
     """List the packages that Wetread needs to run, and what these need, with their licences.
 
     Extras are left out: what you add to an installation is yours to look at. A licence is what the
-    package's own metadata says.
+    package's own metadata says. The films that ship are named with their source and its terms.
     """
-    packages = required_packages()
+    packages, films = required_packages(), read_samples()
     if sbom:
         OUTPUT.print(bill_of_materials(packages), markup=False, highlight=False, soft_wrap=True)
-    elif as_json:
-        print_json({"schema": SCHEMA, "packages": [asdict(package) for package in packages]})
-    elif markdown:
+        return
+    if as_json:
+        print_json(
+            {
+                "schema": SCHEMA,
+                "packages": [asdict(package) for package in packages],
+                "films": asdict(films),
+            }
+        )
+        return
+    source = f"The {len(films.films)} sample films: {source_of(films)}"
+    if markdown:
         lines = ["| package | version | licence |", "|---|---|---|"]
         lines += [
             f"| {package.name} | {package.version} | {package.licence} |" for package in packages
         ]
+        lines += ["", source]
         OUTPUT.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
     else:
         table = Table("package", "version", "licence", box=None)
         for package in packages:
             table.add_row(package.name, package.version, package.licence)
         OUTPUT.print(table)
+        OUTPUT.print(f"\n{source}", markup=False)
 
 
 def required_packages(

@@ -28,6 +28,7 @@ import numpy as np
 
 from assistant.intake.limits import MAX_PIXELS, Picture, RefusedFile, seconds_for
 from assistant.intake.notes import NOTES
+from assistant.intake.study_marks import hidden_day, hidden_study
 
 MOST = max(2, min(4, os.cpu_count() or 1))  # processes at a time
 FILMS = 5000  # that a process decodes before another takes its place
@@ -51,6 +52,12 @@ def decode_bytes(data: bytes) -> Picture:
     """
     with _decoders(os.getpid()).borrow() as process:
         return process.decode(data)
+
+
+def start_decoder() -> None:
+    """Start a process that decodes, so that it is ready by the time the first film comes."""
+    with suppress(RefusedFile):  # no process starts: the film will say so
+        _decoders(os.getpid()).start()
 
 
 def close_decoders() -> None:
@@ -87,6 +94,12 @@ class DecoderPool:
                         self._idle.append(process)
                 else:
                     process.close()
+
+    def start(self) -> None:
+        """Start a process ahead of the films, unless there is one."""
+        with self._lock:
+            if not self._idle:
+                self._idle.append(DecodingProcess())
 
     def close(self, pid: int) -> None:
         """End the idle processes, if this is the process that started them."""
@@ -212,6 +225,8 @@ def _picture_of(answer: dict[str, Any], pixels: np.ndarray) -> Picture:
         spacing_mm=(float(spacing[0]), float(spacing[1])) if spacing else None,
         synthetic=bool(answer.get("synthetic")),
         notes=tuple(note for note in NOTES if note in answer.get("notes", ())),
+        study=hidden_study(answer.get("study")),
+        day=hidden_day(answer.get("day")),
     )
 
 

@@ -168,6 +168,7 @@ def test_the_help_lists_every_command_under_exactly_one_panel(capfd):
         "Read",
         "Paint",
         "Library",
+        "Data",
         "Training",
         "Measuring",
         "This machine",
@@ -183,7 +184,7 @@ def test_a_script_completes_commands_and_options(capfd, monkeypatch):
     assert script.code == 0
     assert "complete -o default -F _wetread_completion wetread" in script.out
     for words, position, completed in (
-        ("wetread d", 1, {"draft", "doctor"}),
+        ("wetread d", 1, {"demo", "draft", "doctor"}),
         ("wetread library re", 2, {"remove", "rebuild"}),
         ("wetread batch --eng", 2, {"--engine"}),
     ):

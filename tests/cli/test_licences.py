@@ -10,6 +10,8 @@ from command import run
 from conftest import REPO
 from packaging.utils import canonicalize_name
 
+from assistant.chest.samples.films import read_samples
+
 LOCKS = [REPO / "requirements" / name for name in ("cpu.txt", "torch-cpu.txt", "torch.txt")]
 
 
@@ -57,3 +59,13 @@ def test_the_bill_of_materials_is_valid_and_names_every_package(capfd, packages)
     components = json.loads(text)["components"]
     assert {component["name"] for component in components} == set(packages)
     assert all(component["licenses"] for component in components)
+
+
+def test_the_films_that_ship_are_named_with_their_source_and_its_terms(capfd):
+    shipped = read_samples()
+    printed = [run(capfd, "licences", *form).out for form in ((), ("--markdown",), ("--json",))]
+    printed.append((REPO / "docs" / "licences.md").read_text(encoding="utf-8"))
+    for text in printed:
+        words = " ".join(text.split())
+        for part in (shipped.data_set, shipped.provider, shipped.source, shipped.citation):
+            assert part in words

@@ -17,9 +17,12 @@ from torch.nn import functional as F
 from assistant.backbones.adapters import Adapters, current_weight
 from assistant.backbones.decoding.kv_cache import KVCache, Prefix, make_cache
 from assistant.backbones.decoding.packed_linear import LinearOp, linear_op_of
+from assistant.backbones.threads import one_thread
 from assistant.errors import BackboneError
 
 _PROMPT_TOKENS = 1200  # of prompts in one prefill: about what a core's cache holds
+# Products of numbers up to which one thread computes a prefill, and a step for all rows.
+_SMALL_PREFILL, _SMALL_STEP = 2**30, 2**24
 _LARGE_MODEL = 10**8  # weights, above which only one adapter's copy is kept
 _MOST_POSITIONS = 2**17  # that angles are computed for: prompts here have some thousand tokens
 WeightOf = Callable[[Any], torch.Tensor]  # a linear layer's effective weight (out, in)
@@ -94,7 +97,9 @@ class Decoder:
             longest = len(prompts[order[-1]])
             group = order[-max(1, _PROMPT_TOKENS // longest) :]
             del order[-len(group) :]
-            prefixes |= zip(group, self._prefill_layers([prompts[i] for i in group]), strict=True)
+            with one_thread(len(group) * longest * self.size <= _SMALL_PREFILL):
+                prefilled = self._prefill_layers([prompts[i] for i in group])
+            prefixes |= zip(group, prefilled, strict=True)
         return [prefixes[i] for i in range(len(prompts))]
 
     def _prefill_layers(self, prompts: list[torch.Tensor]) -> list[Prefix]:
@@ -228,6 +233,7 @@ class DecodingBatch:
         )
         self._positions = lengths.repeat_interleave(rows_per_prompt)
         self._steps = 0
+        self.is_small = len(self._positions) * decoder.size <= _SMALL_STEP
 
     def step(self, x: torch.Tensor) -> torch.Tensor:
         """The last layer's output for each row's next token; x and the result (rows, width)."""

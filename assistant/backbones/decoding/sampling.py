@@ -15,6 +15,7 @@ import torch
 
 from assistant.backbones.decoding.kv_cache import Prefix
 from assistant.backbones.decoding.llama import Decoder, DecodingBatch
+from assistant.backbones.threads import one_thread
 
 _MAX_ROWS_LEFT = 0.75  # share of the rows still active, at most, for the others to be dropped
 
@@ -92,42 +93,44 @@ def generate_texts(
         None if uniforms is None else torch.from_numpy(uniforms).to(decoding.last_hidden.device)
     )
     hidden = decoding.last_hidden
-    for step in range(settings.max_tokens):
-        text_numbers = [number for numbers in row_numbers for number in numbers]
-        step_uniforms = None if device_uniforms is None else device_uniforms[text_numbers, step]
-        tokens, log_probabilities = sample_token(
-            settings.head(hidden), settings.temperature, step_uniforms
-        )
-        for number, token, log_probability in zip(
-            text_numbers, tokens.tolist(), log_probabilities.tolist(), strict=True
-        ):
-            text = texts[number] if number >= 0 else spare
-            if token == settings.end_token:
-                text.ended = True
-            if not text.ended:
-                text.ids.append(token)
-                text.log_probabilities.append(log_probability)
-        if on_step is not None:
-            on_step(texts[0].ids)
-        active = [
-            [s for s, n in enumerate(numbers) if n >= 0 and not texts[n].ended]
-            for numbers in row_numbers
-        ]
-        if not any(active) or step + 1 == settings.max_tokens:
-            break
-        selection = _select_rows(active, rows_per_prompt)
-        if selection is not None:
-            prompts, samples = selection
-            # The chosen tokens of the rows that stay.
-            tokens = tokens.view(len(row_numbers), rows_per_prompt)[
-                torch.tensor(prompts)[:, None], torch.tensor(samples)
-            ].flatten()
-            decoding.keep_rows(prompts, samples)
-            row_numbers = [
-                [row_numbers[p][s] for s in own] for p, own in zip(prompts, samples, strict=True)
+    with one_thread(decoding.is_small):
+        for step in range(settings.max_tokens):
+            text_numbers = [number for numbers in row_numbers for number in numbers]
+            step_uniforms = None if device_uniforms is None else device_uniforms[text_numbers, step]
+            tokens, log_probabilities = sample_token(
+                settings.head(hidden), settings.temperature, step_uniforms
+            )
+            for number, token, log_probability in zip(
+                text_numbers, tokens.tolist(), log_probabilities.tolist(), strict=True
+            ):
+                text = texts[number] if number >= 0 else spare
+                if token == settings.end_token:
+                    text.ended = True
+                if not text.ended:
+                    text.ids.append(token)
+                    text.log_probabilities.append(log_probability)
+            if on_step is not None:
+                on_step(texts[0].ids)
+            active = [
+                [s for s, n in enumerate(numbers) if n >= 0 and not texts[n].ended]
+                for numbers in row_numbers
             ]
-            rows_per_prompt = len(samples[0])
-        hidden = decoding.step(settings.embed(tokens))
+            if not any(active) or step + 1 == settings.max_tokens:
+                break
+            selection = _select_rows(active, rows_per_prompt)
+            if selection is not None:
+                prompts, samples = selection
+                # The chosen tokens of the rows that stay.
+                tokens = tokens.view(len(row_numbers), rows_per_prompt)[
+                    torch.tensor(prompts)[:, None], torch.tensor(samples)
+                ].flatten()
+                decoding.keep_rows(prompts, samples)
+                row_numbers = [
+                    [row_numbers[p][s] for s in own]
+                    for p, own in zip(prompts, samples, strict=True)
+                ]
+                rows_per_prompt = len(samples[0])
+            hidden = decoding.step(settings.embed(tokens))
     return texts
 
 
@@ -177,18 +180,19 @@ def generate_pictures(
         None if uniforms is None else torch.from_numpy(uniforms).to(decoding.last_hidden.device)
     )
     hidden, generated = decoding.last_hidden, []
-    for step in range(settings.max_tokens):
-        if on_step is not None:
-            on_step(step)
-        logits = settings.head(hidden)
-        if unguided is not None:
-            conditional, unconditional = logits.chunk(2)
-            logits = unconditional + (conditional - unconditional) * guidance
-        if device_uniforms is None:
-            tokens = logits.argmax(dim=-1)
-        else:
-            tokens, _ = sample_token(logits, settings.temperature, device_uniforms[:, step])
-        generated.append(tokens)
-        if step + 1 < settings.max_tokens:
-            hidden = decoding.step(settings.embed(tokens).repeat(len(prefixes), 1))
+    with one_thread(decoding.is_small):
+        for step in range(settings.max_tokens):
+            if on_step is not None:
+                on_step(step)
+            logits = settings.head(hidden)
+            if unguided is not None:
+                conditional, unconditional = logits.chunk(2)
+                logits = unconditional + (conditional - unconditional) * guidance
+            if device_uniforms is None:
+                tokens = logits.argmax(dim=-1)
+            else:
+                tokens, _ = sample_token(logits, settings.temperature, device_uniforms[:, step])
+            generated.append(tokens)
+            if step + 1 < settings.max_tokens:
+                hidden = decoding.step(settings.embed(tokens).repeat(len(prefixes), 1))
     return torch.stack(generated, dim=1)
