@@ -20,7 +20,8 @@ from assistant.drafting.draft import DraftOptions
 from assistant.drafting.pipeline import DraftPipeline, adapter_task, risk_model_of
 from assistant.drafting.prefetch import prefetch
 from assistant.drafting.schedule import BatchOptions, BatchPlan, DraftStages, draft_in_windows
-from assistant.drafting.sources import FailedStudy, Source, as_study
+from assistant.drafting.sources import FailedStudy, FilmInput, Source, as_study
+from assistant.drafting.studies import sort_films
 from assistant.evidence.risk import RiskModel
 from assistant.evidence.rules import (
     SentenceSignals,
@@ -43,6 +44,8 @@ from assistant.types import (
 from assistant.vqa.answer import answer_question
 from assistant.vqa.followup import Turns
 from retrieval import Library, LibraryError
+
+PriorSource = FilmInput | Sequence[FilmInput] | None
 
 
 class Assistant:
@@ -96,6 +99,7 @@ class Assistant:
         *,
         indication: str = "",
         prior_report: str = "",
+        prior: PriorSource = None,
         neighbours: int = 5,
         seed: int = 0,
         exclude: Sequence[str] = (),
@@ -107,7 +111,11 @@ class Assistant:
     ) -> Report:
         """Draft the report of one film or study.
 
-        `prior_report` is that of an earlier film of the patient: without it nothing is compared.
+        `source` is a film, a file, the folder of a study, several films or files of one study, or
+        a `Study`. What the films show decides what each is read as, and not their order: the best
+        frontal is drafted, further frontals and laterals are read beside it, and a lateral alone
+        is refused. `prior` is an earlier film of the patient, and `prior_report` the report of
+        one: without either nothing is compared. What is not read is said in the report's notes.
         `neighbours` is how many similar cases to use at most, 0 for none; cases named in `exclude`,
         and the film's own case, are never among them. The backbone writes with its adapter "report"
         where it has one, whose prompt names what similar cases show, and as the base alone if
@@ -129,7 +137,7 @@ class Assistant:
             anyway=anyway,
             on_text=on_text,
         )
-        study = as_study(source, indication, prior_report)
+        study = as_study(source, indication, prior_report, prior)
         pipeline = DraftPipeline(self.backbone, self.library, options)
         return pipeline.report(pipeline.gate([study]))[0]
 
@@ -174,6 +182,7 @@ class Assistant:
         *,
         indication: str = "",
         prior_report: str = "",
+        prior: PriorSource = None,
         neighbours: int = 5,
         exclude: Sequence[str] = (),
         correct: bool = False,
@@ -188,7 +197,7 @@ class Assistant:
         """
         options = DraftOptions(neighbours, exclude=tuple(exclude), correct=correct, anyway=anyway)
         report_text = text_to_check(text)
-        study = as_study(source, indication, prior_report)
+        study = as_study(source, indication, prior_report, prior)
         pipeline = DraftPipeline(self.backbone, self.library, options)
         gated = pipeline.gate([study])[0]
         return check_report(
@@ -228,23 +237,24 @@ class Assistant:
         question: str,
         *,
         prior_report: str = "",
+        prior: PriorSource = None,
         history: Turns = (),
         seed: int = 0,
         anyway: bool = False,
     ) -> Answer:
         """Answer a question about one film: computed where it can be, else by the adapter "answer".
 
-        `prior_report` is the report of an earlier film of the same patient; by default that of
-        the study. `history` are earlier questions about the film with their answers, the oldest
-        first, by which "Which side?" is understood. A comparison without a prior is not answered,
-        and a number that nothing computed is withheld; nor is anything of a film that the gate
-        refuses, unless `anyway`. The answer is judged as a sentence of a draft, with the risk that
-        was fitted on drafts' sentences: for answers an approximation. The same film, question,
-        history, versions and seed give the same answer. Raises SettingsError for an empty question
-        or one of more than 500 characters, BackboneError for a backbone without the adapter,
-        IntakeError for a film that cannot be read.
+        `prior_report` is the report of an earlier film of the same patient, `prior` such a film;
+        by default those of the study. `history` are earlier questions about the film with their
+        answers, the oldest first, by which "Which side?" is understood. A comparison without a
+        prior is not answered, and a number that nothing computed is withheld; nor is anything of a
+        film that the gate refuses, unless `anyway`. The answer is judged as a sentence of a draft,
+        with the risk that was fitted on drafts' sentences: for answers an approximation. The same
+        film, question, history, versions and seed give the same answer. Raises SettingsError for
+        an empty question or one of more than 500 characters, BackboneError for a backbone without
+        the adapter, IntakeError for a film that cannot be read.
         """
-        study = as_study(source)
+        study = as_study(source, prior=prior)
         study = replace(study, prior_report=prior_report or study.prior_report)
         return answer_question(
             self.backbone,
@@ -273,7 +283,9 @@ class Assistant:
         found, and ends with the library or the 2,000 nearest. Raises SettingsError for another
         finding, IntakeError for a film that cannot be read.
         """
-        film = as_study(source).films[0]
+        film, *others = as_study(source).films
+        if others:  # of a whole study, the film that would be drafted
+            film = sort_films((film, *others))[0].film
         return find_similar(
             self.library,
             self.backbone.encode([film])[0].embedding,

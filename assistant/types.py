@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -46,6 +46,9 @@ class Film:
     laterality: str | None = None  # DICOM (image) laterality: "R", "L", "B", "U"
     spacing_mm: tuple[float, float] | None = None  # millimetres a pixel: (row, column)
     flags: tuple[str, ...] = ()  # e.g. "synthetic"
+    # Where its file states them, comparable within one process alone; they reach no output.
+    study: str | None = field(default=None, repr=False)
+    day: int | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,19 @@ class Study:
     indication: str = ""
     prior: Study | None = None
     prior_report: str = ""
+    notes: tuple[str, ...] = ()  # what was left out when it was put together, a sentence each
+
+
+@dataclass(frozen=True, slots=True)
+class FilmUse:
+    """What a draft has made of one film of its study."""
+
+    sha256: str
+    view: str | None  # as the film's file states it
+    kind: str | None  # as the gate sees it: "frontal", "lateral", ...; None: not judged
+    prior: bool = False  # whether it is of the earlier study
+    read: bool = True  # whether it took part in the reading
+    note: str = ""  # why it did not, in one sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +154,7 @@ class Provenance:
     versions: tuple[tuple[str, str], ...]
     time: str  # ISO 8601, UTC
     adapter: str | None = None
+    films: tuple[FilmUse, ...] = ()  # of a study of several films or with a prior one
 
 
 @dataclass(frozen=True, slots=True)

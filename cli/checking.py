@@ -20,8 +20,10 @@ from cli.options import (
     Download,
     Json,
     LibraryAt,
+    Prior,
     PriorReport,
     open_assistant,
+    prepare_one_film,
     read_text,
     show_gate,
     show_neighbour,
@@ -54,6 +56,7 @@ def check(
     film: Annotated[Path, typer.Argument(help="A DICOM, PNG, JPEG or TIFF file.")],
     report: Annotated[Path, typer.Argument(help="Text file with a report of that film.")],
     indication: Annotated[str, typer.Option(help="Why the film was taken.")] = "",
+    prior: Prior = None,
     prior_report: PriorReport = None,
     as_json: Json = False,
     markdown: Markdown = False,
@@ -73,12 +76,14 @@ def check(
     form = choose_form(out, as_json=as_json, markdown=markdown, html=html)
     text = text_to_check(read_text(report))  # a wrong text is refused before anything is loaded
     prior_text = read_text(prior_report) if prior_report is not None else ""
+    prepare_one_film(backbone)
     with open_assistant(backbone, library, adapter, download=download) as assistant:
         checked = assistant.check(
             film,
             text,
             indication=indication,
             prior_report=prior_text,
+            prior=prior or None,
             neighbours=neighbours,
             correct=correct,
             anyway=anyway,
@@ -118,13 +123,20 @@ def export_report(report: Any, form: str, out: Path | None) -> None:
 
 def show_report(report: Any) -> None:
     """A draft, or a text that was checked, on the terminal."""
-    from assistant.export.wording import NOTICES, film_notes, reasons_of, risk_words
+    from assistant.export.wording import (
+        NOTICES,
+        film_notes,
+        reasons_of,
+        risk_words,
+        study_notes,
+        use_words,
+    )
 
     OUTPUT.print(NOTICES[report.author], style="dim")
     show_gate(report.gate)
     if report.gate.answer == "refuse" and report.gate.correction and not report.sentences:
         OUTPUT.print("With --correct Wetread puts it right before it reads it.")
-    for note in film_notes(report.study.films[0]):
+    for note in (*film_notes(report.study.films[0]), *study_notes(report)):
         OUTPUT.print(f"\n{note}", style="bold yellow", markup=False)
     for section in ("findings", "impression"):
         sentences = [s for s in report.sentences if s.section == section]
@@ -146,6 +158,9 @@ def show_report(report: Any) -> None:
     for text, reason in report.removed:
         OUTPUT.print(f"\nRemoved: {text} ({reason})", style="dim", markup=False)
     origin = report.provenance
+    if origin.films:
+        words = "; ".join(map(use_words, origin.films))
+        OUTPUT.print(f"\nFilms: {words}", style="dim", markup=False)
     OUTPUT.print(
         f"\n{origin.backbone} {origin.revision[:12]} · library {origin.library} · "
         f"seed {origin.seed} · {origin.time}",

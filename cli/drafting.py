@@ -21,9 +21,11 @@ from cli.options import (
     Download,
     Json,
     LibraryAt,
+    Prior,
     PriorReport,
     Seed,
     open_assistant,
+    prepare_one_film,
     print_json,
     read_text,
     show_gate,
@@ -49,8 +51,16 @@ class Engine(StrEnum):
 
 
 def draft(
-    film: Annotated[Path, typer.Argument(help="A DICOM, PNG, JPEG or TIFF file.")],
+    films: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FILM ...",
+            help="The films of one study, frontal and lateral in any order: DICOM, PNG, JPEG or "
+            "TIFF files, or the folder of the study.",
+        ),
+    ],
     indication: Annotated[str, typer.Option(help="Why the film was taken.")] = "",
+    prior: Prior = None,
     prior_report: PriorReport = None,
     as_json: Json = False,
     markdown: Markdown = False,
@@ -69,14 +79,16 @@ def draft(
     adapter: Adapter = None,
     library: LibraryAt = None,
 ) -> None:
-    """Draft the report of a film."""
+    """Draft the report of a study: of a frontal film, with its laterals and an earlier film."""
     form = choose_form(out, as_json=as_json, markdown=markdown, html=html)
     prior_text = read_text(prior_report) if prior_report is not None else ""
+    prepare_one_film(backbone)
     with open_assistant(backbone, library, adapter, download=download) as assistant:
         report = assistant.draft(
-            film,
+            films,
             indication=indication,
             prior_report=prior_text,
+            prior=prior or None,
             neighbours=neighbours,
             seed=seed,
             samples=samples,
@@ -167,6 +179,7 @@ def batch(
 def ask(
     film: Annotated[Path, typer.Argument(help="A DICOM, PNG, JPEG or TIFF file.")],
     question: Annotated[str, typer.Argument(help="What you want to know of the film.")],
+    prior: Prior = None,
     prior_report: PriorReport = None,
     anyway: Anyway = False,
     adapter: Adapter = None,
@@ -176,6 +189,7 @@ def ask(
     download: Download = False,
 ) -> None:
     """Ask a question about a film."""
+    prepare_one_film(backbone)
     from transformers.utils import logging
 
     from assistant.assistant import Assistant
@@ -186,7 +200,9 @@ def ask(
     prior_text = read_text(prior_report) if prior_report is not None else ""
     logging.disable_progress_bar()
     assistant = Assistant(load_backbone(backbone, adapter or (), download=download))
-    answer = assistant.ask(film, question, prior_report=prior_text, seed=seed, anyway=anyway)
+    answer = assistant.ask(
+        film, question, prior_report=prior_text, prior=prior or None, seed=seed, anyway=anyway
+    )
     if as_json:
         print_json(answer_dict(answer))
         return
@@ -211,6 +227,7 @@ def similar(
     """List the library's cases most like a film."""
     from assistant.export.draft_json import neighbour_dict
 
+    prepare_one_film(backbone)
     with open_assistant(backbone, library, download=download) as assistant:
         neighbours = assistant.similar(film, k)
     if as_json:

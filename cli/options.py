@@ -7,6 +7,7 @@ output.
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -31,6 +32,7 @@ from assistant import parsing
 # The panels that the help of a command groups its options by.
 OUTPUT_PANEL = "Output"
 MODEL_PANEL = "Backbone and library"
+EMBEDDED = "mini"  # the backbone that ships
 MAX_REPORT = 1_000_000  # bytes of a text with a report
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.", rich_help_panel=OUTPUT_PANEL)]
@@ -73,8 +75,28 @@ LibraryAt = Annotated[
 PriorReport = Annotated[
     Path | None, typer.Option(help="Text file with the report of an earlier film.")
 ]
+Prior = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--prior", help="An earlier film of the patient, or its study's folder, to compare with."
+    ),
+]
 NOTES = Console(stderr=True, highlight=False)
 OUTPUT = Console(highlight=False, soft_wrap=True)
+
+
+def prepare_one_film(backbone: str) -> None:
+    """Make a command on one film quick, before the libraries are imported that it takes.
+
+    The process that decodes the film starts on another core meanwhile. The embedded default gains
+    little from a second thread, and loses much where another program has the second core
+    (`assistant.backbones.threads`): it gets one, unless the user has chosen.
+    """
+    from assistant.intake.decoding import start_decoder
+
+    if backbone == EMBEDDED:
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
+    start_decoder()
 
 
 @contextmanager

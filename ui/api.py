@@ -13,7 +13,8 @@ from typing import Any
 import gradio as gr
 
 from assistant.assistant import Assistant
-from assistant.errors import WetreadError
+from assistant.drafting.study_files import MOST_FILMS
+from assistant.errors import SettingsError, WetreadError
 from assistant.export.draft_json import answer_dict, draft_dict, neighbour_dict
 from assistant.intake import read_film
 from assistant.painting.painting import file_of, painting_dict
@@ -32,11 +33,24 @@ PUBLIC_EVENT: Any = {
 
 
 def add_endpoints(assistant: Assistant) -> None:
-    """Add the endpoints `/draft`, `/similar`, `/ask` and `/paint` to the page being built."""
+    """Add the endpoints to the page being built: `/draft`, `/draft_study`, `/similar` and so on."""
 
     def draft(film: Any, indication: str, prior_report: str, seed: float) -> dict[str, Any]:
         report = assistant.draft(
             _read_upload(film), indication=indication, prior_report=prior_report, seed=int(seed)
+        )
+        return draft_dict(report)
+
+    def draft_study(
+        films: Any, prior: Any, indication: str, prior_report: str, seed: float
+    ) -> dict[str, Any]:
+        study, earlier = _read_uploads(films, prior)
+        report = assistant.draft(
+            study,
+            prior=earlier or None,
+            indication=indication,
+            prior_report=prior_report,
+            seed=int(seed),
         )
         return draft_dict(report)
 
@@ -57,6 +71,9 @@ def add_endpoints(assistant: Assistant) -> None:
 
     # The widgets are the table of what each argument may be; `web.arguments` checks it.
     film = gr.File(label="film", visible=False)
+    films, prior_films = (
+        gr.File(label=label, file_count="multiple", visible=False) for label in ("films", "prior")
+    )
     seed, k = _whole_number("seed", 0, 0, MOST_SEED), _whole_number("k", 5, 1, MOST_SIMILAR)
     guidance = gr.Number(3, label="guidance", minimum=1, maximum=MOST_GUIDANCE, visible=False)
     indication, question = _text("indication", 500), _text("question", 500)
@@ -64,6 +81,7 @@ def add_endpoints(assistant: Assistant) -> None:
     site = gr.Dropdown(["", *SITES], value="", label="site", visible=False)
     endpoints: dict[str, tuple[Callable[..., dict[str, Any]], list[Any]]] = {
         "draft": (draft, [film, indication, prior, seed]),
+        "draft_study": (draft_study, [films, prior_films, indication, prior, seed]),
         "similar": (similar, [film, k]),
         "ask": (ask, [film, question, prior, seed]),
         "paint": (paint, [prompt, seed, guidance, site]),
@@ -100,6 +118,18 @@ def _read_upload(file: Any) -> Film:
         return read_film(path)
     finally:
         delete_upload(path)
+
+
+def _read_uploads(*groups: Any) -> list[list[Film]]:
+    """The films of each group of files that were uploaded; the files are deleted."""
+    paths = [paths_of(files) for files in groups]
+    try:
+        if max(map(len, paths)) > MOST_FILMS:
+            raise SettingsError(f"A study has {MOST_FILMS} films at most; give fewer.")
+        return [[read_film(path) for path in group] for group in paths]
+    finally:
+        for path in (path for group in paths for path in group):
+            delete_upload(path)
 
 
 def _text(label: str, longest: int | None) -> gr.Textbox:

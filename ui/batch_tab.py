@@ -11,9 +11,10 @@ from typing import Any
 import gradio as gr
 
 from assistant.assistant import Assistant
+from assistant.batch.manifest import source_of
 from assistant.batch.run import Manifest, draft_rows, find_manifest, read_manifest
+from assistant.drafting.sources import as_study
 from assistant.errors import SettingsError, WetreadError
-from assistant.intake import read_film
 from assistant.intake.zips import unpack
 from ui.batch_view import NO_BATCH, batch_html
 from ui.events import AT_ONCE, FORGET_AFTER, IN_BATCH, Updates, index_of, panel, paths_of
@@ -127,12 +128,14 @@ class BatchTab:
         reading, index = self.reading, index_of(event)
         if manifest is None or not 0 <= index < min(len(rows), len(manifest.rows)):
             return {reading.session: session}
-        row = manifest.rows[index]
         try:
-            study = session.open_study((read_film(row.image),))
+            found = as_study(source_of(manifest.rows[index], f"film {index + 1}"))
+            study = session.open_study(found.films)
+            prior = found.prior.films if found.prior else ()
+            session.replace_prior(study, tuple(session.keep(film) for film in prior))
         except WetreadError as problem:
             return {self.table: error(str(problem))}
-        study.indication = row.indication
+        study.indication, study.prior_report = found.indication, found.prior_report
         return {**reading.queue_draft(session), self.tabs: gr.Tabs(selected="read")}
 
     def _wire(self) -> None:

@@ -7,7 +7,7 @@ from html import escape
 
 from assistant.export.draft_json import draft_json, draft_markdown
 from assistant.export.html import draft_page
-from assistant.export.wording import NOTICE
+from assistant.export.wording import NOTICE, study_notes, use_words
 from assistant.labeller.sentences import parse_sentences
 from assistant.types import Report, Sentence
 from ui.markup import (
@@ -53,6 +53,7 @@ def draft_html(study: OpenStudy | None) -> str:
     parts = [gate_html(report.gate), f'<p class="notice">{escape(NOTICE)}</p>']
     if report.gate.answer == "pass" and report.abstention:
         parts.append(error(report.abstention))
+    parts += [f'<p class="dim">{escape(note)}</p>' for note in study_notes(report)]
     for section in SECTIONS:
         items = [
             sentence_html(number, sentence, numbers)
@@ -124,6 +125,7 @@ def _footer_html(report: Report) -> str:
     origin = (
         f"{p.backbone} {p.revision[:12]}{adapter}, library {p.library}, seed {p.seed}, {p.time}."
     )
+    films = f" Films: {'; '.join(map(use_words, p.films))}." if p.films else ""
     links = [
         download(f"{name}.json", draft_json(report).encode(), "application/json", "Download JSON"),
         download(f"{name}.md", draft_markdown(report).encode(), "text/markdown", "Markdown"),
@@ -132,5 +134,5 @@ def _footer_html(report: Report) -> str:
     return (
         f'<p class="links">{"".join(links)}{button("paint", "Paint this report")}</p>'
         f'<p class="dim">Checked {report.coverage:.0%} of the sentences, {failed}. '
-        f"Made by {escape(origin)}</p>"
+        f"Made by {escape(origin)}{escape(films)}</p>"
     )

@@ -58,4 +58,6 @@ def store_film(film: Film, folder: Path) -> StoredFilm:
         film.laterality,
         spacing_mm=film.spacing_mm,
         flags=film.flags,
+        study=film.study,
+        day=film.day,
     )

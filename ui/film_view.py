@@ -63,11 +63,15 @@ def _film_buttons(study: OpenStudy) -> str:
     if len(study.all_films) < 2:
         return ""
     buttons = []
+    uses = {use.sha256: use for use in study.report.provenance.films} if study.report else {}
     for index, film in enumerate(study.all_films):
         prior = index >= len(study.films)
         number = index - len(study.films) + 1 if prior else index + 1
         words = f"Prior {number}" if prior else f"Film {number}"
-        words += f" ({film.view})" if film.view else ""
+        use = uses.get(film.sha256)
+        kind = film.view or (use.kind if use else None)
+        details = [kind or "", "not read" if use and not use.read else ""]
+        words += f" ({', '.join(filter(None, details))})" if any(details) else ""
         buttons.append(button("film", words, pressed=index == study.film_index, index=index))
     group = 'role="group" aria-label="Films of this study"'
     return f'<div class="filmstrip" {group}>{"".join(buttons)}</div>'

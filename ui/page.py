@@ -25,11 +25,11 @@ TITLE = (
     f'</span><span class="notice">{NOTICE}</span></header>'
 )
 FIRST_VISIT = """<details class="first" open><summary>What is this?</summary><p>Drop a chest film,
-or press <b>Sample A</b>. Wetread drafts its report: every sentence has a verdict, a calibrated risk
-of being false, and opens to what speaks for it and to its place on the film. Sentences can be
-accepted, edited or rejected; ask about the film below it. <b>Paint</b> makes synthetic films from
-words, <b>Batch</b> drafts many films at once, <b>Library</b> holds the cases that drafts are
-compared with. Your films stay in this session and on this machine.</p></details>"""
+or try one of the samples below. Wetread drafts its report: every sentence has a verdict, a
+calibrated risk of being false, and opens to what speaks for it and to its place on the film.
+Sentences can be accepted, edited or rejected; ask about the film below it. <b>Paint</b> makes
+synthetic films from words, <b>Batch</b> drafts many films at once, <b>Library</b> holds the cases
+that drafts are compared with. Your films stay in this session and on this machine.</p></details>"""
 LOGOUT = '<form method="post" action="logout" class="logout"><button>Log out</button></form>'
 HEAD = '<meta name="viewport" content="width=device-width, initial-scale=1">'
 

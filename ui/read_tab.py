@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import gradio as gr
-import numpy as np
 
 from assistant.assistant import Assistant
-from assistant.chest.phantoms import make_phantom
 from assistant.drafting.review import decide, reword
+from assistant.drafting.sources import as_study
+from assistant.drafting.study_files import MOST_FILMS
 from assistant.errors import SettingsError, Stopped, WetreadError
-from assistant.intake import read_film, read_film_bytes
+from assistant.intake import read_film
 from assistant.intake.orientation import correct_film
-from assistant.intake.png import png
 from assistant.types import Film, Report
 from ui.cases_row import CasesRow
 from ui.cases_view import cases_html
@@ -25,14 +23,13 @@ from ui.events import AT_ONCE, BY_MODEL, Updates, index_of, panel, paths_of, tex
 from ui.film_view import NO_FILM, rail_html, viewer_html
 from ui.jobs import JobResult, follow_job, in_model_thread
 from ui.markup import CRASHED, error
+from ui.samples_row import SamplesRow
 from ui.session import DraftRequest, OpenStudy, Session, delete_films
 from ui.talk_row import TalkRow
 from ui.talk_view import talk_html
 from ui.web.uploads import delete_upload
 
-SAMPLES = (7, 0, 4)  # three test phantoms: a normal one, and two with findings
 DECISIONS = {"accept": "accepted", "reject": "rejected"}
-MAX_FILMS = 8  # films of one study
 DRAFT = "draft"  # a job
 
 
@@ -56,9 +53,7 @@ class ReadTab:
     def _input_column(self) -> None:
         self.drop = gr.File(label="Films: DICOM, PNG, JPEG or TIFF", height=165, elem_id="drop",
                             file_count="multiple")  # fmt: skip
-        panel('<p class="dim">No film at hand? Try a synthetic one:</p>', "samples")
-        with gr.Row():
-            self.samples = [gr.Button(f"Sample {n}", size="sm", min_width=70) for n in "ABC"]
+        self.samples = SamplesRow()
         self.indication = gr.Textbox(label="Indication", lines=2, max_length=500)
         with gr.Accordion("Prior film and report", open=False):
             self.prior = gr.File(label="Prior film", height=110, elem_id="prior")
@@ -114,13 +109,14 @@ class ReadTab:
         paths, failure = paths_of(files), ""
         films: list[Film] = []
         try:
-            if len(paths) > MAX_FILMS:
+            if len(paths) > MOST_FILMS:
                 raise SettingsError(
-                    f"{len(paths)} files are more than the {MAX_FILMS} films of one study; "
+                    f"{len(paths)} files are more than the {MOST_FILMS} films of one study; "
                     "draft them as a batch."
                 )
             for path in paths:  # only one of them is in memory
                 films.append(session.keep(read_film(path)))
+            as_study(films)  # those of several studies are refused
         except WetreadError as problem:
             failure = str(problem)
             delete_films(films)
@@ -133,12 +129,10 @@ class ReadTab:
         return {self.drop: None, **self.queue_draft(session)}
 
     def take_sample(
-        self, number: int, session: Session, indication: str, prior_report: str
+        self, opener: Callable[[], Film], session: Session, indication: str, prior_report: str
     ) -> Updates:
-        """Open a phantom, for a visitor without a film."""
-        pixels = make_phantom(7, number, split="test").film.astype(np.float32) / 255
-        film = read_film_bytes(png(pixels, synthetic=True), "sample")
-        session.open_study((film,), indication, prior_report)
+        """Open a sample film, for a visitor without a film."""
+        session.open_study((opener(),), indication, prior_report)
         return self.queue_draft(session)
 
     def take_prior(self, session: Session, file: Any) -> Updates:
@@ -149,9 +143,7 @@ class ReadTab:
         try:
             if session.current is None:
                 raise SettingsError("There is no study yet; drop its film first.")
-            previous, study = session.current.prior, session.current
-            study.prior = (session.keep(read_film(path)),)
-            delete_films(previous)
+            session.replace_prior(session.current, (session.keep(read_film(path)),))
             return {self.prior: None, **self.show_film(session)}
         except WetreadError as problem:
             return {self.prior: None, self.draft: error(str(problem))}
@@ -227,9 +219,17 @@ class ReadTab:
         self, session: Session, study: OpenStudy, request: DraftRequest
     ) -> Iterator[str]:
         """Draft a study and keep its report, giving the text as it is written."""
-        job = partial(self._draft_readable_film, study, request.anyway)
+
+        def draft(on_text: Callable[[str], None]) -> Report:
+            return self.assistant.draft(
+                study.to_study(),
+                exclude=study.excluded_cases,
+                anyway=request.anyway,
+                on_text=on_text,
+            )
+
         try:
-            for update in follow_job(job, request.stopped):
+            for update in follow_job(draft, request.stopped):
                 if isinstance(update, JobResult):
                     session.keep_report(study, update.result)
                     study.neighbours, study.failure = update.result.neighbours, ""
@@ -239,23 +239,6 @@ class ReadTab:
             study.failure = "" if study.report else "It was stopped before the draft was whole."
         except WetreadError as problem:
             study.failure = str(problem)
-
-    def _draft_readable_film(
-        self, study: OpenStudy, anyway: bool, on_text: Callable[[str], None]
-    ) -> Report:
-        """Draft the first film of a study that passes the gate; the first film where none does."""
-        whole_study = study.to_study()
-        reports = []
-        for film in study.films:
-            others = tuple(other for other in study.films if other is not film)
-            source = replace(whole_study, films=(film, *others))
-            report = self.assistant.draft(
-                source, exclude=study.excluded_cases, anyway=anyway, on_text=on_text
-            )
-            if report.gate.answer != "refuse":
-                return report
-            reports.append(report)
-        return reports[0]
 
     # Review
 
@@ -336,9 +319,9 @@ class ReadTab:
         self.draft_after(
             self.drop.upload, self.take_films, [self.session, self.drop, *typed_inputs]
         )
-        for sample, number in zip(self.samples, SAMPLES, strict=True):
+        for button, opener in self.samples.openers:
             self.draft_after(
-                sample.click, partial(self.take_sample, number), [self.session, *typed_inputs]
+                button.click, partial(self.take_sample, opener), [self.session, *typed_inputs]
             )
         self.draft_after(self.correct.click, self.correct_and_draft, self.session)
         self.draft_after(self.alike.cases.act, self.exclude_or_include, self.session)

@@ -45,6 +45,12 @@ class OpenStudy:
         """The film that is shown."""
         return self.all_films[self.film_index]
 
+    @property
+    def compared_films(self) -> tuple[Film, ...]:
+        """The prior films that the draft was compared with."""
+        prior = self.report.study.prior if self.report else None
+        return prior.films if prior else ()
+
     def to_study(self) -> Study:
         """The study as input of the assistant."""
         prior = Study(self.prior, prior_report=self.prior_report) if self.prior else None
@@ -134,8 +140,14 @@ class Session:
     def keep_report(self, study: OpenStudy, report: Report) -> None:
         """Keep a study's new report, and the films as it has them: in its order, corrected."""
         films = tuple(self.keep(film) for film in report.study.films)
+        delete_films(film for film in study.compared_films if film not in study.prior)
         study.report = replace(report, study=replace(report.study, films=films))
         self.replace_films(study, films)
+
+    def replace_prior(self, study: OpenStudy, films: tuple[Film, ...]) -> None:
+        """Give a study another prior film; one that its draft was compared with stays for that."""
+        delete_films(film for film in study.prior if film not in study.compared_films)
+        study.prior = films
 
     def replace_films(self, study: OpenStudy, films: tuple[Film, ...]) -> None:
         """Replace a study's films, and delete those that it no longer has."""

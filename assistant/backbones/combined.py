@@ -109,6 +109,11 @@ class CompositeBackbone:
         """Encode films in one batch."""
         return self._encoder.encode(films)
 
+    @property
+    def lateral_weights(self) -> np.ndarray | None:
+        """What a lateral film adds to the labels of the encoder's probe; None for nothing."""
+        return self._encoder.lateral_weights
+
     def probe_findings(self, films: Sequence[Film]) -> list[tuple[ProbeFinding, ...]] | None:
         """The findings of the encoder's probe in films; None without a probe."""
         return self._encoder.probe_findings(films)

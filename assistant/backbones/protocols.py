@@ -93,6 +93,14 @@ class ProbingEncoder(Encoder, Protocol):
         """The tables by which the gate (`assistant.gate`) judges a film; empty without any."""
         ...
 
+    @property
+    def lateral_weights(self) -> np.ndarray | None:
+        """What a lateral film adds to each of the probe's L labels: float32 (L, 2), weight, offset.
+
+        As `assistant.backbones.probe.study` takes them; None where it reads frontal films alone.
+        """
+        ...
+
     def probe_findings(self, films: Sequence[Film]) -> list[tuple[ProbeFinding, ...]] | None:
         """The probe's findings in films, at each place that it knows; None without a probe."""
         ...

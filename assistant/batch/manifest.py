@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -15,6 +16,7 @@ from pathlib import Path, PureWindowsPath
 from typing import Any, Literal
 
 from assistant.batch.parquet import (
+    PICTURE_COLUMNS,
     TEXT_COLUMNS,
     count_parquet,
     parquet_files,
@@ -22,17 +24,10 @@ from assistant.batch.parquet import (
     picture_of,
 )
 from assistant.drafting.sources import BatchRow, FailedStudy, FileSource
+from assistant.drafting.study_files import walk_films
 from assistant.errors import LibraryError, SettingsError
 from retrieval import FaultyRow, FolderRow, folder_rows, read_folder
 from retrieval.folders import TABLES, cell_text, is_file, is_folder, path_within, tables_of
-
-# Suffixes of files that are no films; any other file that cannot be read counts as a film.
-NOT_FILMS = frozenset(
-    (
-        *(".csv", ".html", ".json", ".jsonl", ".log", ".md"),
-        *(".parquet", ".toml", ".tsv", ".txt", ".xml", ".yaml"),
-    )
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,30 +68,11 @@ def find_manifest(folder: Path) -> Manifest:
                 raise LibraryError(str(error).replace(f"{candidate}{os.sep}", "")) from None
     rows = tuple(
         FolderRow(path, None, "", (), None, None, number)
-        for number, path in enumerate(_walk_films(folder), start=1)
+        for number, path in enumerate(walk_films(folder), start=1)
     )
     if not rows:
         raise SettingsError("The folder holds no films; give DICOM, PNG, JPEG or TIFF files.")
     return Manifest(folder, None, rows)
-
-
-def may_be_film(path: Path) -> bool:
-    """Whether a file may be a film by its path in its folder: not hidden, and of no other kind."""
-    return path.suffix.lower() not in NOT_FILMS and not any(part[0] == "." for part in path.parts)
-
-
-def _walk_films(folder: Path) -> Iterator[Path]:
-    """The files in and below a folder that may be films, sorted by path."""
-    try:
-        paths = sorted(folder.iterdir())
-    except OSError as error:  # its name may be a patient's
-        raise SettingsError(f"A folder of films cannot be read ({error.strerror}).") from None
-    for path in paths:
-        if path.is_dir() and not path.is_symlink():
-            if path.name[0] != ".":
-                yield from _walk_films(path)
-        elif may_be_film(Path(path.name)) and path.is_file():
-            yield path
 
 
 def _find_table(path: Path) -> tuple[Path, Path | None]:
@@ -111,10 +87,21 @@ def _find_table(path: Path) -> tuple[Path, Path | None]:
     return folder, table
 
 
+def source_of(row: FolderRow, name: str | None) -> FileSource:
+    """What is drafted of a folder's row; errors call its film `name`, or by its file."""
+    return FileSource(
+        row.image,
+        row.indication,
+        row.prior_report,
+        name,
+        laterals=row.laterals,
+        prior=row.prior_images,
+    )
+
+
 def batch_row_of(row: FolderRow, case: str, name: str | None, image: str = "") -> BatchRow:
-    """The batch row of a folder's row; errors call its film `name`, or by its file."""
-    source = FileSource(row.image, row.indication, row.prior_report, name)
-    return BatchRow(case, row.row, source, image)
+    """The batch row of a folder's row, as `source_of` has it."""
+    return BatchRow(case, row.row, source_of(row, name), image)
 
 
 def case_of(digest: str, path: str) -> str:
@@ -156,7 +143,7 @@ class RowListing:
         if self.kind == "table":
             yield from folder_rows(self.folder, faulty=True)
             return
-        for number, path in enumerate(_walk_films(self.folder), start=1):
+        for number, path in enumerate(walk_films(self.folder), start=1):
             yield FolderRow(path, None, "", (), None, None, number)
 
     def case_of_row(self, row: FolderRow) -> str:
@@ -179,18 +166,32 @@ class RowListing:
             reason = f"Row {row} cannot be read: its text is not UTF-8, or its data is damaged."
             return BatchRow(case_of(self.digest, f"row {row}"), row, _failed(reason))
         data, path = picture_of(cells["image"])
+        further = [self._pictures(cells.get(name)) for name in PICTURE_COLUMNS]
         case = cell_text(cells.get("case")) or case_of(self.digest, f"{row} {path}")
         name, image = f"row {row}", ""
         if path and self.show_paths:
             name, image = PureWindowsPath(path).name, printable_path(Path(path))
         texts = {key: cell_text(cells.get(key)) for key in TEXT_COLUMNS}
-        file = data if data is not None else path_within(self.folder, path) if path else None
-        if file is not None:
-            return BatchRow(case, row, FileSource(file, **texts, name=name), image)
+        file = self._file_of(data, path)
+        if file is not None and None not in further:
+            laterals, prior = (tuple(files or ()) for files in further)
+            source = FileSource(file, **texts, name=name, laterals=laterals, prior=prior)
+            return BatchRow(case, row, source, image)
         reason = f"Row {row} has neither bytes nor a path in its column image: give one of them."
-        if path:
+        if path or None in further:
             reason = f"The picture's path in row {row} leads outside the folder: give it relative."
         return BatchRow(case, row, _failed(reason), image)
+
+    def _file_of(self, data: bytes | None, path: str) -> bytes | Path | None:
+        """A picture's bytes, else its path; None where it has neither or the path leads outside."""
+        return data if data is not None else path_within(self.folder, path) if path else None
+
+    def _pictures(self, cell: Any) -> list[bytes | Path] | None:
+        """The pictures of a cell, one or several; None where one leads outside."""
+        parts = re.split(r"[|;]", cell) if isinstance(cell, str) else cell
+        given = [picture_of(part) for part in (parts if isinstance(parts, list) else [parts])]
+        files = [self._file_of(data, path) for data, path in given if data is not None or path]
+        return None if None in files else [file for file in files if file is not None]
 
     def holds(self, file: Path) -> bool:
         """Whether a file is a table, a Parquet file or a film of this batch."""
@@ -199,7 +200,12 @@ class RowListing:
         except OSError:  # not there, so it is none of them
             return False
         rows = () if self.kind == "parquet" else self.table_rows()
-        films = (row.image for row in rows if isinstance(row, FolderRow))
+        films = (
+            path
+            for row in rows
+            if isinstance(row, FolderRow)
+            for path in (row.image, *row.laterals, *row.prior_images)
+        )
         return any(_is_same_file(status, path) for path in chain(self.files, films))
 
 
@@ -221,7 +227,7 @@ def list_rows(path: Path) -> RowListing:
     if files := parquet_files(folder):
         return RowListing("parquet", folder, files, *count_parquet(files))
     digest, total = hashlib.sha256(), 0
-    for film in _walk_films(folder):
+    for film in walk_films(folder):
         digest.update(os.fsencode(film.relative_to(folder)) + b"\0")
         total += 1
     if not total:

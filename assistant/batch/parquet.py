@@ -1,7 +1,8 @@
 """Reads Parquet files of films, as Hugging Face's datasets writes them, row by row.
 
-A column `image` holds a path, the bytes of a film, or a struct of `bytes` and `path`; `case`,
-`indication` and `prior_report` are optional, and no other column is read. This module knows
+A column `image` holds a path, the bytes of a film, or a struct of `bytes` and `path`; `laterals`
+and `prior_image` hold the same or a list of it. They, `case`, `indication` and `prior_report` are
+optional, and no other column is read. This module knows
 pyarrow, which the extra `parquet` installs.
 """
 
@@ -17,7 +18,8 @@ from retrieval.folders import cell_text, is_file
 from retrieval.parsing import repeated_name
 
 TEXT_COLUMNS = ("indication", "prior_report")
-_COLUMNS = ("image", "case", *TEXT_COLUMNS)
+PICTURE_COLUMNS = ("laterals", "prior_image")
+_COLUMNS = ("image", "case", *TEXT_COLUMNS, *PICTURE_COLUMNS)
 ROWS_DECODED = 16  # rows that are decoded at once
 Cells = Mapping[str, Any]
 

@@ -187,15 +187,24 @@ def _read_window(starts: Any, listing: RowListing, window: int) -> Any:
 def _study_type() -> Any:
     import pyarrow as pa
 
-    texts = ("case", "image", "why", "sha256", "view", "laterality", "indication", "prior_report")
+    film = pa.struct(
+        [
+            *((name, pa.string()) for name in ("sha256", "view", "laterality")),
+            ("flags", pa.list_(pa.string())),
+            ("spacing_mm", pa.list_(pa.float64())),
+            ("day", pa.int64()),
+            ("shape", pa.list_(pa.int64())),
+            ("pixels", pa.large_binary()),
+        ]
+    )
+    texts = ("case", "image", "why", "indication", "prior_report")
     return pa.struct(
         [
             *((name, pa.string()) for name in texts),
             ("row", pa.int64()),
-            ("flags", pa.list_(pa.string())),
-            ("spacing_mm", pa.list_(pa.float64())),
-            ("shape", pa.list_(pa.int64())),
-            ("pixels", pa.large_binary()),
+            ("notes", pa.list_(pa.string())),
+            ("films", pa.list_(film)),
+            ("prior_films", pa.list_(film)),
         ]
     )
 
@@ -204,38 +213,60 @@ def _pack_row(row: BatchRow, study: Study | FailedStudy) -> dict[str, Any]:
     head = {"case": row.case, "row": row.row, "image": row.image}
     if isinstance(study, FailedStudy):
         return {**head, "why": study.reason}
-    film = study.films[0]
     return {
         **head,
+        "indication": study.indication,
+        "prior_report": study.prior_report,
+        "notes": list(study.notes),
+        "films": [_pack_film(film) for film in study.films],
+        "prior_films": [_pack_film(film) for film in (study.prior.films if study.prior else ())],
+    }
+
+
+def _pack_film(film: Film) -> dict[str, Any]:
+    return {
         "sha256": film.sha256,
         "view": film.view,
         "laterality": film.laterality,
-        "indication": study.indication,
-        "prior_report": study.prior_report,
         "flags": list(film.flags),
         "spacing_mm": film.spacing_mm,
+        "day": film.day,
         "shape": film.pixels.shape,
         "pixels": film.pixels.tobytes(),
     }
 
 
 def _unpack_row(row: Any) -> BatchRow:
-    values = {name: value.as_py() for name, value in row.items() if name != "pixels"}
+    values = {n: v.as_py() for n, v in row.items() if n not in ("films", "prior_films")}
     if values["why"] is not None:
         failed = FailedStudy(0, values["why"])
         return BatchRow(values["case"], values["row"], failed, values["image"])
+    films, prior_films = (
+        tuple(_unpack_film(film) for film in row[name].values) for name in ("films", "prior_films")
+    )
+    study = Study(
+        films,
+        values["indication"],
+        Study(prior_films) if prior_films else None,
+        values["prior_report"],
+        tuple(values["notes"]),
+    )
+    return BatchRow(values["case"], values["row"], study, values["image"])
+
+
+def _unpack_film(film: Any) -> Film:
+    values = {name: value.as_py() for name, value in film.items() if name != "pixels"}
     # The pixels stay where Ray keeps them, and can only be read there.
-    pixels = np.frombuffer(row["pixels"].as_buffer(), np.float32).reshape(values["shape"])
-    film = Film(
+    pixels = np.frombuffer(film["pixels"].as_buffer(), np.float32).reshape(values["shape"])
+    return Film(
         pixels,
         values["sha256"],
         values["view"],
         values["laterality"],
-        tuple(values["spacing_mm"]) if values["spacing_mm"] else None,
-        tuple(values["flags"]),
+        spacing_mm=tuple(values["spacing_mm"]) if values["spacing_mm"] else None,
+        flags=tuple(values["flags"]),
+        day=values["day"],
     )
-    study = Study((film,), values["indication"], prior_report=values["prior_report"])
-    return BatchRow(values["case"], values["row"], study, values["image"])
 
 
 class DraftActor:

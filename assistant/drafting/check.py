@@ -7,8 +7,10 @@ gets its verdict.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from assistant.backbones.protocols import Backbone
+from assistant.drafting.studies import read_priors
 from assistant.errors import SettingsError
 from assistant.evidence.collect import EvidenceSources, gather_sources
 from assistant.evidence.risk import RiskModel
@@ -32,12 +34,20 @@ def text_to_check(text: str) -> str:
     return text
 
 
-def judge_text(
-    text: str, sources: EvidenceSources, risk: RiskModel | None, *, has_prior: bool
-) -> tuple[Sentence, ...]:
+def judge_text(text: str, sources: EvidenceSources, risk: RiskModel | None) -> tuple[Sentence, ...]:
     """Judge the sentences of a text that no backbone wrote; none is removed or changed."""
     generated = GeneratedText(text, (), ())  # no tokens, so there is no confidence to measure
+    has_prior = sources.has_prior
     return judge_sentences(generated, sources, risk, has_prior=has_prior, remove=False)[0]
+
+
+def sources_of(
+    backbone: Backbone, gated: GatedStudy, neighbours: Sequence[Neighbour] = ()
+) -> EvidenceSources:
+    """What a text or an answer about a gated study is checked against; no draft of it is drawn."""
+    probe = probe_output_of(backbone, gated.encoded)
+    (prior,) = read_priors(backbone, [gated.prior])
+    return gather_sources(probe, neighbours, (), gated.study, gated.gate, prior)
 
 
 def check_report(
@@ -52,11 +62,7 @@ def check_report(
     """A person's text as a report: judged where the film passed the gate, else empty."""
     sentences: tuple[Sentence, ...] = ()
     if gated.passed:
-        sources = gather_sources(
-            probe_output_of(backbone, gated.encoded), neighbours, (), gated.study, gated.gate
-        )
-        has_prior = bool(gated.study.prior_report.strip())
-        sentences = judge_text(text, sources, risk, has_prior=has_prior)
+        sentences = judge_text(text, sources_of(backbone, gated, neighbours), risk)
     # A check exists to find contradictions: only the gate can make the check itself unusable.
     abstention = (
         "" if gated.gate.answer == "pass" else f"This check should not be used: {gated.gate.reason}"
@@ -66,7 +72,7 @@ def check_report(
         sentences=sentences,
         neighbours=tuple(neighbours),
         gate=gated.gate,
-        provenance=provenance,
+        provenance=replace(provenance, films=gated.uses),
         abstention=abstention,
         author="person",
     )

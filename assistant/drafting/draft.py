@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from assistant.backbones.protocols import Backbone, Encoded, Sampling
 from assistant.chest.vocabulary import NORMAL
-from assistant.claims import is_among
+from assistant.claims import is_among, split_sides
+from assistant.drafting.studies import read_priors
 from assistant.errors import SettingsError
 from assistant.evidence.collect import EvidenceSources, gather_sources
 from assistant.gate import GatedStudy
@@ -81,6 +82,7 @@ def write_drafts(
     # Only a writer that was trained with the probe's summary gets it in its prompt.
     findings = None if backbone.instructed else backbone.probe_encoded(encoded)
     probe_outputs = _probe_outputs(backbone, encoded)
+    priors = read_priors(backbone, [item.prior for item in gated])
     summaries = [""] * len(studies) if findings is None else [probe_summary(f) for f in findings]
     requests = [
         report_request(study.indication, similar_summaries(similar) if task else (), summary)
@@ -89,8 +91,9 @@ def write_drafts(
     tasks = [task] * len(studies)
     texts = backbone.write(encoded, requests, Sampling(seed=seed), tasks, on_text)
     if task:
+        known = [item.gate.answer != "warn" for item in gated]
         texts = _redraw_inconsistent(
-            backbone, encoded, requests, summaries, texts, task, seed, on_text
+            backbone, encoded, requests, summaries, texts, known, task, seed, on_text
         )
     sample_texts: list[GeneratedText] = []
     if samples:
@@ -114,10 +117,11 @@ def write_drafts(
                 sample_texts[i * samples : (i + 1) * samples],
                 item.study,
                 item.gate,
+                prior,
             ),
         )
-        for i, (item, similar, request, text, probe_output) in enumerate(
-            zip(gated, neighbours, requests, texts, probe_outputs, strict=True)
+        for i, (item, similar, request, text, probe_output, prior) in enumerate(
+            zip(gated, neighbours, requests, texts, probe_outputs, priors, strict=True)
         )
     ]
 
@@ -128,20 +132,25 @@ def _redraw_inconsistent(
     requests: Sequence[str],
     summaries: Sequence[str],
     drafts: Sequence[GeneratedText],
+    known: Sequence[bool],
     task: str,
     seed: int,
     on_text: OnText | None,
 ) -> list[GeneratedText]:
-    """Replace each draft that contradicts its probe summary by the best of further drafts."""
+    """Replace each draft that contradicts its probe summary by the best of further drafts.
+
+    A film that is not `known` to the backbone is left with its draft once a round gives no better
+    one: there the writer contradicts the probe whatever it draws.
+    """
     probe_claims = [find_assertions(summary) if summary else None for summary in summaries]
     best = list(drafts)
     on_best = _report_best(best, on_text)
+    inconsistent = [
+        i
+        for i, claims in enumerate(probe_claims)
+        if claims is not None and count_mismatches(claims, find_assertions(best[i].text))
+    ]
     for attempt in range(ROUNDS):
-        inconsistent = [
-            i
-            for i, claims in enumerate(probe_claims)
-            if claims is not None and count_mismatches(claims, find_assertions(best[i].text))
-        ]
         redrawn = backbone.write(
             [encoded[i] for i in inconsistent for _ in range(REDRAWS)],
             [requests[i] for i in inconsistent for _ in range(REDRAWS)],
@@ -149,14 +158,19 @@ def _redraw_inconsistent(
             [task] * (REDRAWS * len(inconsistent)),
             on_best,
         )
+        hopeful = []
         for position, i in enumerate(inconsistent):
             candidates = [best[i], *redrawn[position * REDRAWS : (position + 1) * REDRAWS]]
             claims = probe_claims[i] or ()
             # The first of those with the fewest mismatches: the greedy draft where none is better.
             mismatches = [count_mismatches(claims, find_assertions(c.text)) for c in candidates]
-            best[i] = candidates[mismatches.index(min(mismatches))]
+            chosen = mismatches.index(min(mismatches))
+            best[i] = candidates[chosen]
+            if mismatches[chosen] and (known[i] or chosen):
+                hopeful.append(i)
         if on_best and inconsistent:
             on_best("")
+        inconsistent = hopeful
     return best
 
 
@@ -167,10 +181,16 @@ def _report_best(best: Sequence[GeneratedText], on_text: OnText | None) -> OnTex
 
 def count_mismatches(probe_claims: Sequence[Assertion], text_claims: Sequence[Assertion]) -> int:
     """How many of the probe's findings a text lacks, plus how many it adds to them."""
+    # Each side by itself: a summary's "bilateral" is not met by a text about one side.
     stated = [
-        claim for claim in text_claims if claim.polarity == "present" and claim.finding != NORMAL
+        part
+        for claim in text_claims
+        if claim.polarity == "present" and claim.finding != NORMAL
+        for part in split_sides(claim)
     ]
-    expected = [claim for claim in probe_claims if claim.finding != NORMAL]
+    expected = [
+        part for claim in probe_claims if claim.finding != NORMAL for part in split_sides(claim)
+    ]
     lacking = sum(not is_among(claim, stated) for claim in expected)
     return lacking + sum(not is_among(claim, expected) for claim in stated)
 

@@ -6,14 +6,15 @@ It holds the parts and the options of one call, and keeps no state between two s
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from assistant.backbones.protocols import Backbone
 from assistant.cases.similar import find_similar
 from assistant.drafting.draft import DraftOptions, WrittenDraft, write_drafts
+from assistant.drafting.studies import gate_whole_studies
 from assistant.evidence.risk import RiskModel
 from assistant.evidence.rules import abstention_of, judge_sentences
-from assistant.gate import GatedStudy, gate_studies
+from assistant.gate import GatedStudy
 from assistant.provenance import provenance_of
 from assistant.types import Neighbour, ProbeFinding, Report, Study
 from retrieval import Library
@@ -50,9 +51,14 @@ class DraftPipeline:
         return risk_model_of(self.backbone, self.task)
 
     def gate(self, studies: Sequence[Study]) -> list[GatedStudy]:
-        """Encode each study's film and judge it with the gate."""
-        options = self.options
-        return gate_studies(self.backbone, studies, correct=options.correct, anyway=options.anyway)
+        """Encode each study's films and judge them with the gate."""
+        return gate_whole_studies(
+            self.backbone,
+            studies,
+            correct=self.options.correct,
+            anyway=self.options.anyway,
+            to_writer=self.backbone.instructed and self.task is None,
+        )
 
     def probe(self, gated: Sequence[GatedStudy]) -> list[tuple[ProbeFinding, ...]] | None:
         """What the probe finds in each film; None without a probe."""
@@ -68,7 +74,7 @@ class DraftPipeline:
             gated.encoded.embedding,
             self.options.neighbours,
             own_case=gated.study.films[0].sha256[:16],
-            exclude=self.options.exclude,
+            exclude=(*self.options.exclude, *(f.sha256[:16] for f in gated.study.films[1:])),
         )
         return tuple(n for n in neighbours if floor is None or n.similarity >= floor)
 
@@ -101,17 +107,17 @@ class DraftPipeline:
         sentences, removed, request = (), (), ""
         if draft is not None:
             request = draft.request
-            has_prior = bool(gated.study.prior_report)
             sentences, removed = judge_sentences(
-                draft.generation, draft.sources, self.risk, has_prior=has_prior
+                draft.generation, draft.sources, self.risk, has_prior=draft.sources.has_prior
             )
         identity = self.backbone.identity_for(self.task)
+        provenance = provenance_of(identity, self.library, request, self.options.seed)
         return Report(
             study=gated.study,
             sentences=sentences,
             neighbours=draft.neighbours if draft else (),
             gate=gated.gate,
-            provenance=provenance_of(identity, self.library, request, self.options.seed),
+            provenance=replace(provenance, films=gated.uses),
             removed=removed,
             abstention=abstention_of(gated.gate, sentences),
         )

@@ -12,7 +12,7 @@ import shutil
 import signal
 import threading
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 
 from assistant.drafting.sources import FailedStudy, FileSource, Source, as_study
-from assistant.errors import IntakeError
+from assistant.errors import IntakeError, SettingsError
 from assistant.types import Film, Study
 
 SHARED_MEMORY_FOLDER = Path("/dev/shm")  # noqa: S108 - not written to: only its free space is read
@@ -32,11 +32,11 @@ SHARED_MEMORY_FOLDER = Path("/dev/shm")  # noqa: S108 - not written to: only its
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _SharedStudy:
-    """A study that a worker read; its pixels travel by shared memory."""
+    """A study that a worker read; the pixels of its films travel by shared memory."""
 
     study: Study
     memory: str | None  # the name of the block; None: the pixels are in the study
-    shape: tuple[int, int]
+    shapes: tuple[tuple[int, int], ...]  # of the films, then of the earlier ones
 
 
 def prefetch(
@@ -60,7 +60,7 @@ def _read_here(number: int, source: Source | FailedStudy) -> Study | FailedStudy
         return replace(source, number=number)
     try:
         return as_study(source)
-    except IntakeError as error:
+    except (IntakeError, SettingsError) as error:
         return FailedStudy(number, str(error))
 
 
@@ -105,8 +105,9 @@ def _is_read(future: Future[_SharedStudy | str] | None) -> bool:
 def _submit(
     pool: ProcessPoolExecutor, source: Source | FailedStudy
 ) -> Future[_SharedStudy | str] | None:
-    """Have a worker read a file; None for a source that is not a file."""
-    if isinstance(source, Film | Study | FailedStudy):
+    """Have a worker read files; None for a source that holds none."""
+    parts = source if isinstance(source, list | tuple) else [source]
+    if isinstance(source, FailedStudy) or all(isinstance(part, Film | Study) for part in parts):
         return None
     try:
         return pool.submit(_read_to_shared_memory, source)
@@ -135,18 +136,31 @@ def _receive_study(number: int, result: _SharedStudy | str) -> Study | FailedStu
     if isinstance(result, str):
         return FailedStudy(number, result)
     if result.memory is None:
-        result.study.films[0].pixels.flags.writeable = False
+        for film in _films_of(result.study):
+            film.pixels.flags.writeable = False
         return result.study
     block = SharedMemory(result.memory)
-    pixels = np.ndarray(result.shape, np.float32, buffer=block.buf).copy()
-    pixels.flags.writeable = False
+    pixels, start = [], 0
+    for shape in result.shapes:
+        pixels.append(np.ndarray(shape, np.float32, buffer=block.buf, offset=4 * start).copy())
+        pixels[-1].flags.writeable = False
+        start += pixels[-1].size
     block.close()
     block.unlink()
     return _replace_pixels(result.study, pixels)
 
 
-def _replace_pixels(study: Study, pixels: np.ndarray) -> Study:
-    return replace(study, films=(replace(study.films[0], pixels=pixels),))
+def _films_of(study: Study) -> tuple[Film, ...]:
+    """The films of a study, then the earlier ones."""
+    return study.films + (study.prior.films if study.prior else ())
+
+
+def _replace_pixels(study: Study, pixels: Sequence[np.ndarray]) -> Study:
+    """The study with the pixels of `_films_of`, in their order."""
+    films = [replace(f, pixels=p) for f, p in zip(_films_of(study), pixels, strict=True)]
+    count = len(study.films)
+    prior = replace(study.prior, films=tuple(films[count:])) if study.prior else None
+    return replace(study, films=tuple(films[:count]), prior=prior)
 
 
 def _start_pool(workers: int) -> ProcessPoolExecutor:
@@ -170,19 +184,22 @@ def _exit_with(sentinel: int) -> None:
 
 
 def _read_to_shared_memory(source: Source) -> _SharedStudy | str:
-    """In a worker: the study of a file, or the error's sentence."""
+    """In a worker: the study of a source, or the error's sentence."""
     try:
         study = as_study(source)
-    except IntakeError as error:
+    except (IntakeError, SettingsError) as error:
         return str(error)
-    pixels = study.films[0].pixels
-    shape = (pixels.shape[0], pixels.shape[1])
-    if not _has_room(pixels.nbytes):
-        return _SharedStudy(study, None, shape)
-    block = SharedMemory(create=True, size=pixels.nbytes)
-    np.ndarray(shape, np.float32, buffer=block.buf)[:] = pixels
+    pixels = [film.pixels for film in _films_of(study)]
+    shapes = tuple((p.shape[0], p.shape[1]) for p in pixels)
+    size = sum(p.nbytes for p in pixels)
+    if not _has_room(size):
+        return _SharedStudy(study, None, shapes)
+    block = SharedMemory(create=True, size=size)
+    joined = np.concatenate([p.ravel() for p in pixels])
+    np.ndarray(joined.shape, np.float32, buffer=block.buf)[:] = joined
     block.close()
-    return _SharedStudy(_replace_pixels(study, np.empty((0, 0), np.float32)), block.name, shape)
+    empty = [np.empty((0, 0), np.float32)] * len(pixels)
+    return _SharedStudy(_replace_pixels(study, empty), block.name, shapes)
 
 
 def _has_room(size: int) -> bool:

@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from assistant.backbones.protocols import Backbone
-from assistant.drafting.check import judge_text, text_to_check
+from assistant.drafting.check import judge_text, sources_of, text_to_check
+from assistant.drafting.studies import gate_whole_studies
 from assistant.errors import SettingsError
-from assistant.evidence.collect import EvidenceSources, gather_sources
+from assistant.evidence.collect import EvidenceSources
 from assistant.evidence.risk import RiskModel
-from assistant.gate import probe_output_of
 from assistant.types import Decision, Report, Sentence
 
 
@@ -54,7 +54,6 @@ def reword(
         text_to_check(new_text),
         sources or sources_again(backbone, report),
         risk,
-        has_prior=bool(report.study.prior_report.strip()),
     )
     original = old.written or old.text
     replacements = tuple(
@@ -65,14 +64,13 @@ def reword(
 
 
 def sources_again(backbone: Backbone, report: Report) -> EvidenceSources:
-    """The evidence sources of a report, gathered again by encoding its film.
+    """The evidence sources of a report, gathered again by encoding its study.
 
     Further drafts of the film are not drawn again. The result serves every rewording of the
     report.
     """
-    encoded = backbone.encode([report.study.films[0]])[0]
-    probe_output = probe_output_of(backbone, encoded)
-    return gather_sources(probe_output, report.neighbours, (), report.study, report.gate)
+    (gated,) = gate_whole_studies(backbone, [report.study], correct=False, anyway=True)
+    return sources_of(backbone, replace(gated, gate=report.gate), report.neighbours)
 
 
 def _sentence_at(report: Report, index: int) -> Sentence:

@@ -13,11 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from assistant.chest.places import RIGHT, SIDES
+from assistant.chest.vocabulary import NORMAL
 from assistant.claims import asserts, denies, is_same_place, name_of, split_sides
 from assistant.evidence.signals import (
     Signals,
     agreement_signal,
     confidence_signal,
+    expected_degree,
     known_signal,
     neighbours_signal,
     probe_signal,
@@ -46,6 +48,14 @@ SIMILARITY_DROP = 0.25  # a case this much less similar than the nearest one is 
 
 
 @dataclass(frozen=True, slots=True)
+class PriorReading:
+    """What the probe reads in an earlier film."""
+
+    probe: ProbeOutput
+    claims: tuple[Assertion, ...]  # what it finds present
+
+
+@dataclass(frozen=True, slots=True)
 class EvidenceSources:
     """Everything that the sentences about one film are checked against."""
 
@@ -56,6 +66,21 @@ class EvidenceSources:
     prior_claims: tuple[Assertion, ...] | None = None  # of the earlier report; None: none given
     edge_mm: float | None = None  # longer edge of the film; None: its pixel spacing is not known
     film_shape: tuple[int, int] = (1, 1)  # height, width in pixels; boxes are parts of these
+    prior_film: PriorReading | None = None  # None: no earlier film, or no probe
+    has_prior: bool = False  # whether there is an earlier film or report to compare with
+
+    @property
+    def all_prior_claims(self) -> tuple[Assertion, ...] | None:
+        """What the earlier report asserts, and what is read in the earlier film; None for neither.
+
+        A finding that the report names is the report's to describe.
+        """
+        if self.prior_film is None:
+            return self.prior_claims
+        reported = self.prior_claims or ()
+        named = {claim.finding for claim in reported}
+        read = [claim for claim in self.prior_film.claims if claim.finding not in named]
+        return (*reported, *read) or (Assertion(NORMAL),)
 
 
 def gather_sources(
@@ -64,6 +89,7 @@ def gather_sources(
     samples: Iterable[GeneratedText] = (),
     study: Study | None = None,
     gate: Gate | None = None,
+    prior_film: PriorReading | None = None,
 ) -> EvidenceSources:
     """Gather what one film's sentences are checked against.
 
@@ -76,7 +102,13 @@ def gather_sources(
         tuple(find_assertions(sample.text) for sample in samples),
         gate,
         *_study_sources(study),
+        prior_film=prior_film,
+        has_prior=study is not None and _has_prior(study),
     )
+
+
+def _has_prior(study: Study) -> bool:
+    return bool(study.prior_report.strip() or (study.prior and study.prior.films))
 
 
 def _study_sources(
@@ -183,15 +215,38 @@ def describe_size(measurement: Measurement, edge_mm: float | None) -> str:
 
 
 def _prior_evidence(claim: Assertion, sources: EvidenceSources) -> list[Evidence]:
-    """Return whether the earlier report fits a claim of change; empty without such a report."""
-    if claim.comparison is None or sources.prior_claims is None:
+    """Return whether the earlier report and film fit a claim of change; empty without either."""
+    if claim.comparison is None:
         return []
     plain = Assertion(claim.finding, side=claim.side, zone=claim.zone)
-    asserted_before = asserts(sources.prior_claims, plain)
-    consistent = asserted_before != (claim.comparison == "new")
-    verb = "asserts" if asserted_before else "does not assert"
-    words = f"The earlier report {verb} {name_of(plain)}."
-    return [Evidence("prior", float(consistent), _stance(float(consistent)), "prior", words)]
+    name, is_new, evidence = name_of(plain), claim.comparison == "new", []
+    if sources.prior_claims is not None:
+        asserted_before = asserts(sources.prior_claims, plain)
+        value = float(asserted_before != is_new)
+        verb = "asserts" if asserted_before else "does not assert"
+        words = f"The earlier report {verb} {name}."
+        evidence.append(Evidence("prior", value, _stance(value), "prior", words))
+    if sources.prior_film is not None:
+        before = probe_signal(plain, sources.prior_film.probe)
+        if before is not None:
+            value = 1 - before if is_new else before
+            words = f"In the earlier film: probe {before:.2f} for {name}."
+            evidence.append(Evidence("prior", value, _stance(value), "prior film", words))
+        if sources.probe is not None and (before is None or before >= NEUTRAL):
+            evidence += _growth_evidence(claim, sources.probe, sources.prior_film.probe)
+    return evidence
+
+
+def _growth_evidence(claim: Assertion, now: ProbeOutput, before: ProbeOutput) -> list[Evidence]:
+    """Return whether the finding's degree in both films fits a claim of growth; else empty."""
+    sign = {"larger": 1.0, "smaller": -1.0}.get(claim.comparison or "")
+    degrees = [expected_degree(claim, probe) for probe in (before, now)]
+    if sign is None or None in degrees:
+        return []
+    first, second = (float(degree or 0.0) for degree in degrees)
+    value = 0.5 + sign * (second - first) / 4  # degrees lie from 1 to 3
+    words = f"Its degree by the probe, 1 small to 3 large: {first:.1f} before, {second:.1f} now."
+    return [Evidence("prior", value, _stance(value), "prior film", words)]
 
 
 def _stance(value: float) -> Stance:

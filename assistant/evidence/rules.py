@@ -20,7 +20,7 @@ from assistant.labeller.sentences import (
     parse_sentences,
     withhold_numbers,
 )
-from assistant.types import Action, Assertion, Gate, GeneratedText, Sentence, Verdict
+from assistant.types import Action, Assertion, Evidence, Gate, GeneratedText, Sentence, Verdict
 
 Removed = tuple[tuple[str, str], ...]  # (what the backbone wrote, why it is not there)
 COMPARES = "It compares with an earlier film, and none was given."
@@ -103,6 +103,8 @@ def judge_sentence(
     probability = None if risk is None else risk.risk_of(claims)
     action = None if risk is None or probability is None else risk.action_for(probability)
     verdict, reason = _verdict(claims, action)
+    if verdict in ("supported", "unsupported") and (denial := _prior_denial(evidence)):
+        (verdict, reason), probability, action = denial, None, None  # no risk covers a change
     return Sentence(
         text=parsed.text,
         section=parsed.section,
@@ -134,6 +136,17 @@ def _verdict(
     if action == "keep":
         return "supported", "The film speaks for it, and its risk is low."
     return "unsupported", "The film speaks for it, but its risk is too high."
+
+
+def _prior_denial(evidence: Sequence[Evidence]) -> tuple[Verdict, str] | None:
+    """Return verdict and reason where the earlier report or film speaks against a change."""
+    prior = [e for e in evidence if e.kind == "prior"]
+    against = [e.detail for e in prior if e.says == "contradicts"]
+    if not against:
+        return None
+    if len(against) < len(prior):
+        return "unsupported", f"Not all that is known of before fits the change: {against[0]}"
+    return "contradicted", f"What is known of before speaks against the change: {against[0]}"
 
 
 def _join_names(names: Sequence[str]) -> str:

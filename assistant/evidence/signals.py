@@ -29,6 +29,7 @@ class Signals:
     known: float | None = None  # how close the film is to the backbone's training films
 
 
+_ABOVE = ((MODERATE, LARGE), (LARGE,))  # the degrees of labels above small, above moderate
 SIGNALS = tuple(field.name for field in fields(Signals))
 
 
@@ -70,6 +71,21 @@ def _degree_probability(
         LARGE: min(above_small, above_moderate),
     }
     return by_degree.get(claim.degree or "", 1.0)
+
+
+def expected_degree(claim: Assertion, probe: ProbeOutput) -> float | None:
+    """Return the probe's mean degree of a finding, 1 (small) to 3 (large), where it has degrees.
+
+    It is that of the claimed place where the finding is likeliest; None where no label has degrees.
+    """
+    labels = [c for c in probe.labels if c.finding == claim.finding]
+    places = [c for c in labels if not c.degrees and is_same_place(claim, c.side, c.zone)]
+    for place in sorted(places, key=lambda c: -c.probability):
+        graded = [c for c in labels if c.degrees and (c.side, c.zone) == (place.side, place.zone)]
+        chances = [c.probability for c in graded if c.degrees in _ABOVE]
+        if len(chances) == len(_ABOVE):
+            return 1 + sum(chances)
+    return None
 
 
 def _combine_sides(claim: Assertion, values: Sequence[tuple[str | None, float]]) -> float:

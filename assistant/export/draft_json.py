@@ -18,9 +18,11 @@ from assistant.export.wording import (
     reasons_of,
     review_words,
     risk_words,
+    study_notes,
+    use_words,
 )
 from assistant.intake.notes import notes_of
-from assistant.types import Answer, Neighbour, Report, Sentence, Study
+from assistant.types import Answer, Neighbour, Provenance, Report, Sentence, Study
 
 SCHEMA = "wetread.draft/1"
 ANSWER_SCHEMA = "wetread.answer/1"
@@ -71,10 +73,16 @@ def neighbour_dict(neighbour: Neighbour) -> dict[str, Any]:
     }
 
 
+def provenance_dict(provenance: Provenance) -> dict[str, Any]:
+    """A provenance as plain values; `films` is there for a study of several films alone."""
+    values = {**asdict(provenance), "versions": dict(provenance.versions)}
+    films = values.pop("films")
+    return {**values, "films": list(films)} if films else values
+
+
 def draft_dict(report: Report) -> dict[str, Any]:
     """A draft as plain values, in the documented order."""
-    provenance = asdict(report.provenance)
-    provenance["versions"] = dict(report.provenance.versions)
+    notes = study_notes(report)
     return {
         "schema": SCHEMA,
         "notice": NOTICES[report.author],
@@ -87,14 +95,13 @@ def draft_dict(report: Report) -> dict[str, Any]:
         "abstention": report.abstention,
         "hallucination_rate": report.hallucination_rate,
         "coverage": report.coverage,
-        "provenance": provenance,
+        "provenance": provenance_dict(report.provenance),
+        **({"notes": list(notes)} if notes else {}),
     }
 
 
 def answer_dict(answer: Answer) -> dict[str, Any]:
     """An answer as plain values."""
-    provenance = asdict(answer.provenance)
-    provenance["versions"] = dict(answer.provenance.versions)
     return {
         "schema": ANSWER_SCHEMA,
         "notice": ANSWER_NOTICE,
@@ -105,7 +112,7 @@ def answer_dict(answer: Answer) -> dict[str, Any]:
         "log_probability": answer.log_probability,
         "removed": [{"text": text, "reason": reason} for text, reason in answer.removed],
         "gate": asdict(answer.gate),
-        "provenance": provenance,
+        "provenance": provenance_dict(answer.provenance),
     }
 
 
@@ -123,6 +130,8 @@ def draft_markdown(report: Report) -> str:
     elif report.abstention:
         lines += [f"> **Warning.** {report.abstention}", ""]
     for note in film_notes(report.study.films[0]):
+        lines += [f"> {note}", ""]
+    for note in study_notes(report):
         lines += [f"> {note}", ""]
     for section in ("findings", "impression"):
         sentences = [s for s in report.sentences if s.section == section]
@@ -149,6 +158,8 @@ def draft_markdown(report: Report) -> str:
         lines += [f"- {text} ({reason})" for text, reason in report.removed]
         lines.append("")
     p = report.provenance
+    if p.films:
+        lines += [f"*Films: {'; '.join(map(use_words, p.films))}.*", ""]
     lines += [
         f"*{p.backbone} {p.revision[:12]}, library {p.library}, seed {p.seed}, {p.time}. "
         f"Coverage of checks {report.coverage:.0%}.*",

@@ -21,6 +21,8 @@ from assistant.export.wording import (
     percent,
     review_words,
     risk_words,
+    study_notes,
+    use_words,
 )
 from assistant.intake.notes import notes_of
 from assistant.intake.png import preview
@@ -179,7 +181,8 @@ def _banners_of(report: Report) -> tuple[tuple[str, str], ...]:
         banners.append(("Warning", report.abstention))
     if correction := correction_words(report.study.films[0]):
         banners.append(("Corrected", correction))
-    banners += [("Note", note) for note in notes_of(report.study.films[0])]
+    notes = (*notes_of(report.study.films[0]), *study_notes(report))
+    banners += [("Note", note) for note in notes]
     if "synthetic" in report.study.films[0].flags:
         banners.append(("Synthetic", "The film was painted by a computer and is of no patient."))
     return tuple(banners)
@@ -191,6 +194,7 @@ def _facts_of(report: Report) -> tuple[tuple[str, str], ...]:
     facts = (
         ("Film", film.sha256[:16]),
         ("View", film.view or "not stated"),
+        ("Films", "; ".join(map(use_words, report.provenance.films))),
         ("Earlier report", "given" if report.study.prior_report.strip() else "none"),
         ("Text", author_note),
         ("Time", f"{report.provenance.time[:16].replace('T', ' ')} UTC"),

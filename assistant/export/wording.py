@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from assistant.intake.notes import notes_of
-from assistant.types import Author, Film, GateAnswer, Sentence
+from assistant.types import Author, Film, FilmUse, GateAnswer, Report, Sentence
 
 NOTICE = "Draft by research software, not for clinical use."
 CHECK_NOTICE = "Check by research software, not for clinical use."
@@ -30,6 +30,18 @@ def film_notes(film: Film) -> tuple[str, ...]:
     """Sentences on what was done to a film, and on what its file says of it: text in it, say."""
     correction = correction_words(film)
     return (*([correction] if correction else []), *notes_of(film))
+
+
+def study_notes(report: Report) -> tuple[str, ...]:
+    """A sentence on each film of the study, or file of its folder, that was not read."""
+    return (*report.study.notes, *(use.note for use in report.provenance.films if use.note))
+
+
+def use_words(use: FilmUse) -> str:
+    """A film of a study in a few words: "lateral 0123456789ab, read"."""
+    name = " ".join(word for word in ("prior" * use.prior, use.kind or "film") if word)
+    view = f" ({use.view})" if use.view else ""
+    return f"{name}{view} {use.sha256[:12]}, {'read' if use.read else 'not read'}"
 
 
 def risk_words(sentence: Sentence, author: Author = "backbone") -> str:

@@ -1,8 +1,9 @@
 """The door: a file becomes a `Film`, or is refused in one sentence.
 
 Everything that identifies a person stays outside. Only the attributes that the picture needs
-are parsed at all, nothing of the file is kept but pixels, view, laterality and spacing, and an
-error names the file and the trouble, never a value out of the file. This package knows file
+are parsed at all, nothing of the file is kept but pixels, view, laterality, spacing and secret
+marks of its study and day (`study_marks`), and an error names the file and the trouble, never a
+value out of the file. This package knows file
 formats; it knows no anatomy and no model.
 """
 
@@ -76,6 +77,8 @@ def read_film_bytes(data: bytes, name: str = "film") -> Film:
         laterality=picture.laterality,
         spacing_mm=picture.spacing_mm,
         flags=(*["synthetic"] * picture.synthetic, *picture.notes),
+        study=picture.study,
+        day=picture.day,
     )
 
 

@@ -66,6 +66,8 @@ def _answer(data: bytes, answers: BinaryIO) -> None:
             "spacing_mm": picture.spacing_mm,
             "synthetic": picture.synthetic or bears_mark(pixels),
             "notes": picture.notes,
+            "study": picture.study,
+            "day": picture.day,
         }
     except RefusedFile as refusal:
         answer = {"refused": str(refusal)}

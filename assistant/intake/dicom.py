@@ -27,6 +27,7 @@ from assistant.intake.elements import TOP_LEVEL, WANTED, numbers_of, text_of, va
 from assistant.intake.limits import Picture, RefusedFile, check_size
 from assistant.intake.notes import BURNED_IN, RECOGNIZABLE, UNREAD_LUT
 from assistant.intake.presentation import colour_of, lut_at, mono_of, padding_of
+from assistant.intake.study_marks import day_of, digest_of
 
 _META: list[BaseTag | int] = [0x00020010]  # TransferSyntaxUID
 _LAST_ITEM = b"\xfe\xff\xdd\xe0\0\0\0\0"  # ends compressed pixel data, PS3.5 A.4
@@ -78,6 +79,8 @@ def read_dicom(data: bytes) -> Picture:
             spacing_mm=_spacing(found),
             synthetic=text_of(found, "SyntheticData") == "YES",
             notes=notes,
+            study=digest_of(text_of(found, "StudyInstanceUID")),
+            day=day_of(text_of(found, "StudyDate")),
         )
     except DICOM_ERRORS:
         raise RefusedFile(CUT_SHORT) from None

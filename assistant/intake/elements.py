@@ -19,6 +19,7 @@ _SYNTHETIC = 0x0008001C  # SyntheticData; by number, as pydicom 3.0 has no keywo
 WANTED = {
     "SOPClassUID": 0x00080016,
     "SyntheticData": _SYNTHETIC,
+    "StudyDate": 0x00080020,
     "Modality": 0x00080060,
     "SeriesDescription": 0x0008103E,
     "ProtocolName": 0x00181030,
@@ -26,6 +27,7 @@ WANTED = {
     "ImagerPixelSpacing": 0x00181164,
     "NominalScannedPixelSpacing": 0x00182010,
     "ViewPosition": 0x00185101,
+    "StudyInstanceUID": 0x0020000D,
     "Laterality": 0x00200060,
     "ImageLaterality": 0x00200062,
     "SamplesPerPixel": 0x00280002,

@@ -35,6 +35,8 @@ class Picture:
     spacing_mm: tuple[float, float] | None = None  # (row, column)
     synthetic: bool = False
     notes: tuple[str, ...] = ()  # flags of `notes`: what a reader should know of the file
+    study: str | None = None  # of `study_marks`, as `Film` has it
+    day: int | None = None  # the same
 
 
 def check_size(rows: int, columns: int, samples: int = 1) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 
 from assistant.backbones.protocols import Encoder
 from assistant.errors import SettingsError
+from assistant.export.draft_json import provenance_dict
 from assistant.intake.png import png
 from assistant.intake.synthetic_mark import draw_mark
 from assistant.labeller.sentences import parse_sentences
@@ -79,8 +80,7 @@ def file_of(painting: Painting, form: Format = "png") -> bytes:
 
 def painting_dict(painting: Painting) -> dict[str, Any]:
     """A painting without its pixels as plain values, as docs/painting.md describes them."""
-    request, provenance = painting.request, asdict(painting.provenance)
-    provenance["versions"] = dict(painting.provenance.versions)
+    request = painting.request
     return {
         "prompt": painting.prompt,
         "settings": {
@@ -92,7 +92,7 @@ def painting_dict(painting: Painting) -> dict[str, Any]:
         },
         "readback": asdict(painting.readback),
         "copy": asdict(painting.copy),
-        "provenance": provenance,
+        "provenance": provenance_dict(painting.provenance),
     }
 
 

@@ -15,16 +15,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from assistant.backbones.protocols import Backbone, Encoded, Sampling
+from assistant.drafting.check import sources_of
+from assistant.drafting.studies import gate_whole_studies
 from assistant.errors import BackboneError, SettingsError
-from assistant.evidence.collect import EvidenceSources, gather_sources, signals_of
+from assistant.evidence.collect import EvidenceSources, signals_of
 from assistant.evidence.risk import RiskModel
 from assistant.evidence.rules import SentenceSignals, judge_answer, judge_sentence
-from assistant.gate import judge_encoded, probe_output_of
+from assistant.gate import GatedStudy
 from assistant.labeller.sentences import ParsedSentence
 from assistant.labeller.summary import case_summary, describe_probe, probe_assertions
 from assistant.prompts import answer_request
 from assistant.provenance import provenance_of
-from assistant.types import Answer, Assertion, Gate, GeneratedText, ProbeFinding, Sentence, Study
+from assistant.types import Answer, Assertion, GeneratedText, ProbeFinding, Sentence, Study
 from assistant.vqa.answer_claims import (
     CHANGE_ANSWERS,
     COUNT_ANSWERS,
@@ -52,8 +54,7 @@ REDRAW_TEMPERATURE = 0.7  # their temperature
 class _ProbedFilm:
     """One film, encoded and probed once, with all that an answer needs."""
 
-    encoded: Encoded
-    gate: Gate
+    gated: GatedStudy
     sources: EvidenceSources
     probe_findings: tuple[ProbeFinding, ...] | None  # None: the backbone has no probe
     probe_claims: tuple[Assertion, ...] | None  # the same, as claims
@@ -82,25 +83,25 @@ def answer_question(
             "questions; train one with `wetread train answer` or name its folder."
         )
     full_question = resolve_followup(question_line, history)
-    film = _probe_film(backbone, study)
+    film = _probe_film(backbone, study, anyway=anyway)
     reading = (
         ""
         if film.probe_claims is None or backbone.instructed
         else describe_probe(film.probe_claims)
     )
-    request = answer_request(full_question, case_summary(study.prior_report), reading)
+    request = answer_request(full_question, _summarise_prior(study, film), reading)
     text, removed, logs, sentence = NOT_ANSWERED, (), (), None
     computed = None
-    if anyway or film.gate.answer != "refuse":
+    if anyway or film.gated.gate.answer != "refuse":
         probed_keys = frozenset(s.finding for s in film.probe_findings or ())
         computed = compute_answer(full_question, film.sources, film.probe_claims, probed_keys)
         if computed is not None:
             text, sentence = computed.text, _computed_sentence(computed, film, risk)
         else:
-            prior_claims = film.sources.prior_claims
+            prior_claims = film.sources.all_prior_claims
             generated = write_answer(
                 backbone,
-                film.encoded,
+                film.gated.encoded,
                 request,
                 full_question,
                 film.probe_claims,
@@ -108,7 +109,7 @@ def answer_question(
                 seed,
             )
             text, removed = judge_answer(
-                full_question, generated.text, has_prior=prior_claims is not None
+                full_question, generated.text, has_prior=film.sources.has_prior
             )
             logs = generated.log_probabilities
             sentence = _written_sentence(full_question, text, generated, film, risk)
@@ -116,8 +117,8 @@ def answer_question(
     return Answer(
         question=question_line,
         text=text,
-        gate=film.gate,
-        provenance=provenance_of(identity, library, request, seed),
+        gate=film.gated.gate,
+        provenance=replace(provenance_of(identity, library, request, seed), films=film.gated.uses),
         log_probability=round(float(np.mean(logs)), 5) if logs else None,
         removed=removed,
         sentence=sentence,
@@ -125,19 +126,30 @@ def answer_question(
     )
 
 
+def _summarise_prior(study: Study, film: _ProbedFilm) -> str:
+    """Return what is known of before: by the earlier report, or else by the earlier film."""
+    if study.prior_report.strip() or film.sources.prior_film is None:
+        return case_summary(study.prior_report)
+    return describe_probe(film.sources.prior_film.claims)
+
+
 def _answer_adapter(backbone: Backbone) -> str | None:
     """Return the adapter that answers; None where the base model answers."""
     return "answer" if "answer" in backbone.tasks else None
 
 
-def _probe_film(backbone: Backbone, study: Study) -> _ProbedFilm:
-    encoded = replace(backbone.encode([study.films[0]])[0], study=study)
-    gate = judge_encoded(backbone, study.films[0], encoded)
-    sources = gather_sources(probe_output_of(backbone, encoded), (), (), study, gate)
-    batch_findings = backbone.probe_encoded([encoded])
+def _probe_film(backbone: Backbone, study: Study, *, anyway: bool) -> _ProbedFilm:
+    to_writer = backbone.instructed and _answer_adapter(backbone) is None
+    (gated,) = gate_whole_studies(
+        backbone, [study], correct=False, anyway=anyway, to_writer=to_writer
+    )
+    batch_findings = backbone.probe_encoded([gated.encoded])
     findings = None if batch_findings is None else batch_findings[0]
     return _ProbedFilm(
-        encoded, gate, sources, findings, None if findings is None else probe_assertions(findings)
+        gated,
+        sources_of(backbone, gated),
+        findings,
+        None if findings is None else probe_assertions(findings),
     )
 
 
@@ -162,7 +174,7 @@ def _computed_sentence(
     )
     if not computed.evidence:
         return sentence
-    in_domain = film.gate.answer == "pass"
+    in_domain = film.gated.gate.answer == "pass"
     return replace(
         sentence,
         evidence=computed.evidence,
@@ -188,7 +200,7 @@ def _written_sentence(
     )
     if not uncheckable and normalised not in CHANGE_ANSWERS:
         return sentence
-    if not is_consistent(question, text, film.probe_claims, film.sources.prior_claims or ()):
+    if not is_consistent(question, text, film.probe_claims, film.sources.all_prior_claims or ()):
         return replace(
             sentence, verdict="contradicted", reason=READ_OTHERWISE, risk=None, action=None
         )

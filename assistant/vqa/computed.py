@@ -70,13 +70,15 @@ def compute_answer(
         return _answer_measurement(question, sources, probe_claims or ())
     if question_claims or not (compares or _CHANGE.search(question)):
         return None
-    if sources.prior_claims is None:
+    if sources.all_prior_claims is None:
         return ComputedAnswer(NO_PRIOR)
-    return (
-        None
-        if probe_claims is None
-        else _answer_changes(sources.prior_claims, probe_claims, probed_keys)
-    )
+    if probe_claims is None:
+        return None
+    answer = _answer_changes(sources.all_prior_claims, probe_claims, probed_keys)
+    if sources.prior_film is None:
+        return answer
+    source = "earlier film" if sources.prior_claims is None else "earlier report or film"
+    return replace(answer, text=answer.text.replace("earlier report", source))
 
 
 def _answer_measurement(

@@ -15,6 +15,7 @@ from films import SECRETS, dicom, levels, written
 from PIL import Image
 from pydicom.data import get_testdata_file
 
+from assistant.drafting.draft import write_drafts
 from assistant.errors import BackboneError, IntakeError, LibraryError, SettingsError
 from assistant.export.draft_json import draft_dict, draft_json, draft_markdown
 from assistant.export.wording import risk_words
@@ -263,3 +264,27 @@ def test_bad_requests_are_refused_in_one_sentence(assistant, sample, tmp_path):
         Assistant.load("nowhere", tmp_path)
     with pytest.raises(BackboneError, match="lacks"):
         Assistant.load(tmp_path, tmp_path)
+
+
+def test_a_film_that_the_gate_warns_of_is_drawn_again_less_often(assistant, phantoms, monkeypatch):
+    backbone, drawn = assistant.backbone, []
+    films = [read_film(path) for path in sorted((phantoms / "images").iterdir())]
+    gated = gate_studies(backbone, [Study((film,)) for film in films], correct=False, anyway=True)
+    write = backbone.write
+
+    def counted(encoded, *rest):
+        drawn[-1] += len(encoded)
+        return write(encoded, *rest)
+
+    monkeypatch.setattr(backbone, "write", counted)
+    texts = []
+    for answer in ("pass", "warn"):
+        drawn.append(0)
+        judged = [replace(study, gate=replace(study.gate, answer=answer)) for study in gated]
+        drafts = write_drafts(
+            backbone, judged, [()] * len(judged), task="report", seed=0, samples=0
+        )
+        texts.append([draft.generation.text for draft in drafts])
+    assert len(films) < drawn[1] < drawn[0]
+    # A film that one round puts right is the same for both.
+    assert sum(a == b for a, b in zip(*texts, strict=True)) >= len(films) // 2

@@ -6,14 +6,20 @@ import re
 from urllib.parse import urlsplit
 
 import httpx
+import numpy as np
 import pytest
-from chat import phantom_png
+from chat import PATIENT, phantom_png
 from conftest import REPO
+
+from assistant.chest.lateral import make_lateral
+from assistant.intake.png import png
 
 
 def test_only_the_named_endpoints_are_public_and_no_path_of_the_server_can_be_named(url):
     info = httpx.get(f"{url}gradio_api/info", timeout=60).json()
-    assert set(info["named_endpoints"]) == {"/draft", "/similar", "/ask", "/paint"}
+    assert set(info["named_endpoints"]) == {
+        "/draft", "/draft_study", "/similar", "/ask", "/paint"
+    }  # fmt: skip
     assert info["unnamed_endpoints"] == {}
     secret = str(REPO / "README.md")
     for told in (secret, {"path": secret}, {"path": secret, "meta": {"_type": "gradio.FileData"}}):
@@ -56,3 +62,21 @@ def test_a_wrong_call_of_an_endpoint_is_one_sentence(url):
 
     with pytest.raises(Exception, match="nothing to paint"):
         Client(url, verbose=False).predict("", 0, 3, "", api_name="/paint")
+
+
+def test_a_study_is_drafted_whole_for_a_program(url, tmp_path):
+    from gradio_client import Client, handle_file
+
+    lateral = make_lateral(7, 0, split="test").astype(np.float32) / 255
+    files = {"lateral": png(lateral), "front": phantom_png(0), "before": phantom_png(1)}
+    for name, data in files.items():
+        (tmp_path / f"{PATIENT}_{name}.png").write_bytes(data)
+    lateral, front, before = (handle_file(tmp_path / f"{PATIENT}_{name}.png") for name in files)
+    client = Client(url, verbose=False)
+    draft = client.predict([lateral, front], [before], "", "", 0, api_name="/draft_study")
+    kinds = [(film["kind"], film["prior"]) for film in draft["provenance"]["films"]]
+    assert kinds == [("frontal", False), ("lateral", False), ("frontal", True)]
+    assert "lateral film" in draft["notes"][0]
+    assert PATIENT not in str(draft)
+    with pytest.raises(Exception, match="no film"):
+        client.predict([], [before], "", "", 0, api_name="/draft_study")

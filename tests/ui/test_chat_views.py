@@ -7,10 +7,13 @@ from types import SimpleNamespace
 from typing import cast
 
 import numpy as np
+import pytest
 
 from assistant import Assistant
-from assistant.types import Film, Neighbour
+from assistant.errors import SettingsError
+from assistant.types import Film, FilmUse, Gate, Neighbour, Provenance, Report, Study
 from ui.cases_view import cases_html
+from ui.draft_view import draft_html
 from ui.film_view import rail_html, viewer_html
 from ui.session import MAX_STUDIES, Session
 
@@ -98,3 +101,39 @@ def test_stopping_a_job_reaches_those_that_wait_and_no_other_kind():
     assert second is not None
     assert paint is not None
     assert (second.stopped.is_set(), paint.stopped.is_set()) == (True, False)
+
+
+def drafted(films, prior=(), uses=()):
+    """A report of a study without a sentence."""
+    provenance = Provenance("mini", "0", "none", "0", 0, versions=(), time="", films=uses)
+    study = Study(films, prior=Study(prior) if prior else None)
+    return Report(study, (), (), gate=Gate("pass", "Known."), provenance=provenance)
+
+
+def test_a_prior_film_stays_on_the_disk_as_long_as_a_draft_rests_on_it(tmp_path):
+    session = Session(home=tmp_path)
+    study = session.open_study((FILM,))
+    before, earlier = session.keep(OTHER), session.keep(OTHER)
+    session.replace_prior(study, (before,))
+    session.keep_report(study, drafted(study.films, (before,)))
+    session.replace_prior(study, (earlier,))
+    assert before.pixels.shape == earlier.pixels.shape
+    session.keep_report(study, drafted(study.films, (earlier,)))
+    assert earlier.pixels.shape == OTHER.pixels.shape
+    with pytest.raises(SettingsError, match="gone"):
+        _ = before.pixels
+
+
+def test_the_films_of_a_draft_say_what_was_made_of_them():
+    session = Session()
+    study = session.open_study((FILM, OTHER))
+    uses = (
+        FilmUse(FILM.sha256, None, "frontal"),
+        FilmUse(OTHER.sha256, None, "lateral", read=False, note="The lateral <film> was not read."),
+    )
+    session.keep_report(study, drafted(study.films, uses=uses))
+    assert "Film 1 (frontal)" in viewer_html(session)
+    assert "Film 2 (lateral, not read)" in viewer_html(session)
+    shown = draft_html(study)
+    assert "The lateral &lt;film&gt; was not read." in shown
+    assert "lateral bbbbbbbbbbbb, not read" in shown

@@ -107,6 +107,11 @@ class VlmBackbone:
             encodings.append(Encoded(Study((film,)), None, unit, vector))
         return encodings
 
+    @property
+    def lateral_weights(self) -> None:
+        """None: it has no probe."""
+        return None
+
     def probe_findings(self, films: Sequence[Film]) -> list[tuple[ProbeFinding, ...]] | None:
         """None: it has no probe."""
         return None

@@ -25,7 +25,7 @@ from assistant.backbones.decoding.packed_linear import head_op_of, linear_op_of,
 from assistant.backbones.decoding.sampling import GenerationSettings, generate_texts, row_uniforms
 from assistant.backbones.loading import backbone_folder
 from assistant.backbones.protocols import Sampling
-from assistant.errors import BackboneError
+from assistant.errors import BackboneError, Stopped
 from assistant.intake import read_film
 from assistant.prompts import film_prompt, paint_prompt, report_request
 from assistant.types import PaintRequest
@@ -265,3 +265,31 @@ def test_a_bfloat16_model_says_what_it_says_in_float32(groups):
         rows = DecodingBatch(decoder, decoder.prefill([p.to(dtype) for p in prompts]), 1, 3)
         made[dtype] = torch.stack([rows.step(rows.last_hidden) for _ in range(3)]).float()
     torch.testing.assert_close(*made.values(), rtol=0.1, atol=0.1)
+
+
+@pytest.fixture
+def two_threads():
+    """Torch with two threads, however many the tests have."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_a_small_model_writes_one_film_in_one_thread_and_gives_the_others_back(backbone, encoded):
+    request, threads = report_request(""), []
+
+    def note(_: str) -> None:
+        threads.append(torch.get_num_threads())
+
+    backbone.write(encoded[:1], [request], Sampling(), ["report"], note)
+    assert 1 in threads
+    assert torch.get_num_threads() == 2
+
+    def stop(_: str) -> None:
+        raise Stopped
+
+    with pytest.raises(Stopped):
+        backbone.write(encoded[:1], [request], Sampling(), ["report"], stop)
+    assert torch.get_num_threads() == 2

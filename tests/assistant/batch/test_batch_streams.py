@@ -105,7 +105,7 @@ def test_films_read_elsewhere_are_those_read_here_and_never_far_ahead(paths, tmp
 
 KILLING = """
 import os, signal, sys
-import assistant.intake, assistant.drafting.sources
+import assistant.intake, assistant.drafting.study_files
 from assistant.drafting.prefetch import prefetch
 
 def deadly(path):
@@ -113,8 +113,8 @@ def deadly(path):
         os.kill(os.getpid(), signal.SIGKILL)
     return real(path)
 
-real = assistant.drafting.sources.read_film
-assistant.drafting.sources.read_film = deadly  # in every process: spawned ones run this file too
+real = assistant.drafting.study_files.read_film
+assistant.drafting.study_files.read_film = deadly  # in every process: they run this file
 if __name__ == "__main__":
     for one in prefetch(sys.argv[1:], 2, 3):
         print(getattr(one, "reason", "") or one.films[0].sha256)
