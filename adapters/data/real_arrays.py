@@ -12,7 +12,7 @@ import csv
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,6 @@ from PIL import Image
 
 from adapters.data.folder_films import TEST_MARKS, VALIDATION_MARKS
 from adapters.data.phantom_arrays import FILM_LABELS
-from assistant.atomic import write_file
 from assistant.backbones.probe.probe import Label
 from assistant.chest.places import each_side
 from assistant.errors import SettingsError
@@ -184,12 +183,6 @@ def load_real_arrays(
         lateral=np.array([_is_lateral(row) for row in rows]),
         term_names=names,
     )
-
-
-def write_claims(arrays: RealArrays, path: Path) -> None:
-    """Write the claims of films as JSON: finding, polarity, side, zone, degree."""
-    rows = [[astuple(claim)[:5] for claim in claims] for claims in arrays.claims]
-    write_file(path, json.dumps(rows).encode())
 
 
 def _rows_of(folder: Path) -> list[dict[str, str]]:

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from adapters.data.real_arrays import read_square
 from adapters.generator.conditions import (
     Condition,
     PlacedClaim,
@@ -25,10 +26,9 @@ from adapters.generator.conditions import (
     without_repeats,
 )
 from assistant.chest.vocabulary import NORMAL
-from assistant.intake.resize import square
 from assistant.types import Assertion
 
-SIZE, QUALITY = 256, 90
+QUALITY = 90  # of the packed films
 HELD_OUT = 0.3  # of the patients of sets that have no split of their own
 WOMAN = re.compile(r"\b(female|woman|lady)\b", re.IGNORECASE)
 MAN = re.compile(r"\b(male|man|gentleman)\b", re.IGNORECASE)
@@ -131,21 +131,6 @@ def training_films(data: Path) -> list[RealFilm]:
     ]
 
 
-def read_square(film: RealFilm) -> np.ndarray:
-    """A film in a square of 256 pixels, its true aspect restored: uint8 (256, 256)."""
-    picture = Image.open(film.image).convert("L")
-    if film.shape is not None:
-        scale = SIZE / max(film.shape)
-        size = (round(film.shape[0] * scale), round(film.shape[1] * scale))
-        picture = picture.resize(size, Image.Resampling.BICUBIC)
-    elif max(picture.size) > SIZE:
-        scale = SIZE / max(picture.size)
-        size = (round(picture.width * scale), round(picture.height * scale))
-        picture = picture.resize(size, Image.Resampling.BOX)
-    pixels = np.asarray(picture, np.float32) / 255
-    return (square(pixels, SIZE) * 255).round().astype(np.uint8)
-
-
 def pack(films: list[RealFilm], path: Path) -> None:
     """Write films and conditions into one file, without any name of a file or patient."""
     rows = []
@@ -153,7 +138,9 @@ def pack(films: list[RealFilm], path: Path) -> None:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         for number, film in enumerate(films):
             buffer = io.BytesIO()
-            Image.fromarray(read_square(film)).save(buffer, "WEBP", quality=QUALITY, method=5)
+            Image.fromarray(read_square(film.image, film.shape)).save(
+                buffer, "WEBP", quality=QUALITY, method=5
+            )
             archive.writestr(f"{number:05d}.webp", buffer.getvalue())
             tokens, boxes = encode(film.condition)
             rows.append({"tokens": tokens.tolist(), "boxes": boxes.tolist()})
