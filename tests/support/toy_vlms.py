@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from toy_janus import WORDS, toy_base
@@ -224,3 +226,17 @@ def toy_vlm(family: str, folder: Path, seed: int = 0) -> Path:
     folder.mkdir(parents=True)
     FAMILIES[family](folder)
     return folder
+
+
+# Each family as a test's parameter; most of them only where long tests run.
+EVERY = [
+    name if name in ("gemma3", "janus") else pytest.param(name, marks=pytest.mark.long)
+    for name in FAMILIES
+]
+
+
+def copy_of(folder: Path, home: Path) -> Path:
+    """A fresh copy of a checkpoint in another folder, to be damaged."""
+    target = home / folder.name
+    shutil.rmtree(target, ignore_errors=True)
+    return Path(shutil.copytree(folder, target))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ import pytest
 from command import run
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from toy_vlms import FAMILIES, toy_vlm
+from toy_vlms import EVERY, FAMILIES, copy_of, toy_vlm
 
 from assistant.backbones.loading import load_checkpoint
 from assistant.backbones.protocols import Sampling
@@ -22,10 +21,6 @@ from assistant.backbones.settings import Checkpoint
 from assistant.errors import BackboneError
 from assistant.types import Film
 
-EVERY = [
-    name if name in ("gemma3", "janus") else pytest.param(name, marks=pytest.mark.long)
-    for name in FAMILIES
-]
 MANY = settings(
     max_examples=40,
     deadline=None,
@@ -39,12 +34,6 @@ def toys(tmp_path_factory) -> Path:
     for family in FAMILIES:
         toy_vlm(family, folder / family)
     return folder
-
-
-def copy_of(folder: Path, home: Path) -> Path:
-    target = home / folder.name
-    shutil.rmtree(target, ignore_errors=True)
-    return Path(shutil.copytree(folder, target))
 
 
 def film() -> Film:

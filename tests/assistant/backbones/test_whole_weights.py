@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from toy_janus import dressed_toy
-from toy_vlms import FAMILIES, toy_vlm
+from toy_vlms import EVERY, FAMILIES, copy_of, toy_vlm
 from transformers import AutoModelForImageTextToText
 
 from adapters.lora.card import hash_files
@@ -25,10 +25,6 @@ from assistant.backbones.settings import Checkpoint
 from assistant.errors import BackboneError
 
 Weights = dict[str, torch.Tensor]
-EVERY = [
-    name if name in ("gemma3", "janus") else pytest.param(name, marks=pytest.mark.long)
-    for name in FAMILIES
-]
 VISION = re.compile("vision|visual")
 MANY = settings(
     max_examples=25,
@@ -44,12 +40,6 @@ def toys(tmp_path_factory) -> Path:
         toy_vlm(family, folder / family)
     dressed_toy(folder / "ours")
     return folder
-
-
-def copy_of(folder: Path, home: Path) -> Path:
-    target = home / folder.name
-    shutil.rmtree(target, ignore_errors=True)
-    return Path(shutil.copytree(folder, target))
 
 
 def refusal(folder: Path) -> str:
