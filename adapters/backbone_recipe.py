@@ -14,6 +14,7 @@ from assistant.parsing import is_file, read_toml
 
 TRUNKS = ("imagenet", "random")
 VISION_HEADS = 4  # of the vision model that a film encoder replaces
+GRID = 16  # patches along one edge of a film: that of the masks that the encoder learns from
 LARGEST = 10**12  # of any number in a recipe
 
 
@@ -192,8 +193,11 @@ def _check_shape(model: Model, path: Path) -> None:
     """Refuse shapes that the Janus architecture cannot have."""
     rules = (
         (model.image_size % model.patch_size == 0, "image_size must be a multiple of patch_size"),
-        (model.grid == 16, "image_size / patch_size must be 16, the grid of the training masks"),
-        (model.painting_size % model.grid == 0, "painting_size must be a multiple of the grid"),
+        (
+            model.grid == GRID,
+            f"image_size / patch_size must be {GRID}, the grid of the training masks",
+        ),
+        (model.painting_size % GRID == 0, "painting_size must be a multiple of the grid"),
         (
             model.vision_width % VISION_HEADS == 0,
             f"vision_width must be a multiple of {VISION_HEADS}",

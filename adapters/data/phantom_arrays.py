@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from adapters.backbone_recipe import GRID
 from adapters.data.phantom_measurements import measurements_of
 from assistant.atomic import write_file
 from assistant.backbones.probe.probe import Label
@@ -35,7 +36,6 @@ from assistant.labeller.summary import describe_probe
 from assistant.types import Assertion
 from assistant.vqa.question_bank import Question, ask_about
 
-GRID = 16  # patches along one edge of the film
 COVERED = 20  # of 255: a patch counts as covered when more of it is
 FILM_LABELS: tuple[Label, ...] = tuple(Label(*key) for key in LABEL_KEYS)
 

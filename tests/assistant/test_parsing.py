@@ -167,7 +167,6 @@ adapter = "x"
 RECIPES = {
     name: (Path(__file__).parents[2] / "adapters" / "recipes" / f"{name}.toml").read_text()
     for name in ("mini", "report")
-    if (Path(__file__).parents[2] / "adapters" / "recipes" / f"{name}.toml").is_file()
 }
 
 
