@@ -86,7 +86,7 @@ def evaluate(
         typer.Argument(
             help="One or more of report, image, risk, gate, looking, shift, privacy, mini (the "
             "bars of the embedded default), smoke (a minute), films (real films with reports or "
-            "labels), real, fidelity, labeller, or all; "
+            "labels), fidelity, labeller, or all; "
             "default: mini. `compare A B` compares two results. See docs/evaluation.md."
         ),
     ] = None,

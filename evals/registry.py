@@ -28,7 +28,6 @@ from evals.suites import (
     labeller,
     looking,
     privacy,
-    real,
     report,
     risk,
     shift,
@@ -115,12 +114,6 @@ def _measure_privacy(assistant: Any, options: SuiteOptions, on_progress: OnProgr
     )
 
 
-def _measure_real(assistant: Any, options: SuiteOptions, on_progress: OnProgress) -> PartResult:
-    return real.measure(
-        assistant, data=_require_data(options.data), n=options.n, on_progress=on_progress
-    )
-
-
 def _measure_fidelity(assistant: Any, options: SuiteOptions, on_progress: OnProgress) -> PartResult:
     return fidelity.measure(
         assistant,
@@ -172,7 +165,6 @@ SUITES: Mapping[str, Suite] = MappingProxyType(
         "privacy": Suite({"privacy": _measure_privacy}, privacy.BARS),
         "mini": Suite(MINI_PARTS, MINI_BARS),
         "smoke": Suite(_SMOKE),
-        "real": Suite({"real": _measure_real}, required_data="a folder of films"),
         "films": Suite(films.PARTS, films.BARS, "a folder of films"),
         "fidelity": Suite({"fidelity": _measure_fidelity}, required_data="a folder of films"),
         "labeller": Suite(

@@ -25,8 +25,8 @@ PACKAGES = ("wetread", "torch", "transformers", "peft", "faiss-cpu", "numpy", "s
 NO_WEIGHTS: Mapping[str, str | Path] = MappingProxyType({})
 DATA = ("data", "train", "laterals", "predictions", "generated", "real", "canaries")
 PREFIXED = (
-    "risk", "gate", "looking", "real", "fidelity", "findings", "reports", "similar", "places",
-    "groups", "views",
+    "risk", "gate", "looking", "fidelity", "findings", "reports", "similar", "places", "groups",
+    "views",
 )  # fmt: skip
 
 

@@ -207,20 +207,10 @@ def test_the_suite_writes_its_figures_and_repeats_itself(capfd, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "words", [("mini", "--only", "report,nothing"), ("real",), ("mini", "--site", "Z")]
+    "words", [("mini", "--only", "report,nothing"), ("films",), ("mini", "--site", "Z")]
 )
 def test_what_there_is_not_to_measure_ends_with_two(capfd, words):
     assert run(capfd, "eval", *words).code == 2
-
-
-def test_real_films_are_counted_as_warned_or_refused(capfd, phantoms, tmp_path):
-    image = next((phantoms / "images").iterdir())
-    (tmp_path / "film.png").write_bytes(image.read_bytes())
-    (tmp_path / "broken.png").write_bytes(b"no film")
-    (tmp_path / "cases.csv").write_text("image\nfilm.png\nbroken.png\n", encoding="utf-8")
-    outcome = run(capfd, "eval", "real", "--data", tmp_path, "--json", "--backbone", BACKBONE)
-    figures = json.loads(outcome.out)["figures"]
-    assert all((f["n"], f["unscored"]) == (1, 1) for f in figures.values())
 
 
 def test_the_card_states_the_measured_figures(capfd, tmp_path):
