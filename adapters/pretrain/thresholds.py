@@ -2,13 +2,15 @@
 
 Micro-averaged F1 is largest where everything is claimed that is true with a chance above half of
 that F1 (Lipton et al. 2014, arXiv:1402.1892): so the chances of all labels are calibrated, and one
-chance decides for all. Labels that real reports hardly name keep the threshold of phantoms.
+chance decides for all. True is what a report claims: of a finding that has sides, the label without
+one is true where the report names none. Labels that real reports hardly claim keep the threshold of
+phantoms.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
@@ -17,7 +19,7 @@ from adapters.data.real_arrays import OPEN, PRESENT, UNCERTAIN
 from assistant.backbones.probe.probe import Label, Probe
 from assistant.chest.vocabulary import NORMAL
 
-FEWEST = 15  # real films that show a finding, for its threshold to be theirs
+FEWEST = 15  # real films that are reported with a label, for its threshold to be theirs
 CHANCES = np.linspace(0.12, 0.6, 25)
 AS_GOOD = 0.005  # of F1
 RARE = 0.998  # share of real films that a label which they hardly ever show must leave out
@@ -47,8 +49,12 @@ def fit_thresholds(
     cuts = {key: _best_cut(phantoms, columns) for key, columns in groups.items()}
     chance = None
     if real is not None and held_out is not None:
-        lines = {key: _calibrate(real, columns) for key, columns in groups.items()}
-        chance = _best_chance(held_out, groups, lines)
+        claimed = _claimed(real.states, probe.labels)
+        lines = {
+            key: _calibrate(real.logits[:, columns], claimed[:, columns])
+            for key, columns in groups.items()
+        }
+        chance = _best_chance(held_out, _claimed(held_out.states, probe.labels), groups, lines)
         for key, columns in groups.items():
             line = lines[key]
             if line is not None:
@@ -71,48 +77,66 @@ def _groups_of(labels: Sequence[Label]) -> dict[GroupKey, list[int]]:
     return groups
 
 
-def _known(films: JudgedFilms, columns: list[int]) -> tuple[np.ndarray, np.ndarray]:
-    """Logits and truth of all known labels of some columns, in one row."""
-    states, logits = films.states[:, columns].ravel(), films.logits[:, columns].ravel()
-    is_known = (states != UNCERTAIN) & (states != OPEN)
-    return logits[is_known], states[is_known] == PRESENT
+def _claimed(states: np.ndarray, labels: Sequence[Label]) -> np.ndarray:
+    """Which labels (N, L) reports claim as present: of a finding the sides that are named, if any.
+
+    What is uncertain is not claimed, nor is a side where the report leaves it open.
+    """
+    present = states == PRESENT
+    claimed = present.copy()
+    for number, label in enumerate(labels):
+        if label.side is None:
+            sided = [i for i, other in enumerate(labels) if _is_at_a_side(other, label)]
+            claimed[:, number] &= ~present[:, sided].any(axis=1)
+    return claimed
 
 
-def _calibrate(films: JudgedFilms, columns: list[int]) -> Line | None:
-    """Slope and offset from logits to calibrated ones (Platt 1999); None for too few films."""
-    logits, truth = _known(films, columns)
-    if truth.sum() < FEWEST or truth.all():
+def _is_at_a_side(other: Label, label: Label) -> bool:
+    return other.side is not None and replace(other, side=None) == label
+
+
+def _calibrate(logits: np.ndarray, claimed: np.ndarray) -> Line | None:
+    """Slope and offset from logits to calibrated ones (Platt 1999); None for too few claims."""
+    if claimed.sum() < FEWEST or claimed.all():
         return None
-    model = LogisticRegression(C=10.0).fit(logits[:, None], truth)
+    model = LogisticRegression(C=10.0).fit(logits.reshape(-1, 1), claimed.ravel())
     slope = float(model.coef_[0, 0])
     return (slope, float(model.intercept_[0])) if slope > 0.1 else None
 
 
 def _best_chance(
     films: JudgedFilms,
+    claimed: np.ndarray,
     groups: Mapping[GroupKey, list[int]],
     lines: Mapping[GroupKey, Line | None],
 ) -> float:
-    """The chance above which a claim raises micro-F1, over the labels without a place."""
+    """The chance above which a claim of a finding and its side raises micro-F1."""
     scored = []
     for key, columns in groups.items():
-        line = lines[key]
-        if any(key[1:]) or key[0] == NORMAL or line is None:
+        (finding, _, is_zoned, degrees), line = key, lines[key]
+        if is_zoned or degrees or finding == NORMAL or line is None:
             continue
-        logits, truth = _known(films, columns)
         slope, offset = line
-        scored.append((1 / (1 + np.exp(-(slope * logits + offset))), truth))
+        logits = slope * films.logits[:, columns].ravel() + offset
+        scored.append((1 / (1 + np.exp(-logits)), claimed[:, columns].ravel()))
     if not scored:
         return 0.5
     chances, truths = (np.concatenate(part) for part in zip(*scored, strict=True))
 
     def f1(cut: float) -> float:
-        claimed = chances > cut
-        return float(2 * (claimed & truths).sum() / max(claimed.sum() + truths.sum(), 1))
+        above = chances > cut
+        return float(2 * (above & truths).sum() / max(above.sum() + truths.sum(), 1))
 
     best = max(map(f1, CHANCES))
     # Where several do as well the highest is taken, which claims the least that is false.
     return float(max(chance for chance in CHANCES if f1(chance) >= best - AS_GOOD))
+
+
+def _known(films: JudgedFilms, columns: list[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Logits and truth of all known labels of some columns, in one row."""
+    states, logits = films.states[:, columns].ravel(), films.logits[:, columns].ravel()
+    is_known = (states != UNCERTAIN) & (states != OPEN)
+    return logits[is_known], states[is_known] == PRESENT
 
 
 def _best_cut(films: JudgedFilms, columns: list[int]) -> float:
