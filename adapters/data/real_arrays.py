@@ -24,7 +24,7 @@ from assistant.backbones.probe.probe import Label
 from assistant.chest.places import each_side
 from assistant.errors import SettingsError
 from assistant.intake.resize import square
-from assistant.labeller.labeller import find_assertions
+from assistant.labeller.labeller import find_assertions, reads_language
 from assistant.parsing import is_file
 from assistant.types import Assertion
 
@@ -199,6 +199,8 @@ def _rows_of(folder: Path) -> list[dict[str, str]]:
 
 
 def _claims_of(row: dict[str, str]) -> tuple[Assertion, ...]:
+    if not reads_language(row.get("language") or ""):
+        return ()
     return tuple(dict.fromkeys(find_assertions(row.get("report") or "")))
 
 

@@ -42,6 +42,15 @@ _GRAMMAR = index_of(CUES)
 _KNOWN_WORDS = words_of((*FINDINGS, *HINTS, *NORMALS, *PLACES))
 _PAST_VERBS = frozenset(("was", "were"))
 _DEFINITE = frozenset(("the", "this", "these", "known"))
+_ENGLISH = ("", "en", "eng", "english")
+
+
+def reads_language(language: str) -> bool:
+    """Whether reports in a language are read: English, or where none is stated.
+
+    `language` is a name or a tag of BCP 47, such as `en-GB`.
+    """
+    return language.strip().casefold().split("-")[0] in _ENGLISH
 
 
 def find_assertions(text: str, *, advice: bool = False) -> tuple[Assertion, ...]:

@@ -17,6 +17,7 @@ from assistant.chest.vocabulary import finding_of_label
 from assistant.errors import SettingsError
 from assistant.intake import read_film
 from assistant.intake.resize import restore_shape
+from assistant.labeller.labeller import reads_language
 from assistant.types import Film
 from retrieval import FaultyRow, FolderRow, rows_with_cells
 from retrieval.folders import TABLES, is_file, is_folder, split_labels
@@ -30,8 +31,10 @@ _VIEW = ("projection", "frontal/lateral", "view", "viewposition", "view_position
 _GOLD, _FINDINGS, _SEX, _AGE = "gold", "findings", ("sex", "gender"), "age"
 _BORN, _TAKEN = "birth", "study"  # years
 _UNCERTAIN, _ABSENT = "uncertain", "absent"  # labels, beside those that are present
+_LANGUAGE = "language"  # of the report
 _COLUMNS = (
     *_STUDY, *_VIEW, _GOLD, _FINDINGS, *_SEX, _AGE, _BORN, _TAKEN, _UNCERTAIN, _ABSENT,
+    _LANGUAGE,
 )  # fmt: skip
 # Columns of boxes, the pixels of the edge that they count in (None: of the film itself, in
 # parts of it where no number is above 1), and the finding of a box that names none.
@@ -77,6 +80,7 @@ class FilmTable:
 
     records: tuple[FilmRecord, ...]
     faulty: int
+    foreign: int = 0  # reports in a language that the labeller does not read, which are left out
 
 
 class PatientNumbers:
@@ -96,13 +100,16 @@ def read_table(path: Path, numbers: PatientNumbers) -> FilmTable:
     Raises LibraryError for a table that cannot be read.
     """
     columns = (*_COLUMNS, *(name for name, _, _ in _BOXES))
-    records, faulty = [], 0
+    records, faulty, foreign = [], 0, 0
     for row, cells in rows_with_cells(path, columns):
         if isinstance(row, FaultyRow):
             faulty += 1
         else:
+            if row.report and not reads_language(cells[_LANGUAGE]):
+                row, foreign = replace(row, report=""), foreign + 1
+                cells = {**cells, _FINDINGS: ""}
             records.append(_record_of(row, cells, numbers, f"{path} {row.row}"))
-    return FilmTable(tuple(records), faulty)
+    return FilmTable(tuple(records), faulty, foreign)
 
 
 def choose_split(table: FilmTable, split: str) -> FilmTable:
@@ -115,7 +122,7 @@ def choose_split(table: FilmTable, split: str) -> FilmTable:
         raise SettingsError(
             f"The table has no film of the split {split!r}; its splits are: {known}."
         )
-    return FilmTable(chosen, table.faulty)
+    return FilmTable(chosen, table.faulty, table.foreign)
 
 
 def read_record(record: FilmRecord) -> Film:

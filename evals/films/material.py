@@ -72,6 +72,7 @@ def load_material(options: SuiteOptions, data: Path) -> Material:
     words = f"{len(films)} films of {len(patients)} patients of the folder {data.name}"
     words += f", split {options.split}" if options.split else ""
     words += f"; {chosen.faulty} rows of its table do not hold" if chosen.faulty else ""
+    words += f"; {chosen.foreign} of its reports are not in English" if chosen.foreign else ""
     return Material(
         films, tuple(laterals), training, _sample(known, most, options.seed), chosen.faulty, words
     )

@@ -175,6 +175,25 @@ def test_the_probability_of_a_finding_is_the_largest_over_its_places_without_deg
     assert probability_of(output, "nodule") is None
 
 
+@pytest.mark.parametrize(("language", "is_read"), [("", True), ("en-GB", True), ("es", False)])
+def test_a_report_in_another_language_is_counted_and_its_film_keeps_its_labels(
+    tmp_path, language, is_read
+):
+    (tmp_path / "cases.csv").write_text(
+        "image,report,labels,language\n"
+        f"a.png,Derrame pleural derecho. No pneumothorax.,pleural_effusion,{language}\n",
+        encoding="utf-8",
+    )
+    table = read_table(tmp_path, PatientNumbers())
+    (film,) = table.records
+    assert (bool(film.report), bool(film.findings), table.foreign) == (
+        is_read,
+        is_read,
+        int(not is_read),
+    )
+    assert film.labels == ("pleural_effusion",)
+
+
 def test_every_film_is_scored_or_counted_and_what_the_report_leaves_open_is_unscored():
     golds = (("Effusion",), ("Pneumothorax",), (), None, ())
     records = [record(i, (*REPORTS, "")[i], gold=gold) for i, gold in enumerate(golds)]
