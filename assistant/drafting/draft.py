@@ -180,7 +180,7 @@ def _report_best(best: Sequence[GeneratedText], on_text: OnText | None) -> OnTex
 
 
 def count_mismatches(probe_claims: Sequence[Assertion], text_claims: Sequence[Assertion]) -> int:
-    """How many of the probe's findings a text lacks, plus how many it adds to them."""
+    """How many of the probe's findings a text lacks or denies, plus how many it adds to them."""
     # Each side by itself: a summary's "bilateral" is not met by a text about one side.
     stated = [
         part
@@ -191,8 +191,18 @@ def count_mismatches(probe_claims: Sequence[Assertion], text_claims: Sequence[As
     expected = [
         part for claim in probe_claims if claim.finding != NORMAL for part in split_sides(claim)
     ]
-    lacking = sum(not is_among(claim, stated) for claim in expected)
+    # A finding may be asserted in one sentence and denied in another.
+    denied = {(claim.finding, claim.side) for claim in text_claims if claim.polarity == "absent"}
+    lacking = sum(
+        not is_among(claim, stated) or not denied.isdisjoint(_denials_of(claim))
+        for claim in expected
+    )
     return lacking + sum(not is_among(claim, expected) for claim in stated)
+
+
+def _denials_of(claim: Assertion) -> set[tuple[str, str | None]]:
+    """Finding and side of the denials that a claim does not go with."""
+    return {(claim.finding, side) for side in (None, claim.side)}
 
 
 def _probe_outputs(backbone: Backbone, encoded: Sequence[Encoded]) -> list[ProbeOutput | None]:

@@ -149,6 +149,8 @@ SLIPS = [
     ("small right pleural effusion", "Large right pleural effusion.", 2),
     ("small right pleural effusion", "Left pleural effusion.", 2),
     ("small right pleural effusion", "No pleural effusion.", 1),
+    ("small right pleural effusion", "Right pleural effusion. No pleural effusion.", 1),
+    ("small right pleural effusion", "Right pleural effusion. No left pleural effusion.", 0),
     ("small right pleural effusion", "Right pleural effusion. Left pneumothorax.", 1),
     ("no finding", "No acute cardiopulmonary process.", 0),
     ("no finding", "Cardiomegaly.", 1),
