@@ -43,6 +43,7 @@ from assistant.types import (
 
 UNCHECKED = "No calibrated check of the film exists for this backbone."
 NEUTRAL = 0.5  # a signal at or above it supports the claim, one below it contradicts it
+SAME_DEGREE = 0.1  # degrees lie from 1 (small) to 3 (large)
 BOX_SHARE = 0.5  # share of the strongest patch from which a patch belongs to the finding's box
 SIMILARITY_DROP = 0.25  # a case this much less similar than the nearest one is left out
 
@@ -238,12 +239,17 @@ def _prior_evidence(claim: Assertion, sources: EvidenceSources) -> list[Evidence
 
 
 def _growth_evidence(claim: Assertion, now: ProbeOutput, before: ProbeOutput) -> list[Evidence]:
-    """Return whether the finding's degree in both films fits a claim of growth; else empty."""
+    """Return whether the finding's degree in both films fits a claim of growth.
+
+    Empty where the degrees are unknown, or too near to each other to tell growth from noise.
+    """
     sign = {"larger": 1.0, "smaller": -1.0}.get(claim.comparison or "")
     degrees = [expected_degree(claim, probe) for probe in (before, now)]
     if sign is None or None in degrees:
         return []
     first, second = (float(degree or 0.0) for degree in degrees)
+    if abs(second - first) < SAME_DEGREE:
+        return []
     value = 0.5 + sign * (second - first) / 4  # degrees lie from 1 to 3
     words = f"Its degree by the probe, 1 small to 3 large: {first:.1f} before, {second:.1f} now."
     return [Evidence("prior", value, _stance(value), "prior film", words)]

@@ -36,7 +36,7 @@ SIGNALS = tuple(field.name for field in fields(Signals))
 def probe_signal(claim: Assertion, probe: ProbeOutput) -> float | None:
     """Return the probe's probability that a claim is true; None where it has no label for it."""
     labels = [c for c in probe.labels if c.finding == claim.finding]
-    matching = [c for c in labels if not c.degrees and is_same_place(claim, c.side, c.zone)]
+    matching = _labels_at(claim, labels)
     if not matching:
         return None
     if claim.polarity == "absent":
@@ -46,12 +46,23 @@ def probe_signal(claim: Assertion, probe: ProbeOutput) -> float | None:
     )
 
 
+def _labels_at(claim: Assertion, labels: Iterable[LabelProbability]) -> list[LabelProbability]:
+    """The labels of a claim's place, without degrees.
+
+    A label without a side or zone does not speak for a claim that has one, if others have it: the
+    finding may be elsewhere.
+    """
+    chosen = [c for c in labels if not c.degrees and is_same_place(claim, c.side, c.zone)]
+    if claim.side:
+        chosen = [c for c in chosen if c.side] or chosen
+    if claim.zone:
+        chosen = [c for c in chosen if c.zone] or chosen
+    return chosen
+
+
 def steadiness_signal(claim: Assertion, probe: ProbeOutput) -> float | None:
     """Return 1 where the probe's probability is the same in all shifts of the film, less if not."""
-    labels = [
-        c for c in probe.labels
-        if c.finding == claim.finding and not c.degrees and is_same_place(claim, c.side, c.zone)
-    ]  # fmt: skip
+    labels = _labels_at(claim, [c for c in probe.labels if c.finding == claim.finding])
     return 1 - max(c.spread for c in labels) if labels else None
 
 
@@ -79,7 +90,7 @@ def expected_degree(claim: Assertion, probe: ProbeOutput) -> float | None:
     It is that of the claimed place where the finding is likeliest; None where no label has degrees.
     """
     labels = [c for c in probe.labels if c.finding == claim.finding]
-    places = [c for c in labels if not c.degrees and is_same_place(claim, c.side, c.zone)]
+    places = _labels_at(claim, labels)
     for place in sorted(places, key=lambda c: -c.probability):
         graded = [c for c in labels if c.degrees and (c.side, c.zone) == (place.side, place.zone)]
         chances = [c.probability for c in graded if c.degrees in _ABOVE]

@@ -35,7 +35,10 @@ def film_of(pixels: np.ndarray) -> Film:
     return Film(kept, hashlib.sha256(kept.tobytes()).hexdigest())
 
 
-def test_a_mirrored_film_reads_as_the_same_with_its_sides_exchanged(assistant):
+def test_of_two_looks_a_mirrored_film_reads_as_the_same_with_its_sides_exchanged(
+    assistant, monkeypatch
+):
+    monkeypatch.setattr(assistant.backbone._model.config.vision_config, "views", 2)
     made = [make_phantom(77, number, "A", "test") for number in range(6)]
     plain = assistant.backbone.probe_findings([film_of(p.film) for p in made])
     turned = assistant.backbone.probe_findings([film_of(p.film[:, ::-1]) for p in made])

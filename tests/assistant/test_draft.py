@@ -140,7 +140,7 @@ def test_markdown_carries_notice_verdicts_and_provenance(assistant, sample):
 
 
 @pytest.mark.parametrize("source", ["nih", "hannover", "covid"])
-def test_a_real_film_carries_the_warning(assistant, source):
+def test_a_real_film_of_another_hospital_is_drafted_without_a_warning(assistant, source):
     folder = SHARED / source / "images"
     if not folder.is_dir():
         pytest.skip(f"{folder.name}: the real films are not on this machine")
@@ -149,11 +149,11 @@ def test_a_real_film_carries_the_warning(assistant, source):
     gated = gate_studies(assistant.backbone, studies, correct=False, anyway=False)
     gates = [one.gate for one in gated]
     for image, gate in zip(images, gates, strict=True):
-        assert gate.answer == "warn", image.name
-        assert "outside what the backbone knows" in gate.reason
+        assert gate.answer == "pass", image.name
     report = assistant.draft(images[0])
     assert report.gate == gates[0]
-    assert report.gate.reason in draft_markdown(report)
+    assert report.sentences
+    assert "outside what the backbone knows" not in draft_markdown(report)
 
 
 def test_of_noise_and_a_blank_film_nothing_is_written_unless_one_insists(assistant):

@@ -76,7 +76,7 @@ def test_a_study_is_drafted_whole_for_a_program(url, tmp_path):
     draft = client.predict([lateral, front], [before], "", "", 0, api_name="/draft_study")
     kinds = [(film["kind"], film["prior"]) for film in draft["provenance"]["films"]]
     assert kinds == [("frontal", False), ("lateral", False), ("frontal", True)]
-    assert "lateral film" in draft["notes"][0]
+    assert all(film["read"] for film in draft["provenance"]["films"])
     assert PATIENT not in str(draft)
     with pytest.raises(Exception, match="no film"):
         client.predict([], [before], "", "", 0, api_name="/draft_study")

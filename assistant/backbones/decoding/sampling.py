@@ -29,6 +29,7 @@ class GenerationSettings:
     max_tokens: int  # of each text; all of them for a picture
     end_token: int = -1  # the token that ends a text; a picture has none
     temperature: float = 0.0  # 0: the most probable token
+    least: float = 0.0  # tokens less probable than this share of the most probable are never drawn
 
 
 @dataclass(slots=True)
@@ -50,19 +51,23 @@ def row_uniforms(seed: int, key: str, index: int, count: int) -> np.ndarray:
 
 
 def sample_token(
-    logits: torch.Tensor, temperature: float, uniforms: torch.Tensor | None
+    logits: torch.Tensor, temperature: float, uniforms: torch.Tensor | None, least: float = 0.0
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The next tokens, int64 (rows,), from logits (rows, tokens), and their log-probabilities.
 
     Without `uniforms` each is the most probable; else the one whose cumulative probability the
-    row's number of `uniforms` (rows,), in [0, 1), falls into.
+    row's number of `uniforms` (rows,), in [0, 1), falls into. Tokens whose probability is below
+    `least` times the highest are left out (Nguyen et al. 2024, "min-p", arXiv:2407.01082).
     """
     if uniforms is None:
         log_probabilities = logits.float().log_softmax(dim=-1)
         best = log_probabilities.max(dim=-1)
         return best.indices, best.values
     log_probabilities = (logits.float() / temperature).log_softmax(dim=-1)
-    cumulative = log_probabilities.double().exp().cumsum(dim=-1)
+    chances = log_probabilities.double().exp()
+    if least:
+        chances = chances * (chances >= least * chances.amax(dim=-1, keepdim=True))
+    cumulative = chances.cumsum(dim=-1)
     thresholds = uniforms[:, None] * cumulative[:, -1:]
     tokens = torch.searchsorted(cumulative, thresholds, right=True).clamp(max=logits.shape[1] - 1)
     return tokens[:, 0], log_probabilities.gather(1, tokens)[:, 0]
@@ -98,7 +103,7 @@ def generate_texts(
             text_numbers = [number for numbers in row_numbers for number in numbers]
             step_uniforms = None if device_uniforms is None else device_uniforms[text_numbers, step]
             tokens, log_probabilities = sample_token(
-                settings.head(hidden), settings.temperature, step_uniforms
+                settings.head(hidden), settings.temperature, step_uniforms, settings.least
             )
             for number, token, log_probability in zip(
                 text_numbers, tokens.tolist(), log_probabilities.tolist(), strict=True

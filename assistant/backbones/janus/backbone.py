@@ -274,9 +274,10 @@ class JanusBackbone:
         ]
         if self._measurement_model is None:
             return outputs
+        # From the first frontal alone: a study's logits also have what its other films say.
         measured = [
             self._measurement_model.measure(
-                np.asarray(film.logits).mean(axis=0), film.features.numpy().mean(axis=0)
+                self._probe(film.features[None])[0][0].numpy(), film.features.numpy().mean(axis=0)
             )
             for film in encoded
         ]

@@ -35,6 +35,7 @@ MISMATCH = (
     "The tokenizer, the chat template and the weights of this backbone do not belong together "
     "({}); get its files again."
 )
+LEAST = 0.1  # of the most probable token's chance: what is rarer misspells words
 RowRequest = tuple[str | None, str]  # the task and the request
 
 
@@ -163,6 +164,7 @@ class JanusWriter:
                 max_tokens=sampling.max_tokens,
                 end_token=self._tokenizer.eos_token_id,
                 temperature=sampling.temperature,
+                least=LEAST,
             )
             decoder = self._decoders.decoder_for(task)
             return generate_texts(

@@ -83,7 +83,7 @@ def test_each_adapter_is_three_files_and_a_card_that_says_where_it_comes_from(ad
         assert len(card["data"]["sha256"]) == 64
         assert card["data"]["patients"] == card["data"]["cases"] > 0
         assert card["recipe"]["lora"]["rank"] == 4
-        assert card["licence"] == "Apache-2.0"
+        assert card["licence"].startswith("Apache-2.0")
         assert np.isfinite(card["metrics"]["validation_loss"])
         text = json.dumps(card) + (folder / "adapter_config.json").read_text(encoding="utf-8")
         assert str(adapted.parent) not in text  # where things lay on this machine

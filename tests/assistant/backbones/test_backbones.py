@@ -74,7 +74,7 @@ def test_any_family_drafts_and_answers_with_mini_checking(family, toys):
     json.dumps(draft_dict(report))
     revision = hashlib.sha256((toys / family / "model.safetensors").read_bytes()).hexdigest()
     assert report.provenance.revision.startswith(revision)
-    for named in (f"{family} (writer; unknown", "mini (encoder; Apache-2.0)"):
+    for named in (f"{family} (writer; unknown", "mini (encoder; Apache-2.0"):
         assert named in report.provenance.backbone
     assert report.gate.answer == "pass"  # mini knows its phantoms
     assert all(s.risk is None and s.verdict == "unchecked" for s in report.sentences)
@@ -229,13 +229,13 @@ def test_parts_are_put_together_and_each_is_named(toys):
     (toys / "janus" / "README.md").write_text("---\nlicense: mit\n---\n", encoding="utf-8")
     backbone = load_backbone(path)
     assert [word in backbone.identity.name for word in ("janus (writer; mit)", "idefics3 (encoder",
-            "mini (painter; Apache-2.0)")] == [True] * 3  # fmt: skip
+            "mini (painter; Apache-2.0")] == [True] * 3  # fmt: skip
     assistant = Assistant(backbone)
     report = assistant.draft(Study((film(),)))
     assert report.gate.answer == "unchecked"
     assert "mini" not in report.provenance.backbone  # it has painted nothing here
     painting = assistant.paint("Cardiomegaly.")[0]
-    assert painting.provenance.backbone.startswith("mini (painter; Apache-2.0)")
+    assert painting.provenance.backbone.startswith("mini (painter; Apache-2.0")
     assert str(painting.provenance.adapter).startswith("image@")
     (toys / "janus" / "README.md").unlink()
 

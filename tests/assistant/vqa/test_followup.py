@@ -194,7 +194,7 @@ def test_a_follow_up_is_answered_as_the_whole_question_is(assistant, ill):
 def test_the_hearts_ratio_is_measured_and_its_error_holds(assistant, monkeypatch):
     monkeypatch.setattr(assistant.backbone, "write", None)  # no language model says a number
     within = 0
-    for number in range(6):
+    for number in range(12):
         film, phantom = film_of(number)
         answer = assistant.ask(film, "How wide is the heart?")
         same = assistant.ask(film, "What is the cardiothoracic ratio?")
@@ -205,7 +205,7 @@ def test_the_hearts_ratio_is_measured_and_its_error_holds(assistant, monkeypatch
                                            "unsupported")  # fmt: skip
         assert [e.kind for e in answer.sentence.evidence] == ["measurement"]
         assert answer.provenance.adapter is None
-    assert within >= 5
+    assert within >= 9  # nine in ten hold
 
 
 def test_a_length_is_told_in_mm_only_where_the_spacing_is_known(assistant, monkeypatch):
@@ -258,9 +258,10 @@ def test_what_has_changed_is_told_from_both_films(assistant, well, monkeypatch):
     there = told("Is it worse?", "Sternotomy wires. Large left pleural effusion.")
     assert "unchanged: large then and now" in there
     assert "still there: sternotomy wires" in there
-    gone = told("Is it better?", "Moderate right pleural effusion. A hiatus hernia.", well)
-    assert "names a right pleural effusion, which the reading of this film no longer shows" in gone
-    assert "hiatus hernia, about which this film cannot be asked" in gone
+    gone = told("Is it better?", "Moderate right pleural effusion. An azygos lobe.", well)
+    assert "names a right pleural effusion" in gone
+    assert "which the reading of this film no longer shows" in gone
+    assert "azygos lobe, about which this film cannot be asked" in gone
     assert told("Any change?", "") == NO_PRIOR
     study = Study((film,), prior_report="No pleural effusion.")
     answer = assistant.ask(study, "Any change?")
