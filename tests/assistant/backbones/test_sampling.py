@@ -22,7 +22,12 @@ from transformers import (
 
 from assistant.backbones.decoding.llama import Decoder, DecodingBatch
 from assistant.backbones.decoding.packed_linear import head_op_of, linear_op_of, pack_linear
-from assistant.backbones.decoding.sampling import GenerationSettings, generate_texts, row_uniforms
+from assistant.backbones.decoding.sampling import (
+    GenerationSettings,
+    generate_texts,
+    row_uniforms,
+    sample_token,
+)
 from assistant.backbones.loading import backbone_folder
 from assistant.backbones.protocols import Sampling
 from assistant.errors import BackboneError, Stopped
@@ -293,3 +298,15 @@ def test_a_small_model_writes_one_film_in_one_thread_and_gives_the_others_back(b
     with pytest.raises(Stopped):
         backbone.write(encoded[:1], [request], Sampling(), ["report"], stop)
     assert torch.get_num_threads() == 2
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 10_000), least=st.floats(0.0, 1.0))
+def test_no_token_is_drawn_that_is_far_less_probable_than_the_most_probable(seed, least):
+    rng = np.random.default_rng(seed)
+    logits = torch.from_numpy(rng.normal(0, 3, (8, 30))).float()
+    tokens, log_probabilities = sample_token(logits, 1.0, torch.from_numpy(rng.random(8)), least)
+    chances = logits.softmax(dim=-1)
+    drawn = chances.gather(1, tokens[:, None])[:, 0]
+    assert bool((drawn >= 0.999 * least * chances.amax(dim=-1)).all())
+    assert torch.allclose(log_probabilities, drawn.log(), atol=1e-4)

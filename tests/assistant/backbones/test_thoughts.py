@@ -208,7 +208,7 @@ class Scripted:
         rows = [[*words(text, add_special_tokens=False)["input_ids"], end] for text in texts]
         self.step = 0
 
-        def choose(scores, temperature, uniforms):
+        def choose(scores, *_):
             tokens = [rows[i % len(rows)][min(self.step, len(rows[i % len(rows)]) - 1)] for i in
                       range(len(scores))]  # fmt: skip
             self.step += 1
