@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import copytree, ignore_patterns
@@ -10,12 +11,10 @@ from typing import Any
 import numpy as np
 import torch
 from peft import PeftModel
-from transformers import (
-    AutoTokenizer,
-    GenerationConfig,
-    JanusForConditionalGeneration,
-)
+from transformers import AutoTokenizer, GenerationConfig
 
+from assistant.backbones.hashes import HASHES
+from assistant.backbones.janus.model import Janus
 from assistant.backbones.loading import backbone_folder
 from assistant.intake.resize import batch_of
 from assistant.prompts import film_prompt, paint_prompt, report_request
@@ -32,12 +31,15 @@ def copy_plain_janus(scratch: Path) -> Path:
     if not folder.is_dir():
         left_out = ignore_patterns("probe.safetensors", "measures.safetensors", "risk.json")
         copytree(backbone_folder("mini"), folder, ignore=left_out)
+        card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+        card.pop(HASHES, None)  # they name the files that are left out
+        (folder / "card.json").write_text(json.dumps(card), encoding="utf-8")
     return folder
 
 
 @dataclass(frozen=True, slots=True)
 class PeerCheckpoint:
-    """A checkpoint in transformers' own class, as a plain script has it."""
+    """A checkpoint with transformers' own `generate`, as a plain script has it."""
 
     model: Any
     tokenizer: Any
@@ -45,7 +47,7 @@ class PeerCheckpoint:
     @classmethod
     def load(cls, folder: Path, adapter: str | None = None) -> PeerCheckpoint:
         """Load a checkpoint; an adapter is merged into it, which is its fastest form."""
-        model: Any = JanusForConditionalGeneration.from_pretrained(folder, dtype=torch.float32)
+        model: Any = Janus.from_pretrained(folder, dtype=torch.float32)
         if adapter:
             model = PeftModel.from_pretrained(model, str(folder / "adapters" / adapter))
             model = model.merge_and_unload()
