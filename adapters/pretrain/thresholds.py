@@ -113,7 +113,8 @@ def _best_chance(
     """The chance above which a claim of a finding and its side raises micro-F1."""
     scored = []
     for key, columns in groups.items():
-        (finding, _, is_zoned, degrees), line = key, lines[key]
+        finding, _, is_zoned, degrees = key
+        line = lines[key]
         if is_zoned or degrees or finding == NORMAL or line is None:
             continue
         slope, offset = line
